@@ -1,0 +1,128 @@
+# make run trains a network; make test checks everything; make help lists the rest.
+# Each sets up .venv, installs what is missing and builds by itself; nothing is done twice.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+SANITIZED := build/sanitize
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+CXX_FILES := $(shell find core python/bindings tests/core -name '*.cpp' -o -name '*.h')
+PYX_FILES := $(shell find python/ravine -name '*.pyx' -o -name '*.pxd')
+# Folders too: their time changes when a file in them goes.
+SOURCES := setup.py $(CXX_FILES) $(PYX_FILES) \
+    $(shell find core python/bindings -type d -o -name '*.cmake' -o -name CMakeLists.txt)
+
+# Once the tools for the tests are there, warnings are errors and the C++ tests share the build of the module.
+# The lock is for two makes at once.
+LOCKED = mkdir -p build && \
+    RAVINE_CMAKE_ARGS="$$(test -e $(READY)/test && echo -DRAVINE_WERROR=ON -DRAVINE_TESTS=ON || true) $${RAVINE_CMAKE_ARGS:-}" \
+    flock build/.lock
+COMPILE = $(LOCKED) $(BIN)/python setup.py -q build_ext --inplace
+INSTALL = $(LOCKED) $(BIN)/python -m pip install -q --no-build-isolation --no-deps -e .
+
+define step
+@printf '\033[1m== %s\033[0m\n' '$(1)'
+endef
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# ---- setting up -----------------------------------------------------------------------------------------------------
+$(READY)/run: pyproject.toml tools/requirements.py
+	$(call step,Python environment in .venv)
+	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer is needed; on Debian or Ubuntu: sudo apt-get install python3 python3-venv'; exit 1; }
+	@tools/system_packages.sh $(PYTHON) run
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@mkdir -p $(@D) && $(BIN)/python tools/requirements.py build run >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@touch $@
+
+$(READY)/test: pyproject.toml tools/requirements.py $(READY)/run
+	$(call step,tools for the tests)
+	@tools/system_packages.sh $(BIN)/python test
+	@$(BIN)/python tools/requirements.py dev >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@touch $@
+
+$(READY)/built: $(SOURCES) | $(READY)/run
+	$(call step,compiling (the first time takes minutes))
+	@$(COMPILE)
+	@touch $@
+
+$(READY)/installed: pyproject.toml $(READY)/run | $(READY)/built
+	@$(INSTALL)
+	@touch $@
+
+.PHONY: build
+build: $(READY)/built $(READY)/installed ## compile what has changed
+
+.PHONY: run
+run: build ## train the embedded experiment "digits"
+	@$(BIN)/ravine train digits
+
+# ---- checking -------------------------------------------------------------------------------------------------------
+.PHONY: test test-cpp test-sanitized test-python
+test: lint test-cpp test-sanitized test-python ## linters, types, C++ tests (plain and with sanitizers), Python tests
+
+test-cpp: $(READY)/test build
+	$(call step,C++ tests)
+	@$(COMPILE)
+	@flock build/.lock cmake --build build/editable --target ravine_tests -- --quiet
+	@build/editable/tests/ravine_tests --no-intro
+
+test-sanitized: $(READY)/test
+	$(call step,C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer)
+	@cmake -S tests/core -B $(SANITIZED) -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Debug -DRAVINE_WERROR=ON \
+	    -DRAVINE_SANITIZE=address,undefined -DRAVINE_ONEDNN=$${RAVINE_ONEDNN:-AUTO} -DCMAKE_PREFIX_PATH=$(CURDIR)/.venv \
+	    $$($(BIN)/python -c 'import scipy_openblas32 as blas; print(f"-DRAVINE_OPENBLAS_INCLUDE={blas.get_include_dir()} -DRAVINE_OPENBLAS_LIBRARY={blas.get_lib_dir()}/{blas.get_library(True)}")') >/dev/null
+	@flock build/.lock cmake --build $(SANITIZED) -- --quiet
+	@UBSAN_OPTIONS=print_stacktrace=1 $(SANITIZED)/ravine_tests --no-intro
+
+test-python: $(READY)/test build
+	$(call step,Python tests)
+	@$(BIN)/python -m pytest -q
+
+.PHONY: lint
+lint: $(READY)/test ## linters and types
+	$(call step,ruff)
+	@ruff check -q && ruff format -q --check
+	$(call step,clang-format)
+	@clang-format --dry-run -Werror $(CXX_FILES)
+	$(call step,cython-lint)
+	@[ -z "$(PYX_FILES)" ] || cython-lint $(PYX_FILES)
+	$(call step,mypy --strict)
+	@mypy --no-error-summary
+
+.PHONY: format
+format: $(READY)/test ## put every file into the project's format
+	@ruff check -q --fix-only && ruff format -q
+	@clang-format -i $(CXX_FILES)
+
+.PHONY: soak
+soak: $(READY)/test build ## the long reliability tests
+	@$(BIN)/python -m pytest -q -m soak
+
+.PHONY: peers
+peers: $(READY)/run ## install the libraries that Ravine is compared with
+	$(call step,peers)
+	@$(BIN)/python -m pip install -q -r benchmarks/requirements.txt || \
+	    echo 'warning: peers could not be installed; tests and benchmarks that need them are skipped'
+
+.PHONY: bench
+bench: build ## measure speed, beside peers where they are installed (make peers)
+	@$(BIN)/python benchmarks/run.py
+
+.PHONY: clean
+clean: ## remove what was built; .venv and runs/ stay
+	@rm -rf build dist python/*.egg-info .mypy_cache .pytest_cache .ruff_cache $(READY)/built $(READY)/installed
+	@find python/ravine -name '*.so' -delete

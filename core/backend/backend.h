@@ -1,0 +1,149 @@
+// The interface of a backend: memory, prepared programs, prepared parameter updates, and a team of workers.
+//
+// A step is written once, for every backend, as a function that each worker of a team runs: operations share
+// their tiles among the workers and end with a barrier. A GPU backend has a team of one, which launches kernels.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/program.h"
+#include "base/device.h"
+
+namespace ravine {
+
+// Memory on a device, zeroed, aligned to 64 bytes.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  virtual void* data() = 0;
+  virtual std::size_t bytes() const = 0;
+};
+
+class Worker {
+ public:
+  virtual ~Worker() = default;
+  virtual void barrier() = 0;
+
+  int index = 0;
+  int count = 1;
+};
+
+// What changes from run to run of a program.
+struct RunContext {
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+  std::uint32_t first_row = 0;  // position of this batch's first row in the global batch
+  bool observe = true;          // measure the outputs of layers
+};
+
+// Moments of a layer's output.
+struct Moments {
+  double mean = 0;
+  double variance = 0;
+  double zeros = 0;  // fraction
+};
+
+// What a program measured. Sized once; filled by the first worker at the end of each section.
+struct Measurements {
+  double loss = 0;               // sum over the rows
+  std::int64_t correct = 0;      // rows whose largest output is the label
+  std::int64_t correct_top5 = 0;
+  std::vector<Moments> layers;             // per observed layer
+  std::vector<double> gradient_squares;    // per parameter
+};
+
+class PreparedProgram {
+ public:
+  virtual ~PreparedProgram() = default;
+  // Points a tensor (and its aliases) at memory; takes effect at the next run.
+  virtual void bind(TensorId tensor, void* data) = 0;
+  // Runs a section's operations. Every worker of the team calls it; it ends with a barrier, after which
+  // the measurements of that section are there.
+  virtual void run(Section section, const RunContext& context, Worker& worker) noexcept = 0;
+  virtual const Measurements& measurements() const = 0;
+  // The engine chosen for each operation, for `describe`.
+  virtual std::vector<std::string> engines() const = 0;
+};
+
+// A slice of the parameter buffer that is updated alike.
+struct UpdateSegment {
+  std::int64_t begin;
+  std::int64_t end;
+  bool decays;  // L2 applies
+};
+
+// One pass of an update rule over all parameters:
+// g <- gradient_scale g + l2 theta (where decays), then the rule.
+class PreparedUpdate {
+ public:
+  virtual ~PreparedUpdate() = default;
+  // Called by one worker before the others run.
+  virtual void begin(const Values& settings, std::int64_t step, double gradient_scale, double l2) = 0;
+  virtual void look_ahead(Worker& worker) noexcept = 0;  // ends with a barrier
+  virtual void run(Worker& worker) noexcept = 0;         // ends with a barrier
+  // A rule written outside the core may fail; then its error waits here, and nothing was counted as a step.
+  virtual bool failed() const { return false; }
+  virtual void rethrow() {}
+  // Sums of squares of the new weights and of their change, per segment, after run.
+  virtual const std::vector<double>& weight_squares() const = 0;
+  virtual const std::vector<double>& update_squares() const = 0;
+};
+
+struct UpdateBuffers {
+  void* parameters;
+  void* gradients;
+  void* look_ahead;  // nullptr unless the rule looks ahead
+  std::vector<void*> slots;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
+  virtual void copy_to_device(void* target, const void* source, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* target, const void* source, std::size_t bytes) = 0;
+  // Prepares the program. The caller binds every tensor that is no alias before the first run.
+  virtual std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) = 0;
+  virtual std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
+                                                         const UpdateBuffers& buffers,
+                                                         std::vector<UpdateSegment> segments) = 0;
+  // Runs the function on every worker of the team, with one fork and one join. The function must not throw.
+  virtual void parallel(const std::function<void(Worker&)>& run) = 0;
+  virtual int threads() const = 0;
+  virtual Device device() const = 0;
+};
+
+// What an update rule needs; throws for a name that is not in the list.
+struct UpdateRuleTraits {
+  std::vector<std::string> slots;
+  bool looks_ahead;
+};
+UpdateRuleTraits update_rule_traits(std::string_view rule);
+
+// Whether the activation's derivative needs its input beside its output.
+bool activation_reads_input(std::string_view rule);
+
+// The backend of a device. Throws Error(device_unavailable) with the reason; never falls back to another.
+// `threads` is the size of the team on a CPU, at least 1.
+std::shared_ptr<Backend> make_backend(const Device& device, int threads);
+std::shared_ptr<Backend> make_cpu_backend(int threads);
+std::shared_ptr<Backend> make_cuda_backend(int index);
+
+// Processors that this process may use.
+int available_processors();
+
+// What a backend was built with and found, for `ravine doctor`: name, and what it says.
+struct BackendReport {
+  std::string name;
+  bool available;
+  std::string detail;
+};
+std::vector<BackendReport> report_cpu();
+std::vector<BackendReport> report_cuda();
+
+}  // namespace ravine

@@ -1,0 +1,139 @@
+// The CPU backend: memory, programs as lists of tiled operations, and the team that runs them.
+#include <cstring>
+#include <new>
+
+#include "backend/cpu/operation.h"
+#include "backend/cpu/product_engine.h"
+#include "backend/cpu/simd/kernels.h"
+#include "backend/cpu/team.h"
+#include "backend/cpu/update.h"
+#include "base/errors.h"
+
+namespace ravine::cpu {
+namespace {
+
+class CpuBuffer final : public Buffer {
+ public:
+  explicit CpuBuffer(std::size_t bytes) : bytes_(bytes) {
+    data_ = ::operator new(bytes == 0 ? 64 : bytes, std::align_val_t{64}, std::nothrow);
+    if (data_ == nullptr) {
+      throw Error(ErrorCode::out_of_memory, "no memory for a buffer of " + std::to_string(bytes) +
+                                                " bytes; use a smaller network or batch");
+    }
+    std::memset(data_, 0, bytes);
+  }
+  ~CpuBuffer() override { ::operator delete(data_, std::align_val_t{64}); }
+  CpuBuffer(const CpuBuffer&) = delete;
+  CpuBuffer& operator=(const CpuBuffer&) = delete;
+
+  void* data() override { return data_; }
+  std::size_t bytes() const override { return bytes_; }
+
+ private:
+  void* data_;
+  std::size_t bytes_;
+};
+
+class CpuProgram final : public PreparedProgram {
+ public:
+  CpuProgram(const Program& program, int layers, int parameters, int workers)
+      : pointers_(program.tensors.size(), nullptr), aliases_(program.tensors.size()) {
+    for (std::size_t id = 0; id < program.tensors.size(); ++id) {
+      const TensorId root = program.root(static_cast<TensorId>(id));
+      aliases_[static_cast<std::size_t>(root)].push_back(id);
+    }
+    for (const Step& step : program.steps) {
+      operations_.push_back(
+          {step.section, prepare_operation(step.operation, program, pointers_, workers)});
+    }
+    measurements_.layers.resize(static_cast<std::size_t>(layers));
+    measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));
+  }
+
+  void bind(TensorId tensor, void* data) override {
+    for (std::size_t id : aliases_[static_cast<std::size_t>(tensor)]) pointers_[id] = data;
+  }
+
+  void run(Section section, const RunContext& context, Worker& worker) noexcept override {
+    for (Prepared& prepared : operations_) {
+      if (prepared.section != section) continue;
+      CpuOperation& operation = *prepared.operation;
+      const TileRange share = share_of(operation.tiles(), worker);
+      for (int tile = share.begin; tile < share.end; ++tile) operation.run(tile, worker.index, context);
+      worker.barrier();
+    }
+    if (worker.index == 0) {
+      for (const Prepared& prepared : operations_) {
+        if (prepared.section == section) prepared.operation->collect(measurements_);
+      }
+    }
+    worker.barrier();
+  }
+
+  const Measurements& measurements() const override { return measurements_; }
+
+  std::vector<std::string> engines() const override {
+    std::vector<std::string> names;
+    for (const Prepared& prepared : operations_) names.push_back(prepared.operation->engine());
+    return names;
+  }
+
+ private:
+  struct Prepared {
+    Section section;
+    std::unique_ptr<CpuOperation> operation;
+  };
+
+  PointerTable pointers_;
+  std::vector<std::vector<std::size_t>> aliases_;  // a root tensor and all that share its memory
+  std::vector<Prepared> operations_;
+  Measurements measurements_;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(int threads) : threads_(threads) {}
+
+  std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
+  void copy_to_device(void* target, const void* source, std::size_t bytes) override {
+    std::memcpy(target, source, bytes);
+  }
+  void copy_to_host(void* target, const void* source, std::size_t bytes) override {
+    std::memcpy(target, source, bytes);
+  }
+  std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) override {
+    return std::make_unique<CpuProgram>(program, layers, parameters, threads_);
+  }
+  std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
+                                                 const UpdateBuffers& buffers,
+                                                 std::vector<UpdateSegment> segments) override {
+    return cpu::prepare_update(rule, dtype, buffers, std::move(segments));
+  }
+  void parallel(const std::function<void(Worker&)>& run) override { run_team(threads_, run); }
+  int threads() const override { return threads_; }
+  Device device() const override { return {}; }
+
+ private:
+  int threads_;
+};
+
+}  // namespace
+}  // namespace ravine::cpu
+
+namespace ravine {
+
+std::shared_ptr<Backend> make_cpu_backend(int threads) {
+  if (threads < 1) {
+    throw Error(ErrorCode::invalid_parameter, "the number of threads must be at least 1").at_key("threads");
+  }
+  return std::make_shared<cpu::CpuBackend>(threads);
+}
+
+std::vector<BackendReport> report_cpu() {
+  const std::string onednn = cpu::onednn_version();
+  return {{"Loops", true, std::string("compiled for ") + cpu::kernels<float>().level},
+          {"oneDNN", !onednn.empty(), onednn.empty() ? "built without it; OpenBLAS serves float32" : onednn},
+          {"OpenBLAS", true, cpu::openblas_version()}};
+}
+
+}  // namespace ravine

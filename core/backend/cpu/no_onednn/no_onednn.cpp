@@ -1,0 +1,10 @@
+// Stands in for oneDNN in builds without it.
+#include "backend/cpu/product_engine.h"
+
+namespace ravine::cpu {
+
+std::unique_ptr<ProductEngine<float>> make_onednn_product(const ProductShape&, int) { return nullptr; }
+
+std::string onednn_version() { return {}; }
+
+}  // namespace ravine::cpu

@@ -1,0 +1,268 @@
+// The operations that are loops over rules: activations, dropout, sums, losses.
+#include <algorithm>
+
+#include "backend/cpu/measure.h"
+#include "backend/cpu/operation.h"
+#include "backend/cpu/rule_object.h"
+
+namespace ravine::cpu {
+namespace {
+
+// Cuts `extent` items of `weight` elements each into tiles of about 16,384 elements.
+struct Cut {
+  Cut(std::int64_t extent, std::int64_t weight)
+      : extent(extent), block(std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, weight))) {}
+  int tiles() const { return static_cast<int>((extent + block - 1) / block); }
+  std::int64_t begin(int tile) const { return tile * block; }
+  std::int64_t length(int tile) const { return std::min(block, extent - begin(tile)); }
+
+  std::int64_t extent;
+  std::int64_t block;
+};
+
+template <typename T>
+class LoopOperation : public CpuOperation {
+ public:
+  LoopOperation(const PointerTable& pointers, std::int64_t extent, std::int64_t weight)
+      : cut_(extent, weight), pointers_(pointers) {}
+  int tiles() const override { return cut_.tiles(); }
+
+ protected:
+  template <typename Element = T>
+  Element* at(TensorId id) const {
+    return id == no_tensor ? nullptr : static_cast<Element*>(pointers_[static_cast<std::size_t>(id)]);
+  }
+
+  Cut cut_;
+
+ private:
+  const PointerTable& pointers_;
+};
+
+template <typename T>
+class ActivationOperation final : public LoopOperation<T> {
+ public:
+  ActivationOperation(const Activation& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, program.tensor(o.input).shape.elements(), 1),
+        operation_(o),
+        rule_(make_rule<ActivationRules, T>(o.rule.name, o.rule.values)),
+        observer_(o.observe, this->tiles()) {}
+
+  void run(int tile, int, const RunContext& context) noexcept override {
+    const std::int64_t begin = this->cut_.begin(tile);
+    const std::int64_t count = this->cut_.length(tile);
+    T* output = this->at(operation_.output) + begin;
+    kernels<T>().activations[rule_.index].forward(rule_.get(), this->at(operation_.input) + begin, output,
+                                                  count);
+    observer_.see(tile, {output, 1, count, count}, context);
+  }
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+
+ private:
+  Activation operation_;
+  RuleObject rule_;
+  Observer<T> observer_;
+};
+
+template <typename T>
+class ActivationGradientOperation final : public LoopOperation<T> {
+ public:
+  ActivationGradientOperation(const ActivationGradient& o, const Program& program,
+                              const PointerTable& pointers)
+      : LoopOperation<T>(pointers, program.tensor(o.output).shape.elements(), 1),
+        operation_(o),
+        rule_(make_rule<ActivationRules, T>(o.rule.name, o.rule.values)) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t begin = this->cut_.begin(tile);
+    const T* y = this->at(operation_.output) + begin;
+    const T* x = operation_.input == no_tensor ? y : this->at(operation_.input) + begin;
+    kernels<T>().activations[rule_.index].gradient(
+        rule_.get(), x, y, this->at(operation_.output_gradient) + begin,
+        this->at(operation_.input_gradient) + begin, this->cut_.length(tile));
+  }
+
+ private:
+  ActivationGradient operation_;
+  RuleObject rule_;
+};
+
+template <typename T>
+class DropoutOperation final : public LoopOperation<T> {
+ public:
+  DropoutOperation(const Dropout& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, program.batch(), program.tensor(o.input).shape.elements() / program.batch()),
+        operation_(o),
+        columns_(program.tensor(o.input).shape.elements() / program.batch()),
+        observer_(o.observe, this->tiles()) {}
+
+  void run(int tile, int, const RunContext& context) noexcept override {
+    const std::int64_t row = this->cut_.begin(tile);
+    const std::int64_t rows = this->cut_.length(tile);
+    const RandomKey key{context.seed, RandomPurpose::dropout, operation_.stream, context.step};
+    T* output = this->at(operation_.output) + row * columns_;
+    kernels<T>().dropout(key, operation_.rate, context.first_row + static_cast<std::uint32_t>(row),
+                         {this->at(operation_.input) + row * columns_, rows, columns_, columns_}, output);
+    observer_.see(tile, {output, rows, columns_, columns_}, context);
+  }
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+
+ private:
+  Dropout operation_;
+  std::int64_t columns_;
+  Observer<T> observer_;
+};
+
+template <typename T>
+class ColumnSumOperation final : public LoopOperation<T> {
+ public:
+  ColumnSumOperation(const ColumnSum& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, columns_of(program.tensor(o.input)), rows_of(program.tensor(o.input))),
+        operation_(o),
+        rows_(rows_of(program.tensor(o.input))),
+        columns_(columns_of(program.tensor(o.input))),
+        observer_(o.observe, this->tiles()) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t column = this->cut_.begin(tile);
+    const double squares =
+        kernels<T>().column_sum({this->at(operation_.input) + column, rows_, this->cut_.length(tile), columns_},
+                                this->at(operation_.output) + column);
+    observer_.set_squares(tile, squares);
+  }
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+
+ private:
+  ColumnSum operation_;
+  std::int64_t rows_;
+  std::int64_t columns_;
+  Observer<T> observer_;
+};
+
+// Losses share how rows are cut, how gradients are scaled and how sums are collected.
+template <typename T>
+class LossOperation : public LoopOperation<T> {
+ public:
+  LossOperation(const Program& program, const PointerTable& pointers, TensorId prediction)
+      : LoopOperation<T>(pointers, program.batch(), program.tensor(prediction).shape.elements() / program.batch()),
+        columns_(program.tensor(prediction).shape.elements() / program.batch()),
+        gradient_scale_(T(1) / static_cast<T>(program.batch())),
+        partials_(static_cast<std::size_t>(this->tiles())) {}
+
+  void collect(Measurements& measurements) const noexcept override {
+    measurements.loss = 0;
+    measurements.correct = 0;
+    measurements.correct_top5 = 0;
+    for (const PartialLoss& partial : partials_) {
+      measurements.loss += partial.loss;
+      measurements.correct += partial.correct;
+      measurements.correct_top5 += partial.correct_top5;
+    }
+  }
+
+ protected:
+  T* row_of(TensorId id, std::int64_t row) const {
+    return id == no_tensor ? nullptr : this->at(id) + row * columns_;
+  }
+  PartialLoss& partial(int tile) { return partials_[static_cast<std::size_t>(tile)]; }
+
+  std::int64_t columns_;
+  T gradient_scale_;
+
+ private:
+  std::vector<PartialLoss> partials_;
+};
+
+template <typename T>
+class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
+ public:
+  SoftmaxCrossEntropyOperation(const SoftmaxCrossEntropy& o, const Program& program,
+                               const PointerTable& pointers)
+      : LossOperation<T>(program, pointers, o.logits), operation_(o) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t row = this->cut_.begin(tile);
+    this->partial(tile) = kernels<T>().softmax_cross_entropy(
+        {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
+        this->template at<const std::int32_t>(operation_.labels) + row,
+        this->row_of(operation_.gradient, row), this->gradient_scale_);
+  }
+
+ private:
+  SoftmaxCrossEntropy operation_;
+};
+
+template <typename T>
+class ElementwiseLossOperation final : public LossOperation<T> {
+ public:
+  ElementwiseLossOperation(const ElementwiseLoss& o, const Program& program, const PointerTable& pointers)
+      : LossOperation<T>(program, pointers, o.prediction),
+        operation_(o),
+        rule_(make_rule<ElementwiseLossRules, T>(o.rule.name, o.rule.values)) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t row = this->cut_.begin(tile);
+    this->partial(tile) = kernels<T>().elementwise_loss[rule_.index](
+        rule_.get(),
+        {this->row_of(operation_.prediction, row), this->cut_.length(tile), this->columns_, this->columns_},
+        this->row_of(operation_.targets, row), this->row_of(operation_.gradient, row),
+        this->gradient_scale_);
+  }
+
+ private:
+  ElementwiseLoss operation_;
+  RuleObject rule_;
+};
+
+template <typename T>
+class SoftmaxOperation final : public LoopOperation<T> {
+ public:
+  SoftmaxOperation(const Softmax& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, rows_of(program.tensor(o.input)), columns_of(program.tensor(o.input))),
+        operation_(o),
+        columns_(columns_of(program.tensor(o.input))) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t begin = this->cut_.begin(tile) * columns_;
+    kernels<T>().softmax({this->at(operation_.input) + begin, this->cut_.length(tile), columns_, columns_},
+                         this->at(operation_.output) + begin);
+  }
+
+ private:
+  Softmax operation_;
+  std::int64_t columns_;
+};
+
+template <typename T>
+struct Prepare {
+  const Program& program;
+  const PointerTable& pointers;
+  int workers;
+
+  using Result = std::unique_ptr<CpuOperation>;
+  Result operator()(const Product& o) const { return prepare_product<T>(o, program, pointers, workers); }
+  Result operator()(const Activation& o) const { return make<ActivationOperation<T>>(o); }
+  Result operator()(const ActivationGradient& o) const { return make<ActivationGradientOperation<T>>(o); }
+  Result operator()(const Dropout& o) const { return make<DropoutOperation<T>>(o); }
+  Result operator()(const ColumnSum& o) const { return make<ColumnSumOperation<T>>(o); }
+  Result operator()(const SoftmaxCrossEntropy& o) const { return make<SoftmaxCrossEntropyOperation<T>>(o); }
+  Result operator()(const ElementwiseLoss& o) const { return make<ElementwiseLossOperation<T>>(o); }
+  Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
+
+  template <typename Prepared, typename Given>
+  Result make(const Given& given) const {
+    return std::make_unique<Prepared>(given, program, pointers);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, const Program& program,
+                                                const PointerTable& pointers, int workers) {
+  if (program.dtype() == DType::float64) {
+    return std::visit(Prepare<double>{program, pointers, workers}, operation);
+  }
+  return std::visit(Prepare<float>{program, pointers, workers}, operation);
+}
+
+}  // namespace ravine::cpu

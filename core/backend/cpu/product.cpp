@@ -1,0 +1,149 @@
+// A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
+// on each tile while it is in cache.
+#include <algorithm>
+
+#include "backend/cpu/measure.h"
+#include "backend/cpu/operation.h"
+#include "backend/cpu/product_engine.h"
+#include "backend/cpu/rule_object.h"
+
+namespace ravine::cpu {
+namespace {
+
+// How the output is cut, along its longer side, into blocks of equal size (the last one may be smaller).
+struct Grid {
+  bool along_rows;
+  std::int64_t block;
+  int tiles;
+};
+
+Grid grid_for(const ProductExtents& extents) {
+  constexpr double flops_per_tile = 262144;  // a few microseconds of work
+  constexpr std::int64_t most_tiles = 32;
+  constexpr std::int64_t granule = 16;  // a vector register of float32
+  const auto [m, n, k] = extents;
+  const bool along_rows = m >= n;
+  const std::int64_t extent = along_rows ? m : n;
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const auto wanted = std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / flops_per_tile), 1, most_tiles);
+  const std::int64_t share = (extent + wanted - 1) / wanted;
+  const std::int64_t block = std::max<std::int64_t>(granule, (share + granule - 1) / granule * granule);
+  return {along_rows, block, static_cast<int>((extent + block - 1) / block)};
+}
+
+template <typename T>
+class ProductOperation final : public CpuOperation {
+ public:
+  ProductOperation(const Product& product, const Program& program, const PointerTable& pointers,
+                   int workers)
+      : product_(product),
+        pointers_(pointers),
+        extents_(extents_of(product, program)),
+        grid_(grid_for(extents_)),
+        left_stride_(columns_of(program.tensor(product.left))),
+        right_stride_(columns_of(program.tensor(product.right))),
+        observer_(product.observe, grid_.tiles) {
+    if (product.activation || product.bias != no_tensor) {
+      const Component identity{"identity", {}};
+      const Component& rule = product.activation ? *product.activation : identity;
+      activation_ = make_rule<ActivationRules, T>(rule.name, rule.values);
+    }
+    if (product.activation_gradient) {
+      gradient_ = make_rule<ActivationRules, T>(product.activation_gradient->name,
+                                                product.activation_gradient->values);
+    }
+    const std::int64_t extent = grid_.along_rows ? extents_.m : extents_.n;
+    inner_ = make_product<T>(shape_of(std::min(grid_.block, extent)), workers);
+    const std::int64_t rest = extent % grid_.block;
+    if (grid_.tiles > 1 && rest != 0) edge_ = make_product<T>(shape_of(rest), workers);
+  }
+
+  int tiles() const override { return grid_.tiles; }
+
+  void run(int tile, int worker, const RunContext& context) noexcept override {
+    const std::int64_t begin = tile * grid_.block;
+    const std::int64_t row = grid_.along_rows ? begin : 0;
+    const std::int64_t column = grid_.along_rows ? 0 : begin;
+    const std::int64_t extent = grid_.along_rows ? extents_.m : extents_.n;
+    const std::int64_t length = std::min(grid_.block, extent - begin);
+    const bool is_edge = edge_ != nullptr && tile == grid_.tiles - 1;
+
+    const T* left = at<const T>(product_.left) + (product_.transpose_left ? row : row * left_stride_);
+    const T* right =
+        at<const T>(product_.right) + (product_.transpose_right ? column * right_stride_ : column);
+    const std::int64_t offset = row * extents_.n + column;
+    T* output = at<T>(product_.output) + offset;
+    (is_edge ? edge_ : inner_)->run(worker, left, right, output);
+
+    const Block<T> block{output, grid_.along_rows ? length : extents_.m,
+                         grid_.along_rows ? extents_.n : length, extents_.n};
+    if (activation_.index >= 0) {
+      const T* bias = product_.bias == no_tensor ? nullptr : at<const T>(product_.bias) + column;
+      kernels<T>().activations[activation_.index].bias_forward(activation_.get(), block, bias);
+    }
+    if (gradient_.index >= 0) multiply_by_derivative(block, offset);
+    observer_.see(tile, {block.data, block.rows, block.columns, block.stride}, context);
+  }
+
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+
+  std::string engine() const override { return inner_->name(); }
+
+ private:
+  template <typename Element>
+  Element* at(TensorId id) const {
+    return static_cast<Element*>(pointers_[static_cast<std::size_t>(id)]);
+  }
+
+  ProductShape shape_of(std::int64_t length) const {
+    return {grid_.along_rows ? length : extents_.m,
+            grid_.along_rows ? extents_.n : length,
+            extents_.k,
+            product_.transpose_left,
+            product_.transpose_right,
+            left_stride_,
+            right_stride_,
+            extents_.n};
+  }
+
+  void multiply_by_derivative(Block<T> block, std::int64_t offset) const noexcept {
+    const auto loop = kernels<T>().activations[gradient_.index].gradient;
+    const T* y = at<const T>(product_.activation_output) + offset;
+    const T* x =
+        product_.activation_input == no_tensor ? y : at<const T>(product_.activation_input) + offset;
+    const bool whole = block.columns == block.stride;
+    const std::int64_t rows = whole ? 1 : block.rows;
+    const std::int64_t count = whole ? block.rows * block.columns : block.columns;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::int64_t at_row = row * block.stride;
+      T* gradient = block.data + at_row;
+      loop(gradient_.get(), x + at_row, y + at_row, gradient, gradient, count);
+    }
+  }
+
+  Product product_;
+  const PointerTable& pointers_;
+  ProductExtents extents_;
+  Grid grid_;
+  std::int64_t left_stride_;
+  std::int64_t right_stride_;
+  RuleObject activation_;
+  RuleObject gradient_;
+  std::unique_ptr<ProductEngine<T>> inner_;
+  std::unique_ptr<ProductEngine<T>> edge_;
+  Observer<T> observer_;
+};
+
+}  // namespace
+
+template <typename T>
+std::unique_ptr<CpuOperation> prepare_product(const Product& product, const Program& program,
+                                              const PointerTable& pointers, int workers) {
+  return std::make_unique<ProductOperation<T>>(product, program, pointers, workers);
+}
+template std::unique_ptr<CpuOperation> prepare_product<float>(const Product&, const Program&,
+                                                              const PointerTable&, int);
+template std::unique_ptr<CpuOperation> prepare_product<double>(const Product&, const Program&,
+                                                               const PointerTable&, int);
+
+}  // namespace ravine::cpu

@@ -1,0 +1,75 @@
+// One loop for every update rule.
+#include <utility>
+
+#include "backend/cpu/simd/table.h"
+
+namespace ravine::cpu::RAVINE_SIMD {
+namespace {
+
+// Sums are flushed to double after so many elements, so that float32 sums stay exact enough.
+constexpr std::int64_t flush = 4096;
+
+template <typename T, typename Rule, std::size_t... Slot>
+PartialUpdate update(const void* rule_pointer, const UpdateRange<T>& range, std::index_sequence<Slot...>) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+  const T scale = range.gradient_scale;
+  const T l2 = range.l2;
+  PartialUpdate result{};
+  for (std::int64_t begin = 0; begin < range.count; begin += flush) {
+    const std::int64_t count = range.count - begin < flush ? range.count - begin : flush;
+    T* theta = range.parameters + begin;
+    const T* g = range.gradients + begin;
+    [[maybe_unused]] T* const slots[] = {range.slots[Slot] + begin..., nullptr};
+    T weight_squares = 0;
+    T update_squares = 0;
+#pragma omp simd reduction(+ : weight_squares, update_squares)
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T before = theta[i];
+      T after = before;
+      rule.update(after, scale * g[i] + l2 * before, slots[Slot][i]...);
+      theta[i] = after;
+      weight_squares += after * after;
+      update_squares += (after - before) * (after - before);
+    }
+    result.weight_squares += static_cast<double>(weight_squares);
+    result.update_squares += static_cast<double>(update_squares);
+  }
+  return result;
+}
+
+template <typename T, typename Rule>
+PartialUpdate update_all(const void* rule, const UpdateRange<T>& range) {
+  return update<T, Rule>(rule, range, std::make_index_sequence<Rule::slots.size()>{});
+}
+
+template <typename T, typename Rule, std::size_t... Slot>
+void look_ahead(const void* rule_pointer, const UpdateRange<T>& range, std::index_sequence<Slot...>) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+#pragma omp simd
+  for (std::int64_t i = 0; i < range.count; ++i) {
+    range.look_ahead[i] = rule.look_ahead(range.parameters[i], range.slots[Slot][i]...);
+  }
+}
+
+template <typename T, typename Rule>
+void look_ahead_all(const void* rule, const UpdateRange<T>& range) {
+  look_ahead<T, Rule>(rule, range, std::make_index_sequence<Rule::slots.size()>{});
+}
+
+}  // namespace
+
+template <typename T>
+void fill_updates(Kernels<T>& table) {
+  int index = 0;
+  UpdateRules::for_each([&]<template <typename> class Rule>() {
+    table.updates[index].update = update_all<T, Rule<T>>;
+    if constexpr (requires { &Rule<T>::look_ahead; }) {
+      table.updates[index].look_ahead = look_ahead_all<T, Rule<T>>;
+    }
+    ++index;
+  });
+}
+
+}  // namespace ravine::cpu::RAVINE_SIMD
+
+RAVINE_FILL_BOTH(fill_updates)

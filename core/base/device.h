@@ -1,0 +1,22 @@
+// Where a network lives.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ravine {
+
+enum class DeviceKind { cpu, cuda };
+
+struct Device {
+  DeviceKind kind = DeviceKind::cpu;
+  int index = 0;
+
+  std::string to_string() const;
+  bool operator==(const Device&) const = default;
+};
+
+// Reads "cpu", "cuda" or "cuda:1"; throws Error(invalid_parameter) for anything else.
+Device device_from_name(std::string_view name);
+
+}  // namespace ravine

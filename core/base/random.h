@@ -1,0 +1,59 @@
+// Counter-based random numbers: Philox4x32-10.
+//
+// Every number is a pure function of (seed, purpose, stream, step, index), so that the same seed gives the
+// same bits for any number of threads, on any device, and for any split of a batch over machines.
+// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+#pragma once
+
+#include <cstdint>
+
+#include "base/host_device.h"
+
+namespace ravine {
+
+enum class RandomPurpose : std::uint32_t { initialize = 1, shuffle = 2, dropout = 3 };
+
+struct RandomBits {
+  std::uint32_t word[4];
+};
+
+RAVINE_HOST_DEVICE RandomBits philox4x32_10(RandomBits counter, std::uint32_t key0, std::uint32_t key1) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter.word[0];
+    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter.word[2];
+    const RandomBits next = {{static_cast<std::uint32_t>(product1 >> 32) ^ counter.word[1] ^ key0,
+                              static_cast<std::uint32_t>(product1),
+                              static_cast<std::uint32_t>(product0 >> 32) ^ counter.word[3] ^ key1,
+                              static_cast<std::uint32_t>(product0)}};
+    counter = next;
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+  return counter;
+}
+
+// What a sequence of random numbers is for. `stream` tells layers or parameters apart, `step` training steps
+// or epochs; the two 32-bit halves of an index tell the numbers of one sequence apart.
+struct RandomKey {
+  std::uint64_t seed = 0;
+  RandomPurpose purpose = RandomPurpose::initialize;
+  std::uint32_t stream = 0;  // below 2^24
+  std::uint32_t step = 0;
+
+  RAVINE_HOST_DEVICE RandomBits bits(std::uint32_t high, std::uint32_t low) const {
+    const std::uint32_t tag = (static_cast<std::uint32_t>(purpose) << 24) | (stream & 0xFFFFFFu);
+    return philox4x32_10({{low, high, step, tag}}, static_cast<std::uint32_t>(seed),
+                         static_cast<std::uint32_t>(seed >> 32));
+  }
+  RAVINE_HOST_DEVICE RandomBits bits(std::uint64_t index) const {
+    return bits(static_cast<std::uint32_t>(index >> 32), static_cast<std::uint32_t>(index));
+  }
+};
+
+// Uniform in (0, 1), never 0 or 1, with 32 random bits.
+RAVINE_HOST_DEVICE double uniform_open(std::uint32_t bits) { return (bits + 0.5) * (1.0 / 4294967296.0); }
+
+// A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox draws. `order` holds count elements.
+void shuffled_order(std::uint64_t seed, std::uint32_t epoch, std::int64_t count, std::int64_t* order);
+
+}  // namespace ravine

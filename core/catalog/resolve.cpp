@@ -1,0 +1,152 @@
+// Checks what a user chose against the tables and fills in what was left out.
+#include <algorithm>
+#include <cmath>
+
+#include "base/errors.h"
+#include "catalog/catalog.h"
+
+namespace ravine::catalog {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string guess(const std::string& name, const std::vector<std::string>& candidates) {
+  const std::string near = closest(name, candidates);
+  return near.empty() ? "; choose from " + listed(candidates) : "; did you mean '" + near + "'?";
+}
+
+std::string described(const Value& value) {
+  if (std::holds_alternative<bool>(value)) return std::get<bool>(value) ? "true" : "false";
+  if (std::holds_alternative<std::int64_t>(value)) return std::to_string(std::get<std::int64_t>(value));
+  if (std::holds_alternative<double>(value)) {
+    std::string text = std::to_string(std::get<double>(value));
+    while (text.ends_with('0') && !text.ends_with(".0")) text.pop_back();
+    return text;
+  }
+  if (std::holds_alternative<std::string>(value)) return "'" + std::get<std::string>(value) + "'";
+  if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value)) return "'" + (*component)->name + "'";
+  return "nothing";
+}
+
+Error wrong(const std::string& key, const std::string& message) {
+  return Error(ErrorCode::invalid_parameter, message).at_key(key);
+}
+
+std::vector<std::string> names_of(Kind kind) {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries()) {
+    if (entry.kind == kind) names.push_back(entry.name);
+  }
+  return names;
+}
+
+Value check_number(const Parameter& parameter, const Value& value) {
+  const bool whole = parameter.type == Type::integer;
+  double number = 0;
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    number = static_cast<double>(*integer);
+  } else if (const auto* real = std::get_if<double>(&value); real && !whole) {
+    number = *real;
+  } else {
+    throw wrong(parameter.name, std::string("expected ") + (whole ? "a whole number" : "a number") + " (" +
+                                    parameter.range.to_string() + "), got " + described(value));
+  }
+  if (!std::isfinite(number) || !parameter.range.contains(number)) {
+    throw wrong(parameter.name, "must be " + parameter.range.to_string() + ", got " + described(value));
+  }
+  return value;
+}
+
+Value check_component(const Parameter& parameter, const Value& value) {
+  Component given;
+  if (const auto* name = std::get_if<std::string>(&value)) {
+    given.name = *name;
+  } else if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value)) {
+    given = **component;
+  } else {
+    throw wrong(parameter.name, "expected the name of an " + std::string(name_of(parameter.component)) +
+                                    " or a table with its type, got " + described(value));
+  }
+  try {
+    return std::make_shared<const Component>(resolve(parameter.component, given));
+  } catch (Error& error) {
+    throw error.at_key(error.key().empty() || error.key() == "type" ? parameter.name
+                                                                    : parameter.name + "." + error.key());
+  }
+}
+
+Value check(const Parameter& parameter, const Value& value) {
+  switch (parameter.type) {
+    case Type::real:
+    case Type::integer: return check_number(parameter, value);
+    case Type::boolean:
+      if (!std::holds_alternative<bool>(value)) {
+        throw wrong(parameter.name, "expected true or false, got " + described(value));
+      }
+      return value;
+    case Type::choice: {
+      const auto* text = std::get_if<std::string>(&value);
+      if (text == nullptr || std::find(parameter.choices.begin(), parameter.choices.end(), *text) == parameter.choices.end()) {
+        throw wrong(parameter.name, "expected one of " + listed(parameter.choices) + ", got " + described(value));
+      }
+      return value;
+    }
+    case Type::component: return check_component(parameter, value);
+  }
+  return value;
+}
+
+}  // namespace
+
+Component resolve(Kind kind, const Component& given) {
+  const Entry* entry = find(kind, given.name);
+  if (entry == nullptr) {
+    throw wrong("type", "unknown " + std::string(name_of(kind)) + " '" + given.name + "'" +
+                            guess(given.name, names_of(kind)));
+  }
+  std::vector<std::string> names;
+  for (const Parameter& parameter : entry->parameters) names.push_back(parameter.name);
+  for (const auto& [name, value] : given.values.all()) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    throw wrong(name, names.empty() ? entry->name + " takes no settings"
+                                    : "unknown setting of " + entry->name + guess(name, names));
+  }
+  Component resolved{given.name, {}};
+  for (const Parameter& parameter : entry->parameters) {
+    if (!given.values.has(parameter.name) && parameter.required()) {
+      throw wrong(parameter.name, entry->name + " needs it: " + parameter.help);
+    }
+    const Value& value = given.values.has(parameter.name) ? given.values.at(parameter.name) : parameter.default_value;
+    resolved.values.set(parameter.name, check(parameter, value));
+  }
+  return resolved;
+}
+
+Component resolve_layer(const Component& given) {
+  if (find(Kind::layer, given.name) != nullptr) return resolve(Kind::layer, given);
+  if (find(Kind::activation, given.name) != nullptr) {
+    Component layer{"activation", {}};
+    layer.values.set("function", std::make_shared<const Component>(resolve(Kind::activation, given)));
+    return layer;
+  }
+  std::vector<std::string> names = names_of(Kind::layer);
+  for (std::string& name : names_of(Kind::activation)) names.push_back(std::move(name));
+  throw wrong("type", "unknown layer '" + given.name + "'" + guess(given.name, names));
+}
+
+void add_layer(NetworkSpec& spec, const Component& given, const std::string& name) {
+  Component resolved = resolve_layer(given);
+  int position = 1;
+  for (const LayerSpec& layer : spec.layers) position += layer.component.name == resolved.name ? 1 : 0;
+  std::string chosen = name.empty() ? resolved.name + "_" + std::to_string(position) : name;
+  if (chosen.find('.') != std::string::npos) {
+    throw wrong("name", "a layer's name must not contain a full stop, got '" + chosen + "'");
+  }
+  spec.layers.push_back({std::move(chosen), std::move(resolved)});
+}
+
+}  // namespace ravine::catalog

@@ -1,0 +1,27 @@
+# Target ravine_onednn, present only when oneDNN 3 or newer is used.
+# Hints RAVINE_ONEDNN_INCLUDE and RAVINE_ONEDNN_LIBRARY, else what find_package(dnnl) finds (CMAKE_PREFIX_PATH).
+if(NOT RAVINE_ONEDNN MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "RAVINE_ONEDNN is '${RAVINE_ONEDNN}'; expected AUTO, ON or OFF")
+endif()
+
+if(NOT RAVINE_ONEDNN STREQUAL "OFF")
+  if(RAVINE_ONEDNN_LIBRARY)
+    add_library(ravine_onednn INTERFACE)
+    target_include_directories(ravine_onednn SYSTEM INTERFACE "${RAVINE_ONEDNN_INCLUDE}")
+    target_link_libraries(ravine_onednn INTERFACE "${RAVINE_ONEDNN_LIBRARY}")
+    message(STATUS "oneDNN: ${RAVINE_ONEDNN_LIBRARY}")
+  else()
+    find_package(dnnl 3 QUIET CONFIG)
+    if(dnnl_FOUND)
+      add_library(ravine_onednn INTERFACE)
+      target_link_libraries(ravine_onednn INTERFACE DNNL::dnnl)
+      message(STATUS "oneDNN: ${dnnl_DIR}")
+    elseif(RAVINE_ONEDNN STREQUAL "ON")
+      message(FATAL_ERROR "RAVINE_ONEDNN=ON, but no oneDNN 3 was found: install the wheels onednn-cpu-gomp and "
+        "onednn-devel-cpu-gomp, or name its folder in CMAKE_PREFIX_PATH")
+    endif()
+  endif()
+endif()
+if(NOT TARGET ravine_onednn)
+  message(STATUS "oneDNN: none, OpenBLAS serves")
+endif()

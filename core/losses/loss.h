@@ -1,0 +1,39 @@
+// What a network is trained to make small.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "backend/program.h"
+
+namespace ravine {
+
+enum class TargetKind { labels, values };  // one class label a sample, or values of the output's shape
+
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  virtual TargetKind target_kind() const = 0;
+  // Throws Error(shape_mismatch) where the network's output cannot be compared with such targets.
+  virtual void check_output(const Shape& output) const = 0;
+  // Adds the loss of `prediction`; `gradient` is no_tensor where only the value is wanted.
+  virtual void add(Program& program, TensorId prediction, TensorId targets, TensorId gradient) const = 0;
+  // Adds what turns the network's output into what a user is shown (probabilities), and returns it;
+  // the output itself where that is what is shown.
+  virtual TensorId add_link(Program&, TensorId prediction) const { return prediction; }
+};
+
+std::unique_ptr<Loss> make_loss(const Component& component);
+
+std::unique_ptr<Loss> make_softmax_cross_entropy(const Component& component);
+std::unique_ptr<Loss> make_elementwise_loss(const Component& component);
+
+struct LossType {
+  std::string_view name;
+  std::unique_ptr<Loss> (*make)(const Component& component);
+};
+
+// Losses over whole rows; those that are rules of one element come from ElementwiseLossRules.
+inline constexpr LossType row_losses[] = {{"softmax_cross_entropy", make_softmax_cross_entropy}};
+
+}  // namespace ravine

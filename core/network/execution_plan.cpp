@@ -1,0 +1,92 @@
+#include "network/execution_plan.h"
+
+#include "network/fusion.h"
+
+namespace ravine {
+namespace {
+
+TensorId visible_output(const LoweredProgram& lowered) {
+  return lowered.shown != no_tensor ? lowered.shown : lowered.output;
+}
+
+std::byte* offset_by(void* base, std::int64_t bytes) { return static_cast<std::byte*>(base) + bytes; }
+
+}  // namespace
+
+ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                             Backend& backend, const ParameterMemory& memory)
+    : lowered_(lower(graph, loss, mode, batch, dtype)), parameters_(memory.parameters) {
+  for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
+  fuse(lowered_);
+  const Program& program = lowered_.program;
+  std::vector<TensorId> kept{visible_output(lowered_)};
+  if (lowered_.output_gradient != no_tensor) kept.push_back(lowered_.output_gradient);
+  memory_ = plan_memory(program, kept);
+  arena_ = backend.allocate(static_cast<std::size_t>(memory_.bytes));
+  prepared_ = backend.prepare(program, static_cast<int>(graph.layers.size()),
+                              static_cast<int>(graph.parameters.size()));
+  const auto element = static_cast<std::int64_t>(size_of(dtype));
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const auto id = static_cast<TensorId>(i);
+    const Tensor& tensor = program.tensors[i];
+    if (tensor.alias != no_tensor) continue;
+    if (tensor.role == TensorRole::gradient) {
+      prepared_->bind(id, offset_by(memory.gradients, tensor.offset * element));
+    } else if (memory_.offsets[i] >= 0) {
+      prepared_->bind(id, in_arena(id));
+    }
+  }
+  bind_parameters(nullptr);
+  if (lowered_.output_gradient != no_tensor) output_gradient_ = in_arena(lowered_.output_gradient);
+}
+
+void* ExecutionPlan::in_arena(TensorId id) const {
+  return offset_by(arena_->data(), memory_.offsets[static_cast<std::size_t>(id)]);
+}
+
+void ExecutionPlan::bind_output(void* data) {
+  const TensorId root = lowered_.program.root(visible_output(lowered_));
+  if (!output_is_input()) prepared_->bind(root, data == nullptr ? in_arena(root) : data);
+}
+
+bool ExecutionPlan::output_is_input() const {
+  return lowered_.program.root(visible_output(lowered_)) == lowered_.input;
+}
+
+void ExecutionPlan::bind_parameters(const void* parameters) {
+  void* base = parameters == nullptr ? parameters_ : const_cast<void*>(parameters);
+  const auto element = static_cast<std::int64_t>(size_of(lowered_.program.dtype()));
+  for (TensorId id : lowered_.parameters) {
+    prepared_->bind(id, offset_by(base, lowered_.program.tensor(id).offset * element));
+  }
+}
+
+void ExecutionPlan::bind_output_gradient(const void* data) {
+  prepared_->bind(lowered_.output_gradient, data == nullptr ? output_gradient_ : const_cast<void*>(data));
+}
+
+double ExecutionPlan::flops() const {
+  double total = 0;
+  for (const Step& step : lowered_.program.steps) total += flops_of(step.operation, lowered_.program);
+  return total;
+}
+
+std::vector<PlanRow> ExecutionPlan::rows() const {
+  const Program& program = lowered_.program;
+  const std::vector<std::string> engines = prepared_->engines();
+  std::vector<PlanRow> rows;
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const Step& step = program.steps[i];
+    const std::vector<TensorId> outputs = outputs_of(step.operation);
+    const TensorId shown = outputs.empty() ? inputs_of(step.operation).front() : outputs.front();
+    const char* section = step.section == Section::forward ? "forward"
+                          : step.section == Section::loss  ? "loss"
+                                                           : "backward";
+    rows.push_back({section, step.layer < 0 ? "" : layer_names_[static_cast<std::size_t>(step.layer)],
+                    name_of(step.operation), engines[i], program.tensor(shown).shape.to_string(),
+                    flops_of(step.operation, program), bytes_of(step.operation, program)});
+  }
+  return rows;
+}
+
+}  // namespace ravine

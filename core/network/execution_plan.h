@@ -1,0 +1,65 @@
+// A program prepared for a batch size: operations with their buffers bound, in one arena.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "network/lowering.h"
+#include "network/memory_plan.h"
+
+namespace ravine {
+
+// One row of `ravine describe`.
+struct PlanRow {
+  std::string section;
+  std::string layer;
+  std::string operation;
+  std::string engine;
+  std::string shape;  // of the output
+  double flops;
+  double bytes;
+};
+
+struct ParameterMemory {
+  void* parameters;
+  void* gradients;
+};
+
+class ExecutionPlan {
+ public:
+  ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                Backend& backend, const ParameterMemory& memory);
+
+  void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
+  void bind_targets(const void* data) { prepared_->bind(lowered_.targets, const_cast<void*>(data)); }
+  // Where the output (in prediction: what is shown) goes.
+  void bind_output(void* data);
+  // True where the network only hands its input through, so that there is no output to bind.
+  bool output_is_input() const;
+  // Points the forward pass at other parameters (a look-ahead point), or back at its own with nullptr.
+  void bind_parameters(const void* parameters);
+  // The gradient of the output, in training: to be read or replaced between loss and backward.
+  void* output_gradient() { return output_gradient_; }
+  void bind_output_gradient(const void* data);
+
+  PreparedProgram& program() { return *prepared_; }
+  std::int64_t batch() const { return lowered_.program.batch(); }
+  const MemoryPlan& memory() const { return memory_; }
+  double flops() const;
+  std::vector<PlanRow> rows() const;
+
+ private:
+  void* in_arena(TensorId id) const;
+
+  LoweredProgram lowered_;
+  std::vector<std::string> layer_names_;
+  MemoryPlan memory_;
+  void* parameters_;
+  std::unique_ptr<Buffer> arena_;
+  std::unique_ptr<PreparedProgram> prepared_;
+  void* output_gradient_ = nullptr;
+};
+
+}  // namespace ravine

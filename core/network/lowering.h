@@ -1,0 +1,29 @@
+// From a graph to the flat list of operations of one mode.
+#pragma once
+
+#include "backend/program.h"
+#include "losses/loss.h"
+#include "network/graph.h"
+
+namespace ravine {
+
+enum class Mode {
+  training,    // forward with dropout, loss, backward
+  evaluation,  // forward and loss
+  prediction,  // forward and link (probabilities)
+};
+
+struct LoweredProgram {
+  Program program;
+  TensorId input = no_tensor;
+  TensorId targets = no_tensor;
+  TensorId output = no_tensor;           // the last layer's output
+  TensorId output_gradient = no_tensor;  // what the loss hands to the backward pass
+  TensorId shown = no_tensor;            // prediction: what the user sees
+  std::vector<TensorId> parameters = {};
+  std::vector<TensorId> gradients = {};
+};
+
+LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype);
+
+}  // namespace ravine

@@ -1,0 +1,300 @@
+#include "network/network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/errors.h"
+#include "initializers/initializer.h"
+
+namespace ravine {
+namespace {
+
+// A second worker pays where a step is some tens of microseconds of work for each.
+int choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
+  if (options.threads > 0) return options.threads;
+  constexpr double flops_per_worker = 8e6;
+  const LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
+  double flops = 0;
+  for (const Step& step : lowered.program.steps) flops += flops_of(step.operation, lowered.program);
+  return std::clamp(static_cast<int>(flops / flops_per_worker), 1, available_processors());
+}
+
+// The layers whose output some operation measures.
+std::vector<bool> observed_layers(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
+  LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
+  std::vector<bool> observed(graph.layers.size(), false);
+  for (Step& step : lowered.program.steps) {
+    const Observation* observation = observation_of(step.operation);
+    if (observation != nullptr && observation->layer >= 0) {
+      observed[static_cast<std::size_t>(observation->layer)] = true;
+    }
+  }
+  return observed;
+}
+
+std::unique_ptr<Loss> make_checked_loss(const Component& component, const Graph& graph) {
+  auto loss = make_loss(component);
+  try {
+    loss->check_output(graph.output());
+  } catch (Error& error) {
+    throw error.at_layer(graph.layers.back().name);
+  }
+  return loss;
+}
+
+template <typename T>
+bool all_finite(const void* values, std::int64_t count) {
+  const T* begin = static_cast<const T*>(values);
+  return std::all_of(begin, begin + count, [](T value) { return std::isfinite(value); });
+}
+
+bool all_finite(DType dtype, const void* values, std::int64_t count) {
+  return dtype == DType::float64 ? all_finite<double>(values, count) : all_finite<float>(values, count);
+}
+
+const std::byte* rows_from(const void* data, std::int64_t row, std::int64_t bytes_per_row) {
+  return static_cast<const std::byte*>(data) + row * bytes_per_row;
+}
+
+}  // namespace
+
+Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options)
+    : options_(options),
+      graph_(infer(spec)),
+      loss_(make_checked_loss(loss, graph_)),
+      backend_(make_backend(options.device, choose_threads(graph_, *loss_, options))),
+      ring_(graph_, loss_->target_kind() == TargetKind::labels, observed_layers(graph_, *loss_, options),
+            options.ring_rows) {
+  if (options.batch < 1) {
+    throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
+  }
+  const auto bytes = static_cast<std::size_t>(graph_.parameter_elements) * size_of(options.dtype);
+  parameters_ = backend_->allocate(bytes);
+  gradients_ = backend_->allocate(bytes);
+  initialize(options.seed);
+}
+
+void Network::initialize(std::uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
+    const GraphParameter& parameter = graph_.parameters[i];
+    const Distribution distribution =
+        distribution_of(parameter.spec.initializer, parameter.spec.fans.in, parameter.spec.fans.out);
+    const std::int64_t count = parameter.spec.shape.elements();
+    if (options_.dtype == DType::float64) {
+      draw(distribution, seed, static_cast<int>(i), static_cast<double*>(parameters()) + parameter.offset, count);
+    } else {
+      draw(distribution, seed, static_cast<int>(i), static_cast<float*>(parameters()) + parameter.offset, count);
+    }
+  }
+}
+
+ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
+  auto& plan = plans_[{mode, batch}];
+  if (!plan) {
+    plan = std::make_unique<ExecutionPlan>(graph_, *loss_, mode, batch, options_.dtype, *backend_,
+                                           ParameterMemory{parameters_->data(), gradients_->data()});
+  }
+  return *plan;
+}
+
+RunContext Network::context(bool observe) const { return {options_.seed, step_number_, 0, observe}; }
+
+void Network::run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context) {
+  backend_->parallel([&](Worker& worker) {
+    for (Section section : sections) plan.program().run(section, context, worker);
+  });
+}
+
+void Network::check_labels(const void* targets, std::int64_t rows) const {
+  if (loss_->target_kind() != TargetKind::labels) return;
+  const auto* labels = static_cast<const std::int32_t*>(targets);
+  const std::int64_t classes = graph_.output().back();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    if (labels[row] >= 0 && labels[row] < classes) continue;
+    throw Error(ErrorCode::invalid_parameter,
+                "the label " + std::to_string(labels[row]) + " of row " + std::to_string(row) +
+                    " is outside 0 .. " + std::to_string(classes - 1) +
+                    ", the classes that the last layer can tell apart")
+        .at_key("targets");
+  }
+}
+
+template <typename Visit>
+void Network::for_batches(Mode mode, std::int64_t rows, Visit&& visit) {
+  // Evaluation needs no gradients: larger batches use the processor better.
+  const std::int64_t batch = std::min(rows, std::max<std::int64_t>(options_.batch, 256));
+  for (std::int64_t row = 0; row < rows; row += batch) {
+    visit(plan(mode, std::min(batch, rows - row)), row);
+  }
+}
+
+void Network::forward(const void* input, std::int64_t rows, bool training, void* output) {
+  const std::lock_guard lock(mutex_);
+  has_loss_ = false;
+  by_hand_ = nullptr;
+  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
+  const std::int64_t input_bytes = graph_.input.elements() * element;
+  const std::int64_t output_bytes = graph_.output().elements() * element;
+  const auto run_batch = [&](ExecutionPlan& plan, std::int64_t row) {
+    std::byte* to = static_cast<std::byte*>(output) + row * output_bytes;
+    const std::byte* from = rows_from(input, row, input_bytes);
+    plan.bind_input(from);
+    plan.bind_output(to);
+    run(plan, {Section::forward}, context(true));
+    if (plan.output_is_input()) std::memcpy(to, from, static_cast<std::size_t>(plan.batch() * output_bytes));
+    by_hand_ = &plan;
+  };
+  if (training) {
+    run_batch(plan(Mode::training, rows), 0);
+  } else if (rows <= std::max<std::int64_t>(options_.batch, 256)) {
+    run_batch(plan(Mode::evaluation, rows), 0);
+  } else {
+    for_batches(Mode::evaluation, rows, run_batch);
+    by_hand_ = nullptr;  // a loss needs the whole output in one plan
+  }
+}
+
+double Network::loss(const void* targets, std::int64_t rows) {
+  const std::lock_guard lock(mutex_);
+  if (by_hand_ == nullptr) {
+    throw Error(ErrorCode::invalid_state, "loss needs a forward pass of one batch before it");
+  }
+  if (by_hand_->batch() != rows) {
+    throw Error(ErrorCode::shape_mismatch, "the loss got targets for " + std::to_string(rows) +
+                                               " rows, but the last forward pass had " +
+                                               std::to_string(by_hand_->batch()))
+        .at_key("targets");
+  }
+  check_labels(targets, rows);
+  by_hand_->bind_targets(targets);
+  run(*by_hand_, {Section::loss}, context(true));
+  has_loss_ = true;
+  return by_hand_->program().measurements().loss / static_cast<double>(rows);
+}
+
+void Network::backward(const void* output_gradient) {
+  const std::lock_guard lock(mutex_);
+  if (by_hand_ == nullptr || by_hand_->output_gradient() == nullptr) {
+    throw Error(ErrorCode::invalid_state, "backward needs forward(..., training=True) before it");
+  }
+  if (output_gradient == nullptr && !has_loss_) {
+    throw Error(ErrorCode::invalid_state, "backward needs loss(targets) before it, or an output gradient");
+  }
+  by_hand_->bind_output_gradient(output_gradient);
+  run(*by_hand_, {Section::backward}, context(true));
+  by_hand_->bind_output_gradient(nullptr);
+}
+
+void Network::attach(Optimizer& optimizer) {
+  std::vector<UpdateSegment> segments;
+  for (const GraphParameter& parameter : graph_.parameters) {
+    segments.push_back({parameter.offset, parameter.offset + parameter.spec.shape.elements(), parameter.spec.decays});
+  }
+  auto owner = std::make_shared<std::pair<std::shared_ptr<Buffer>, std::shared_ptr<Buffer>>>(parameters_, gradients_);
+  optimizer.attach({backend_, options_.dtype, graph_.parameter_elements, parameters_->data(), gradients_->data(),
+                    std::move(segments), std::move(owner)});
+}
+
+void Network::look_ahead(Optimizer& optimizer) {
+  const std::lock_guard lock(mutex_);
+  attach(optimizer);
+  if (optimizer.look_ahead() == nullptr) return;
+  optimizer.begin();
+  backend_->parallel([&](Worker& worker) { optimizer.run_look_ahead(worker); });
+  for (auto& [key, plan] : plans_) {
+    if (key.first == Mode::training) plan->bind_parameters(optimizer.look_ahead());
+  }
+}
+
+void Network::step(Optimizer& optimizer) {
+  const std::lock_guard lock(mutex_);
+  attach(optimizer);
+  optimizer.begin();
+  if (optimizer.regularization().clip_norm > 0) {
+    double squares = 0;
+    for (std::int64_t i = 0; i < graph_.parameter_elements; ++i) {
+      const double g = options_.dtype == DType::float64 ? static_cast<double*>(gradients())[i]
+                                                        : static_cast<float*>(gradients())[i];
+      squares += g * g;
+    }
+    optimizer.scale(std::sqrt(squares));
+  }
+  backend_->parallel([&](Worker& worker) { optimizer.run(worker); });
+  optimizer.prepared().rethrow();
+  optimizer.end();
+  step_number_ = static_cast<std::uint32_t>(optimizer.step_count());
+  for (auto& [key, plan] : plans_) {
+    if (key.first == Mode::training) plan->bind_parameters(nullptr);
+  }
+}
+
+Evaluation Network::evaluate(const void* inputs, const void* targets, std::int64_t rows) {
+  const std::lock_guard lock(mutex_);
+  check_labels(targets, rows);
+  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
+  const std::int64_t input_bytes = graph_.input.elements() * element;
+  const std::int64_t target_bytes = loss_->target_kind() == TargetKind::labels
+                                        ? static_cast<std::int64_t>(sizeof(std::int32_t))
+                                        : graph_.output().elements() * element;
+  Evaluation evaluation;
+  for_batches(Mode::evaluation, rows, [&](ExecutionPlan& plan, std::int64_t row) {
+    plan.bind_input(rows_from(inputs, row, input_bytes));
+    plan.bind_targets(rows_from(targets, row, target_bytes));
+    plan.bind_output(nullptr);
+    run(plan, {Section::forward, Section::loss}, context(false));
+    const Measurements& measured = plan.program().measurements();
+    evaluation.loss += measured.loss;
+    evaluation.correct += measured.correct;
+    evaluation.correct_top5 += measured.correct_top5;
+  });
+  evaluation.rows = rows;
+  if (rows > 0) evaluation.loss /= static_cast<double>(rows);
+  by_hand_ = nullptr;
+  return evaluation;
+}
+
+void Network::predict(const void* inputs, std::int64_t rows, void* output) {
+  const std::lock_guard lock(mutex_);
+  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
+  const std::int64_t input_bytes = graph_.input.elements() * element;
+  const std::int64_t output_bytes = graph_.output().elements() * element;
+  for_batches(Mode::prediction, rows, [&](ExecutionPlan& plan, std::int64_t row) {
+    std::byte* to = static_cast<std::byte*>(output) + row * output_bytes;
+    const std::byte* from = rows_from(inputs, row, input_bytes);
+    plan.bind_input(from);
+    plan.bind_output(to);
+    run(plan, {Section::forward}, context(false));
+    if (plan.output_is_input()) std::memcpy(to, from, static_cast<std::size_t>(plan.batch() * output_bytes));
+  });
+}
+
+std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, const void* input) {
+  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
+  for (const GraphParameter& parameter : graph_.parameters) {
+    const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
+    if (!all_finite(options_.dtype, values, parameter.spec.shape.elements())) {
+      return {"the parameter " + parameter.name, graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
+    }
+  }
+  if (!all_finite(options_.dtype, input, plan.batch() * graph_.input.elements())) return {"the input", ""};
+  run(plan, {Section::forward}, context(true));
+  const Measurements& measured = plan.program().measurements();
+  for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
+    const Moments& moments = measured.layers[i];
+    if (!std::isfinite(moments.mean) || !std::isfinite(moments.variance)) {
+      return {"the output", graph_.layers[i].name};
+    }
+  }
+  if (!std::isfinite(measured.loss)) return {"the loss", graph_.layers.back().name};
+  for (std::size_t i = graph_.parameters.size(); i-- > 0;) {
+    if (!std::isfinite(measured.gradient_squares[i])) {
+      const GraphParameter& parameter = graph_.parameters[i];
+      return {"the gradient of " + parameter.name, graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
+    }
+  }
+  return {"the gradient", graph_.layers.front().name};
+}
+
+}  // namespace ravine

@@ -1,0 +1,113 @@
+// A network at work: parameters and gradients in one buffer each, and a plan for each mode and batch size.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "network/execution_plan.h"
+#include "network/graph.h"
+#include "network/statistics.h"
+#include "optimizers/optimizer.h"
+
+namespace ravine {
+
+struct NetworkOptions {
+  std::int64_t batch = 32;
+  DType dtype = DType::float32;
+  Device device = {};
+  int threads = 0;  // 0: chosen by the work of a step and the processors there are
+  std::uint64_t seed = 0;
+  std::int64_t ring_rows = 1024;  // recorded steps that fit before they must be drained
+};
+
+struct Evaluation {
+  double loss = 0;  // mean over the rows
+  std::int64_t correct = 0;
+  std::int64_t correct_top5 = 0;
+  std::int64_t rows = 0;
+};
+
+// Batches of the same size, one behind the other, and what changes from step to step.
+struct TrainingChunk {
+  const void* inputs = nullptr;
+  const void* targets = nullptr;
+  std::int64_t steps = 0;
+  std::int64_t batch = 0;
+  std::vector<std::string> scheduled = {};  // hyperparameters that change
+  const double* schedule = nullptr;         // steps x scheduled
+  double budget_seconds = 0;                // stop after this time; 0 for no limit
+  std::int64_t record_every = 1;            // 0: record nothing
+  bool observe_layers = true;
+};
+
+struct TrainingResult {
+  std::int64_t steps = 0;  // done
+  double loss = 0;         // sum over the rows of these steps
+  std::int64_t correct = 0;
+  std::int64_t rows = 0;
+  std::string trouble;  // empty, or what is not finite
+  std::string trouble_layer;
+};
+
+class Network {
+ public:
+  Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options);
+
+  // Draws all parameters anew and zeroes nothing else.
+  void initialize(std::uint64_t seed);
+
+  // By hand. `output` takes rows of the last layer's output. In training, rows is one batch.
+  void forward(const void* input, std::int64_t rows, bool training, void* output);
+  double loss(const void* targets, std::int64_t rows);  // mean loss of the last forward pass
+  void backward(const void* output_gradient);           // nullptr: the gradient of that loss
+  std::int64_t rows_by_hand() const { return by_hand_ == nullptr ? 0 : by_hand_->batch(); }
+  void look_ahead(Optimizer& optimizer);
+  void step(Optimizer& optimizer);
+  void attach(Optimizer& optimizer);
+
+  Evaluation evaluate(const void* inputs, const void* targets, std::int64_t rows);
+  void predict(const void* inputs, std::int64_t rows, void* output);
+  TrainingResult train(Optimizer& optimizer, const TrainingChunk& chunk);
+
+  const Graph& graph() const { return graph_; }
+  const Loss& loss_function() const { return *loss_; }
+  const NetworkOptions& options() const { return options_; }
+  int threads() const { return backend_->threads(); }
+  void* parameters() { return parameters_->data(); }
+  void* gradients() { return gradients_->data(); }
+  std::uint32_t step_number() const { return step_number_; }
+  void set_step_number(std::uint32_t step) { step_number_ = step; }
+  StatisticsRing& statistics() { return ring_; }
+  ExecutionPlan& plan(Mode mode, std::int64_t batch);
+
+ private:
+  friend class TrainingLoop;
+
+  RunContext context(bool observe) const;
+  void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
+  void check_labels(const void* targets, std::int64_t rows) const;
+  // Calls visit(plan, first row) for each batch of an array of rows.
+  template <typename Visit>
+  void for_batches(Mode mode, std::int64_t rows, Visit&& visit);
+  std::pair<std::string, std::string> find_trouble(ExecutionPlan& plan, const void* input);
+
+  NetworkOptions options_;
+  Graph graph_;
+  std::unique_ptr<Loss> loss_;
+  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<Buffer> parameters_;
+  std::shared_ptr<Buffer> gradients_;
+  std::map<std::pair<Mode, std::int64_t>, std::unique_ptr<ExecutionPlan>> plans_;
+  StatisticsRing ring_;
+  std::uint32_t step_number_ = 0;       // keys the random numbers of training
+  ExecutionPlan* by_hand_ = nullptr;    // the plan of the last forward pass
+  bool has_loss_ = false;
+  std::mutex mutex_;  // one call at a time
+};
+
+}  // namespace ravine

@@ -1,0 +1,50 @@
+// What is recorded of each step: a ring of rows, sized once, that the caller drains.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "network/graph.h"
+
+namespace ravine {
+
+class StatisticsRing {
+ public:
+  StatisticsRing(const Graph& graph, bool has_accuracy, const std::vector<bool>& observed, std::int64_t rows);
+
+  const std::vector<std::string>& columns() const { return columns_; }
+  std::int64_t rows() const { return rows_; }
+  bool full() const { return rows_ == capacity_; }
+  const std::int64_t* steps() const { return steps_.data(); }
+  const float* values() const { return values_.data(); }
+  void clear() { rows_ = 0; }
+
+  struct StepRecord {
+    std::int64_t step;
+    std::int64_t batch;
+    double learning_rate;
+    double gradient_norm;
+    bool observe_layers;
+  };
+  void record(const StepRecord& step, const Measurements& measured, const PreparedUpdate& update);
+
+ private:
+  struct Source {
+    int layer;
+    bool observed;
+    int first_parameter;
+    int parameter_count;
+  };
+
+  std::vector<std::string> columns_;
+  std::vector<Source> sources_;
+  bool has_accuracy_;
+  std::int64_t capacity_;
+  std::int64_t rows_ = 0;
+  std::vector<std::int64_t> steps_;
+  std::vector<float> values_;
+};
+
+}  // namespace ravine

@@ -1,0 +1,86 @@
+// An update rule at work: its settings, its step count, and its state for one flat parameter buffer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace ravine {
+
+// What an optimizer works on: one contiguous buffer each of parameters and gradients.
+struct ParameterBuffers {
+  std::shared_ptr<Backend> backend;
+  DType dtype;
+  std::int64_t count;
+  void* parameters;
+  void* gradients;
+  std::vector<UpdateSegment> segments;
+  std::shared_ptr<void> owner;  // keeps the buffers alive
+};
+
+struct Regularization {
+  double l2 = 0;         // lambda of lambda/2 sum w^2, over parameters that decay
+  double clip_norm = 0;  // largest norm of the whole gradient; 0 for no clipping
+};
+
+// Makes the update for buffers; what a backend offers for the rules of the list, or a user's own.
+using PrepareUpdate = std::function<std::unique_ptr<PreparedUpdate>(
+    Backend& backend, DType dtype, const UpdateBuffers& buffers, std::vector<UpdateSegment> segments)>;
+
+class Optimizer {
+ public:
+  // A rule of the list, with resolved settings.
+  Optimizer(Component rule, Regularization regularization);
+  // A user's own rule.
+  Optimizer(Component rule, Regularization regularization, UpdateRuleTraits traits, PrepareUpdate prepare);
+
+  // Allocates the state, all zero. A second call with other buffers starts anew.
+  void attach(const ParameterBuffers& buffers);
+  bool attached_to(const void* parameters) const { return parameters_ == parameters && prepared_ != nullptr; }
+
+  const Component& rule() const { return rule_; }
+  // A number of the rule, or "l2" or "clip_norm"; takes effect at the next step.
+  void set(const std::string& name, double value);
+  const Regularization& regularization() const { return regularization_; }
+
+  std::int64_t step_count() const { return step_count_; }
+  void set_step_count(std::int64_t count) { step_count_ = count; }
+
+  const std::vector<std::string>& slot_names() const { return traits_.slots; }
+  void* slot(std::size_t index) { return slots_.at(index)->data(); }
+  std::int64_t count() const { return count_; }
+  DType dtype() const { return dtype_; }
+
+  // Where the gradient is to be taken; nullptr where that is the parameters themselves.
+  void* look_ahead() { return look_ahead_ ? look_ahead_->data() : nullptr; }
+
+  // One step, in three calls: `begin` by one worker, then look_ahead (if there is one) by all; the gradient
+  // is computed; `scale` by one worker; `run` by all; `end` by one.
+  void begin() { prepared_->begin(rule_.values, step_count_ + 1, 1.0, regularization_.l2); }
+  void run_look_ahead(Worker& worker) noexcept { prepared_->look_ahead(worker); }
+  void scale(double gradient_norm);
+  void run(Worker& worker) noexcept { prepared_->run(worker); }
+  void end() { ++step_count_; }
+
+  PreparedUpdate& prepared() { return *prepared_; }
+
+ private:
+  Component rule_;
+  Regularization regularization_;
+  UpdateRuleTraits traits_;
+  PrepareUpdate prepare_;
+  std::int64_t step_count_ = 0;
+  std::int64_t count_ = 0;
+  DType dtype_ = DType::float32;
+  const void* parameters_ = nullptr;
+  std::shared_ptr<void> owner_;
+  std::shared_ptr<Backend> backend_;
+  std::vector<std::unique_ptr<Buffer>> slots_;
+  std::unique_ptr<Buffer> look_ahead_;
+  std::unique_ptr<PreparedUpdate> prepared_;
+};
+
+}  // namespace ravine

@@ -1,0 +1,138 @@
+// An update rule written in Python: a function over flat views of parameters, gradients and state, called by
+// the native loop in the place of a rule of the list.
+#include <exception>
+
+#include "base/errors.h"
+#include "bindings.h"
+#include "optimizers/optimizer.h"
+
+namespace ravine::bindings {
+namespace {
+
+template <typename T>
+class PythonUpdate final : public PreparedUpdate {
+ public:
+  PythonUpdate(py::function function, std::vector<std::string> slots, const UpdateBuffers& buffers,
+               std::vector<UpdateSegment> segments)
+      : function_(std::move(function)),
+        slot_names_(std::move(slots)),
+        buffers_(buffers),
+        segments_(std::move(segments)),
+        before_(segments_.empty() ? 0 : static_cast<std::size_t>(segments_.back().end)),
+        weight_squares_(segments_.size()),
+        update_squares_(segments_.size()) {}
+
+  ~PythonUpdate() override {
+    const py::gil_scoped_acquire acquire;
+    function_ = py::function();
+    error_ = nullptr;
+  }
+
+  void begin(const Values& settings, std::int64_t step, double gradient_scale, double l2) override {
+    settings_ = settings;
+    step_ = step;
+    gradient_scale_ = static_cast<T>(gradient_scale);
+    l2_ = static_cast<T>(l2);
+  }
+
+  void look_ahead(Worker&) noexcept override {}
+
+  void run(Worker& worker) noexcept override {
+    if (worker.index == 0) update();
+    worker.barrier();
+  }
+
+  bool failed() const override { return error_ != nullptr; }
+  void rethrow() override {
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+  const std::vector<double>& weight_squares() const override { return weight_squares_; }
+  const std::vector<double>& update_squares() const override { return update_squares_; }
+
+ private:
+  void update() noexcept {
+    T* parameters = static_cast<T*>(buffers_.parameters);
+    T* gradients = static_cast<T*>(buffers_.gradients);
+    for (const UpdateSegment& segment : segments_) {
+      const T l2 = segment.decays ? l2_ : T(0);
+      for (std::int64_t i = segment.begin; i < segment.end; ++i) {
+        gradients[i] = gradient_scale_ * gradients[i] + l2 * parameters[i];
+        before_[static_cast<std::size_t>(i)] = parameters[i];
+      }
+    }
+    call();
+    for (std::size_t index = 0; index < segments_.size(); ++index) {
+      double weights = 0;
+      double updates = 0;
+      for (std::int64_t i = segments_[index].begin; i < segments_[index].end; ++i) {
+        const double weight = static_cast<double>(parameters[i]);
+        const double change = weight - static_cast<double>(before_[static_cast<std::size_t>(i)]);
+        weights += weight * weight;
+        updates += change * change;
+      }
+      weight_squares_[index] = weights;
+      update_squares_[index] = updates;
+    }
+  }
+
+  void call() noexcept {
+    const py::gil_scoped_acquire acquire;
+    try {
+      const Shape shape{static_cast<std::int64_t>(before_.size())};
+      const auto flat = [&](void* data) { return view(data, dtype_of<T>(), shape, py::none()); };
+      py::dict state;
+      for (std::size_t i = 0; i < slot_names_.size(); ++i) state[py::str(slot_names_[i])] = flat(buffers_.slots[i]);
+      py::dict settings;
+      for (const auto& [name, value] : settings_.all()) settings[py::str(name)] = to_python(value);
+      function_(flat(buffers_.parameters), flat(buffers_.gradients), state, settings, step_);
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+
+  py::function function_;
+  std::vector<std::string> slot_names_;
+  UpdateBuffers buffers_;
+  std::vector<UpdateSegment> segments_;
+  std::vector<T> before_;
+  std::vector<double> weight_squares_;
+  std::vector<double> update_squares_;
+  Values settings_;
+  std::int64_t step_ = 0;
+  T gradient_scale_ = 1;
+  T l2_ = 0;
+  std::exception_ptr error_;
+};
+
+std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::string> slots,
+                                       const std::map<std::string, double>& settings, double l2, double clip_norm) {
+  if (slots.size() > 4) {
+    throw Error(ErrorCode::invalid_parameter, "a rule has at most 4 state buffers").at_key("slots");
+  }
+  Component rule{"custom", {}};
+  for (const auto& [name, value] : settings) rule.values.set(name, value);
+  if (!rule.values.has("learning_rate")) {
+    throw Error(ErrorCode::invalid_parameter, "a rule needs a learning rate").at_key("learning_rate");
+  }
+  PrepareUpdate prepare = [function = std::move(function), slots](
+                              Backend&, DType dtype, const UpdateBuffers& buffers,
+                              std::vector<UpdateSegment> segments) -> std::unique_ptr<PreparedUpdate> {
+    const py::gil_scoped_acquire acquire;
+    if (dtype == DType::float64) {
+      return std::make_unique<PythonUpdate<double>>(function, slots, buffers, std::move(segments));
+    }
+    return std::make_unique<PythonUpdate<float>>(function, slots, buffers, std::move(segments));
+  };
+  return std::make_shared<Optimizer>(std::move(rule), Regularization{l2, clip_norm},
+                                     UpdateRuleTraits{std::move(slots), false}, std::move(prepare));
+}
+
+}  // namespace
+
+void bind_custom_rule(py::module_& module) {
+  module.def("custom_rule", &make_custom, py::arg("function"), py::kw_only(), py::arg("slots"), py::arg("settings"),
+             py::arg("l2") = 0.0, py::arg("clip_norm") = 0.0,
+             "An optimizer whose rule is function(parameters, gradients, state, settings, step).");
+}
+
+}  // namespace ravine::bindings

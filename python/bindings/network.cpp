@@ -1,0 +1,286 @@
+#include "network/network.h"
+
+#include "base/errors.h"
+#include "bindings.h"
+#include "catalog/catalog.h"
+
+namespace ravine::bindings {
+namespace {
+
+const void* checked_inputs(const Network& network, const py::array& inputs, std::int64_t* rows) {
+  return checked_rows(inputs, network.options().dtype, network.graph().input, "inputs", rows);
+}
+
+const void* checked_targets(const Network& network, const py::array& targets, std::int64_t expected) {
+  const bool labels = network.loss_function().target_kind() == TargetKind::labels;
+  std::int64_t rows = 0;
+  const void* data = checked_rows(targets, labels ? DType::int32 : network.options().dtype,
+                                  labels ? Shape{} : network.graph().output(), "targets", &rows);
+  if (expected >= 0 && rows != expected) {
+    throw Error(ErrorCode::shape_mismatch,
+                "got " + std::to_string(rows) + " rows for " + std::to_string(expected) + " rows of inputs")
+        .at_key("targets");
+  }
+  return data;
+}
+
+py::array new_output(const Network& network, std::int64_t rows) {
+  const Shape shape = network.graph().output().with_batch(rows);
+  return py::array(to_python(network.options().dtype),
+                   std::vector<py::ssize_t>(shape.extents().begin(), shape.extents().end()));
+}
+
+// The arrays of a pass by hand are read again by loss and backward: the Python object holds them until the next.
+py::array forward(const py::object& self, const py::array& inputs, bool training) {
+  auto& network = self.cast<Network&>();
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, inputs, &rows);
+  if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows").at_key("inputs");
+  py::array output = new_output(network, rows);
+  void* to = output.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    network.forward(data, rows, training, to);
+  }
+  self.attr("_pass") = py::make_tuple(inputs, output);
+  return output;
+}
+
+py::array predict(Network& network, const py::array& inputs) {
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, inputs, &rows);
+  py::array output = new_output(network, rows);
+  void* to = output.mutable_data();
+  const py::gil_scoped_release release;
+  network.predict(data, rows, to);
+  return output;
+}
+
+py::dict evaluate(Network& network, const py::array& inputs, const py::array& targets) {
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, inputs, &rows);
+  const void* target_data = checked_targets(network, targets, rows);
+  Evaluation evaluation;
+  {
+    const py::gil_scoped_release release;
+    evaluation = network.evaluate(data, target_data, rows);
+  }
+  py::dict metrics;
+  metrics["loss"] = evaluation.loss;
+  if (network.loss_function().target_kind() == TargetKind::labels && rows > 0) {
+    metrics["accuracy"] = static_cast<double>(evaluation.correct) / static_cast<double>(rows);
+    if (network.graph().output().back() > 5) {
+      metrics["top5"] = static_cast<double>(evaluation.correct_top5) / static_cast<double>(rows);
+    }
+  }
+  return metrics;
+}
+
+void backward(Network& network, const std::optional<py::array>& output_gradient) {
+  const void* data = nullptr;
+  if (output_gradient) {
+    std::int64_t rows = 0;
+    data = checked_rows(*output_gradient, network.options().dtype, network.graph().output(), "output_gradient", &rows);
+    if (rows != network.rows_by_hand()) {
+      throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) + " rows after a forward pass of " +
+                                                 std::to_string(network.rows_by_hand()))
+          .at_key("output_gradient");
+    }
+  }
+  const py::gil_scoped_release release;
+  network.backward(data);
+}
+
+TrainingResult train(Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
+                     std::int64_t batch_size,
+                     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
+                     double budget_seconds, std::int64_t record_every, bool observe_layers) {
+  std::int64_t rows = 0;
+  TrainingChunk chunk;
+  chunk.inputs = checked_inputs(network, inputs, &rows);
+  chunk.targets = checked_targets(network, targets, rows);
+  if (batch_size < 1 || rows % batch_size != 0) {
+    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) + " rows, which is no multiple of the batch size " +
+                                               std::to_string(batch_size))
+        .at_key("inputs");
+  }
+  chunk.batch = batch_size;
+  chunk.steps = rows / batch_size;
+  chunk.budget_seconds = budget_seconds;
+  chunk.record_every = record_every;
+  chunk.observe_layers = observe_layers;
+  std::vector<double> settings(static_cast<std::size_t>(chunk.steps) * schedule.size());
+  for (const auto& [name, values] : schedule) {
+    if (values.ndim() != 1 || values.shape(0) != chunk.steps) {
+      throw Error(ErrorCode::shape_mismatch, "the schedule of " + name + " needs one value a step, " +
+                                                 std::to_string(chunk.steps) + " in all")
+          .at_key("schedule");
+    }
+    for (std::int64_t step = 0; step < chunk.steps; ++step) {
+      settings[static_cast<std::size_t>(step) * schedule.size() + chunk.scheduled.size()] = values.at(step);
+    }
+    chunk.scheduled.push_back(name);
+  }
+  chunk.schedule = settings.data();
+  const py::gil_scoped_release release;
+  return network.train(optimizer, chunk);
+}
+
+py::tuple drain(Network& network) {
+  StatisticsRing& ring = network.statistics();
+  const std::int64_t rows = ring.rows();
+  const auto columns = static_cast<std::int64_t>(ring.columns().size());
+  py::array_t<std::int64_t> steps(rows);
+  py::array_t<float> values(std::vector<py::ssize_t>{rows, columns});
+  std::copy(ring.steps(), ring.steps() + rows, steps.mutable_data());
+  std::copy(ring.values(), ring.values() + rows * columns, values.mutable_data());
+  ring.clear();
+  return py::make_tuple(steps, values);
+}
+
+template <typename Address>
+py::dict named_views(const py::object& self, Address address) {
+  auto& network = self.cast<Network&>();
+  const DType dtype = network.options().dtype;
+  py::dict views;
+  for (const GraphParameter& parameter : network.graph().parameters) {
+    auto* data = static_cast<std::byte*>(address(network)) + parameter.offset * static_cast<std::int64_t>(size_of(dtype));
+    views[py::str(parameter.name)] = view(data, dtype, parameter.spec.shape, self);
+  }
+  return views;
+}
+
+py::list layers(const Network& network) {
+  py::list rows;
+  const Graph& graph = network.graph();
+  for (const GraphLayer& layer : graph.layers) {
+    std::int64_t parameters = 0;
+    for (int i = layer.first_parameter; i < layer.first_parameter + layer.parameter_count; ++i) {
+      parameters += graph.parameters[static_cast<std::size_t>(i)].spec.shape.elements();
+    }
+    py::dict row;
+    row["name"] = layer.name;
+    row["type"] = layer.type;
+    row["input_shape"] = to_python(layer.input);
+    row["output_shape"] = to_python(layer.output);
+    row["parameters"] = parameters;
+    rows.append(row);
+  }
+  return rows;
+}
+
+py::dict describe(Network& network, const std::string& mode, std::int64_t batch_size) {
+  const Mode chosen = mode == "training" ? Mode::training : mode == "evaluation" ? Mode::evaluation : Mode::prediction;
+  ExecutionPlan& plan = network.plan(chosen, batch_size > 0 ? batch_size : network.options().batch);
+  py::list operations;
+  for (const PlanRow& row : plan.rows()) {
+    py::dict operation;
+    operation["section"] = row.section;
+    operation["layer"] = row.layer;
+    operation["operation"] = row.operation;
+    operation["engine"] = row.engine;
+    operation["shape"] = row.shape;
+    operation["flops"] = row.flops;
+    operation["bytes"] = row.bytes;
+    operations.append(operation);
+  }
+  py::dict description;
+  description["operations"] = operations;
+  description["flops"] = plan.flops();
+  description["arena_bytes"] = plan.memory().bytes;
+  description["unshared_bytes"] = plan.memory().unshared_bytes;
+  description["parameters"] = network.graph().parameter_elements;
+  return description;
+}
+
+}  // namespace
+
+void bind_network(py::module_& module) {
+  py::class_<TrainingResult>(module, "TrainingResult", "What a call of the native training loop did.")
+      .def_readonly("steps", &TrainingResult::steps)
+      .def_readonly("loss", &TrainingResult::loss)
+      .def_readonly("correct", &TrainingResult::correct)
+      .def_readonly("rows", &TrainingResult::rows)
+      .def_readonly("trouble", &TrainingResult::trouble)
+      .def_readonly("trouble_layer", &TrainingResult::trouble_layer);
+
+  py::class_<Network, std::shared_ptr<Network>>(module, "Network", py::dynamic_attr(),
+                                                "A network at work: parameters, gradients and execution plans.")
+      .def(py::init([](const NetworkSpec& spec, const py::object& loss, std::int64_t batch_size,
+                       const std::string& dtype, const std::string& device, int threads, std::uint64_t seed) {
+             if (threads < 0 || threads > 1024) {
+               throw Error(ErrorCode::invalid_parameter, "must be from 1 up to 1024, or 0 to let Ravine choose")
+                   .at_key("threads");
+             }
+             const DType type = dtype_from_name(dtype);
+             if (type != DType::float32 && type != DType::float64) {
+               throw Error(ErrorCode::invalid_parameter, "networks compute in float32 or float64, got " + dtype)
+                   .at_key("dtype");
+             }
+             return std::make_shared<Network>(
+                 spec, catalog::resolve(catalog::Kind::loss, to_component(loss, "loss")),
+                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed});
+           }),
+           py::arg("spec"), py::arg("loss"), py::kw_only(), py::arg("batch_size"), py::arg("dtype"),
+           py::arg("device"), py::arg("threads"), py::arg("seed"))
+      .def("initialize", &Network::initialize, py::arg("seed"), py::call_guard<py::gil_scoped_release>())
+      .def("forward", &forward, py::arg("inputs"), py::arg("training") = false,
+           "The last layer's output; with training=True dropout is on and backward may follow.")
+      .def(
+          "loss",
+          [](Network& network, const py::array& targets) {
+            const void* data = checked_targets(network, targets, -1);
+            const std::int64_t rows = targets.shape(0);
+            const py::gil_scoped_release release;
+            return network.loss(data, rows);
+          },
+          py::arg("targets"), "Mean loss of the last forward pass.")
+      .def("backward", &backward, py::arg("output_gradient") = std::nullopt,
+           "Gradients of the last loss, or of the output gradient that is given.")
+      .def("predict", &predict, py::arg("inputs"), "Probabilities for classification, else the output.")
+      .def("evaluate", &evaluate, py::arg("inputs"), py::arg("targets"))
+      .def("train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
+           py::arg("batch_size"), py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0,
+           py::arg("record_every") = 1, py::arg("observe_layers") = true,
+           "Many training steps in one call, over batches that lie one behind the other.")
+      .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")
+      .def_property_readonly("columns", [](Network& network) { return network.statistics().columns(); })
+      .def_property_readonly(
+          "parameters", [](const py::object& self) { return named_views(self, [](Network& n) { return n.parameters(); }); })
+      .def_property_readonly(
+          "gradients", [](const py::object& self) { return named_views(self, [](Network& n) { return n.gradients(); }); })
+      .def_property_readonly("flat_parameters",
+                             [](const py::object& self) {
+                               auto& network = self.cast<Network&>();
+                               return view(network.parameters(), network.options().dtype,
+                                           {network.graph().parameter_elements}, self);
+                             })
+      .def_property_readonly("flat_gradients",
+                             [](const py::object& self) {
+                               auto& network = self.cast<Network&>();
+                               return view(network.gradients(), network.options().dtype,
+                                           {network.graph().parameter_elements}, self);
+                             })
+      .def_property_readonly("decaying", [](const Network& network) {
+        py::list names;
+        for (const GraphParameter& parameter : network.graph().parameters) {
+          if (parameter.spec.decays) names.append(parameter.name);
+        }
+        return names;
+      })
+      .def_property("step", &Network::step_number, &Network::set_step_number)
+      .def_property_readonly("layers", &layers)
+      .def_property_readonly("input_shape", [](const Network& n) { return to_python(n.graph().input); })
+      .def_property_readonly("output_shape", [](const Network& n) { return to_python(n.graph().output()); })
+      .def_property_readonly("classifies",
+                             [](const Network& n) { return n.loss_function().target_kind() == TargetKind::labels; })
+      .def_property_readonly("dtype", [](const Network& n) { return std::string(name_of(n.options().dtype)); })
+      .def_property_readonly("device", [](const Network& n) { return n.options().device.to_string(); })
+      .def_property_readonly("threads", &Network::threads)
+      .def_property_readonly("batch_size", [](const Network& n) { return n.options().batch; })
+      .def_property_readonly("seed", [](const Network& n) { return n.options().seed; })
+      .def("describe", &describe, py::arg("mode") = "training", py::arg("batch_size") = 0,
+           "The execution plan: a row an operation, and totals.");
+}
+
+}  // namespace ravine::bindings

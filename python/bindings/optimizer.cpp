@@ -1,0 +1,62 @@
+#include "optimizers/optimizer.h"
+
+#include "base/errors.h"
+#include "bindings.h"
+#include "catalog/catalog.h"
+#include "network/network.h"
+
+namespace ravine::bindings {
+
+void bind_optimizer(py::module_& module) {
+  py::class_<Optimizer, std::shared_ptr<Optimizer>>(module, "Optimizer",
+                                                    "An update rule with its settings, step count and state.")
+      .def(py::init([](const py::object& rule, double l2, double clip_norm) {
+             for (const auto& [name, value] : {std::pair{"l2", l2}, std::pair{"clip_norm", clip_norm}}) {
+               if (!(value >= 0) || value > 1e300) {
+                 throw Error(ErrorCode::invalid_parameter, "must be at least 0").at_key(name);
+               }
+             }
+             return std::make_shared<Optimizer>(
+                 catalog::resolve(catalog::Kind::optimizer, to_component(rule, "optimizer")),
+                 Regularization{l2, clip_norm});
+           }),
+           py::arg("rule"), py::kw_only(), py::arg("l2") = 0.0, py::arg("clip_norm") = 0.0)
+      .def_property_readonly("settings", [](const Optimizer& o) { return to_python(o.rule()); })
+      .def_property_readonly("l2", [](const Optimizer& o) { return o.regularization().l2; })
+      .def_property_readonly("clip_norm", [](const Optimizer& o) { return o.regularization().clip_norm; })
+      .def_property("step_count", &Optimizer::step_count, &Optimizer::set_step_count)
+      .def("set", &Optimizer::set, py::arg("name"), py::arg("value"),
+           "Sets a number of the rule, or 'l2' or 'clip_norm', from the next step on.")
+      .def_property_readonly("slots",
+                             [](const py::object& self) {
+                               auto& optimizer = self.cast<Optimizer&>();
+                               py::dict slots;
+                               for (std::size_t i = 0; i < optimizer.slot_names().size(); ++i) {
+                                 if (optimizer.count() == 0) break;
+                                 slots[py::str(optimizer.slot_names()[i])] =
+                                     view(optimizer.slot(i), optimizer.dtype(), {optimizer.count()}, self);
+                               }
+                               return slots;
+                             })
+      .def_property_readonly("slot_names", &Optimizer::slot_names)
+      .def(
+          "attach", [](Optimizer& optimizer, Network& network) { network.attach(optimizer); }, py::arg("network"),
+          "Allocates the state for a network's parameters.")
+      .def(
+          "look_ahead",
+          [](Optimizer& optimizer, Network& network) {
+            const py::gil_scoped_release release;
+            network.look_ahead(optimizer);
+          },
+          py::arg("network"),
+          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for others.")
+      .def(
+          "step",
+          [](Optimizer& optimizer, Network& network) {
+            const py::gil_scoped_release release;
+            network.step(optimizer);
+          },
+          py::arg("network"), "Updates the network's parameters from its gradients.");
+}
+
+}  // namespace ravine::bindings

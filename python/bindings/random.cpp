@@ -1,0 +1,29 @@
+#include "base/random.h"
+
+#include "bindings.h"
+
+namespace ravine::bindings {
+
+void bind_random(py::module_& module) {
+  module.def(
+      "permutation",
+      [](std::uint64_t seed, std::uint32_t epoch, py::ssize_t count) {
+        py::array_t<std::int64_t> order(count);
+        std::int64_t* data = order.mutable_data();
+        const py::gil_scoped_release release;
+        shuffled_order(seed, epoch, count, data);
+        return order;
+      },
+      py::arg("seed"), py::arg("epoch"), py::arg("count"),
+      "A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch).");
+  module.def(
+      "philox",
+      [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+        const RandomBits bits =
+            philox4x32_10({{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
+        return std::array<std::uint32_t, 4>{bits.word[0], bits.word[1], bits.word[2], bits.word[3]};
+      },
+      py::arg("counter"), py::arg("key"), "Four random words of Philox4x32-10.");
+}
+
+}  // namespace ravine::bindings

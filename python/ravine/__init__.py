@@ -1,0 +1,54 @@
+"""Ravine: a trainer for neural networks and a laboratory for their optimization.
+
+Example:
+    >>> import ravine
+    >>> model = ravine.Sequential(ravine.layers.Dense(100, activation="tanh"), ravine.layers.Dense(10))
+"""
+
+from __future__ import annotations
+
+from ravine import activations, data, initializers, layers, losses, optimizers
+from ravine._core import Network, NetworkSpec, Optimizer, catalog
+from ravine._core import __version__ as __version__
+from ravine.errors import (
+    CheckpointError,
+    DeviceError,
+    InputError,
+    InternalError,
+    NotFiniteError,
+    RavineError,
+    RunError,
+)
+from ravine.experiment import Experiment, load_experiment
+from ravine.model import Sequential
+from ravine.training.history import History
+from ravine.training.optimizer import custom_optimizer, make_optimizer
+from ravine.training.trainer import Callback, Trainer
+
+__all__ = [
+    "Callback",
+    "CheckpointError",
+    "DeviceError",
+    "Experiment",
+    "History",
+    "InputError",
+    "InternalError",
+    "Network",
+    "NetworkSpec",
+    "NotFiniteError",
+    "Optimizer",
+    "RavineError",
+    "RunError",
+    "Sequential",
+    "Trainer",
+    "activations",
+    "catalog",
+    "custom_optimizer",
+    "data",
+    "initializers",
+    "layers",
+    "load_experiment",
+    "losses",
+    "make_optimizer",
+    "optimizers",
+]

@@ -1,0 +1,33 @@
+"""The commands of the command line, one module each.
+
+A module has HELP (one line), EXAMPLE, add_arguments(parser) and run(arguments), which returns the exit code.
+What a command needs beyond that it imports when it runs, so that the others start fast.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from ravine.commands import (
+    catalog,
+    control,
+    describe,
+    doctor,
+    evaluate,
+    predict,
+    resume,
+    runs,
+    train,
+)
+
+COMMANDS: dict[str, ModuleType] = {
+    "train": train,
+    "resume": resume,
+    "evaluate": evaluate,
+    "predict": predict,
+    "describe": describe,
+    "catalog": catalog,
+    "runs": runs,
+    "control": control,
+    "doctor": doctor,
+}

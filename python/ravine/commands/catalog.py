@@ -1,0 +1,142 @@
+"""`ravine catalog`: what networks and optimizers can be made of."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from ravine.commands.output import print_json, table
+from ravine.errors import InputError
+
+if TYPE_CHECKING:
+    from ravine._core import Entry, Parameter
+
+HELP = "list layers, activations, losses, initializers and optimizers, with their settings"
+EXAMPLE = "ravine catalog optimizer adam"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("KIND", nargs="?", help="layer, activation, loss, initializer or optimizer")
+    parser.add_argument("NAME", nargs="?", help="one entry, in detail")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    entries = chosen(arguments.KIND, arguments.NAME)
+    if arguments.json:
+        print_json({"entries": [described(entry) for entry in entries]})
+    elif arguments.NAME or (arguments.KIND and len(entries) == 1):
+        print("\n\n".join(detail(entry) for entry in entries))
+    else:
+        print(overview(entries))
+    return 0
+
+
+def chosen(kind: str | None, name: str | None) -> list[Entry]:
+    """The entries of a kind and a name; a single word may be either, and a kind may be in the plural."""
+    from ravine import _core
+
+    entries = _core.catalog()
+    if kind is None:
+        return entries
+    kinds = list(dict.fromkeys(entry.kind for entry in entries))
+    singular = kind[:-1] if kind.endswith("s") and kind[:-1] in kinds else kind
+    singular = "loss" if kind == "losses" else singular
+    if singular not in kinds:
+        found = [entry for entry in entries if entry.name == kind]
+        if found and name is None:
+            return found
+        words = kinds if name is not None else [*kinds, *[entry.name for entry in entries]]
+        raise InputError(f"unknown kind '{kind}'; {hint(kind, words, kinds)}")
+    entries = [entry for entry in entries if entry.kind == singular]
+    if name is None:
+        return entries
+    names = [entry.name for entry in entries]
+    if name not in names:
+        raise InputError(f"unknown {singular} '{name}'; {hint(name, names, names)}")
+    return [entry for entry in entries if entry.name == name]
+
+
+def hint(word: str, candidates: list[str], expected: list[str]) -> str:
+    from ravine import _core
+
+    close = _core.closest(word, candidates)
+    return f"did you mean '{close}'?" if close else f"expected one of {', '.join(expected)}"
+
+
+def overview(entries: list[Entry]) -> str:
+    """A table for each kind."""
+    parts = []
+    for kind in dict.fromkeys(entry.kind for entry in entries):
+        rows = [
+            [entry.name, entry.formula, ", ".join(each.name for each in entry.parameters)]
+            for entry in entries
+            if entry.kind == kind
+        ]
+        parts.append(table([kind, "formula", "settings"], rows))
+    return "\n\n".join([*parts, "more: ravine catalog KIND NAME"])
+
+
+def default_text(parameter: Parameter) -> str:
+    value = parameter.default
+    if isinstance(value, dict):
+        return str(value["type"])
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def detail(entry: Entry) -> str:
+    lines = [f"{entry.kind} {entry.name}", f"  {entry.summary}", f"  formula    {entry.formula}"]
+    if entry.reference:
+        lines.append(f"  reference  {entry.reference}")
+    if entry.parameters:
+        rows = [
+            [
+                each.name,
+                each.type,
+                "required" if each.required else default_text(each),
+                allowed(each),
+                each.help + (f" [{each.unit}]" if each.unit else ""),
+            ]
+            for each in entry.parameters
+        ]
+        text = table(["setting", "type", "default", "allowed", "meaning"], rows)
+        lines += ["", *[f"  {line}" for line in text.splitlines()]]
+    return "\n".join(lines)
+
+
+def allowed(parameter: Parameter) -> str:
+    if parameter.choices:
+        return " or ".join(parameter.choices)
+    if parameter.component:
+        return f"any {parameter.component}"
+    if parameter.type == "boolean":
+        return "true or false"
+    return parameter.range
+
+
+def described(entry: Entry) -> dict[str, Any]:
+    """An entry as plain values, for JSON."""
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "summary": entry.summary,
+        "formula": entry.formula,
+        "reference": entry.reference,
+        "parameters": [
+            {
+                "name": each.name,
+                "type": each.type,
+                "required": each.required,
+                "default": each.default,
+                "minimum": each.minimum,
+                "maximum": each.maximum,
+                "minimum_included": each.minimum_included,
+                "maximum_included": each.maximum_included,
+                "choices": list(each.choices),
+                "component": each.component,
+                "unit": each.unit,
+                "help": each.help,
+            }
+            for each in entry.parameters
+        ],
+    }

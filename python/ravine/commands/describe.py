@@ -1,0 +1,149 @@
+"""`ravine describe`: the execution plan of a network as a table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravine.commands.output import byte_count, print_json, table
+from ravine.commands.run_argument import find_run
+from ravine.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from ravine._core import Network
+    from ravine.experiment import Experiment
+
+HELP = "show the plan of a network: operations, shapes, parameters, FLOPs and bytes"
+EXAMPLE = "ravine describe digits --mode prediction"
+MODES = ("training", "evaluation", "prediction")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "SOURCE", metavar="FILE|NAME|RUN", help="an experiment file, the name of an embedded one, or a run"
+    )
+    parser.add_argument("--mode", choices=MODES, default="training", help="which plan (default: training)")
+    parser.add_argument("--batch", type=int, metavar="N", help="rows (default: the experiment's batch size)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.batch is not None and arguments.batch < 1:
+        raise InputError("must be at least 1", key="--batch")
+    experiment = found_experiment(arguments.SOURCE)
+    network = compiled(experiment)
+    batch = arguments.batch or experiment.training.batch_size
+    plan = network.describe(arguments.mode, batch)
+    parameters = {
+        name: {"shape": list(array.shape), "elements": int(array.size)}
+        for name, array in network.parameters.items()
+    }
+    if arguments.json:
+        print_json(
+            {
+                "name": experiment.name,
+                "mode": arguments.mode,
+                "batch_size": batch,
+                "dtype": network.dtype,
+                "device": network.device,
+                "threads": network.threads,
+                **plan,
+                "layers": network.layers,
+                "tensors": parameters,
+            }
+        )
+    else:
+        heading = f"{experiment.name}: {arguments.mode}, batch {batch}, {network.dtype} on {network.device}"
+        threads = f"{network.threads} thread{'s' if network.threads > 1 else ''}"
+        print(f"{heading}, {threads}\n")
+        print(f"{operations_text(plan)}\n\n{layers_text(network)}\n\n{totals_text(network, plan)}")
+    return 0
+
+
+def found_experiment(source: str) -> Experiment:
+    """The experiment of a file, of a name, or of a run, looked for in this order."""
+    from ravine.experiment import embedded_experiments, load_experiment
+
+    path = Path(source)
+    if path.is_file() or source in embedded_experiments():
+        return load_experiment(source)
+    try:
+        return load_experiment(find_run(source).experiment_path)
+    except RunError:
+        if path.is_dir() or path.name != source:
+            raise
+        # A plain word: the message about experiments knows the names to suggest.
+        return load_experiment(source)
+
+
+def compiled(experiment: Experiment) -> Network:
+    """The network of an experiment, for the shape of its samples."""
+    from ravine import _core
+    from ravine.data import load
+    from ravine.model import specification
+
+    samples = load(experiment.data, Path(), dtype=experiment.compute.dtype).train
+    compute = experiment.compute
+    return _core.Network(
+        specification(samples.input_shape, experiment.model.layers),
+        experiment.loss,
+        batch_size=min(experiment.training.batch_size, len(samples)),
+        dtype=compute.dtype,
+        device=compute.device,
+        threads=0 if compute.threads == "auto" else compute.threads,
+        seed=experiment.seed,
+    )
+
+
+def operations_text(plan: dict[str, Any]) -> str:
+    rows = [
+        [
+            operation["section"],
+            operation["layer"],
+            operation["operation"],
+            operation["engine"],
+            operation["shape"],
+            f"{operation['flops']:,.0f}",
+            f"{operation['bytes']:,.0f}",
+        ]
+        for operation in plan["operations"]
+    ]
+    header = ["section", "layer", "operation", "engine", "output", "FLOPs", "bytes"]
+    return table(header, rows, right=(5, 6))
+
+
+def layers_text(network: Network) -> str:
+    shapes: dict[str, list[str]] = {}
+    for name, array in network.parameters.items():
+        layer, _, tensor = name.rpartition(".")
+        shapes.setdefault(layer, []).append(f"{tensor} {shape_text(array.shape)}")
+    rows = [
+        [
+            layer["name"],
+            layer["type"],
+            shape_text(layer["input_shape"]),
+            shape_text(layer["output_shape"]),
+            ", ".join(shapes.get(layer["name"], [])),
+            f"{layer['parameters']:,}",
+        ]
+        for layer in network.layers
+    ]
+    return table(["layer", "type", "input", "output", "tensors", "parameters"], rows, right=(5,))
+
+
+def totals_text(network: Network, plan: dict[str, Any]) -> str:
+    itemsize = 8 if network.dtype == "float64" else 4
+    arena, unshared = plan["arena_bytes"], plan["unshared_bytes"]
+    saved = f"sharing saved {byte_count(unshared - arena)} of {byte_count(unshared)}"
+    return "\n".join(
+        [
+            f"parameters  {plan['parameters']:,} ({byte_count(plan['parameters'] * itemsize)})",
+            f"FLOPs       {plan['flops']:,.0f} a batch",
+            f"arena       {byte_count(arena)}; {saved if unshared > arena else 'no two buffers can share'}",
+        ]
+    )
+
+
+def shape_text(shape: Any) -> str:
+    return " x ".join(str(extent) for extent in shape)

@@ -1,0 +1,234 @@
+"""`ravine doctor`: what this machine offers, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ravine.commands.output import byte_count, print_json
+
+HELP = "check processor, libraries, threads, GPU and MPI, and say what is missing"
+EXAMPLE = "ravine doctor --json"
+BROKEN = 1
+# Features that the four levels of the x86-64 psABI add, under the kernel's names.
+LEVELS = {
+    "x86-64-v2": {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"},
+    "x86-64-v3": {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"},
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; ``status`` is ok, missing (an option is not there) or broken."""
+
+    name: str
+    status: str
+    detail: str
+    fix: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    findings = [
+        finding
+        for check in (machine, packages, backends, threads, arithmetic, gpu, mpi)
+        for finding in guarded(check)
+    ]
+    broken = [finding for finding in findings if finding.status == "broken"]
+    if arguments.json:
+        print_json({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
+    else:
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            print(f"{finding.status:<7}  {finding.name:<{width}}  {finding.detail}")
+        if fixes := [finding for finding in findings if finding.fix]:
+            print("\nto get what is missing:")
+            for finding in fixes:
+                print(f"  {finding.name}: {finding.fix}")
+        print(
+            f"\n{'broken: ' + ', '.join(f.name for f in broken) if broken else 'everything essential works'}"
+        )
+    return BROKEN if broken else 0
+
+
+def guarded(check: Callable[[], list[Finding]]) -> list[Finding]:
+    """The findings of a check; one that fails is itself a finding."""
+    try:
+        return check()
+    except Exception as error:
+        fix = f"{sys.executable} -m pip install --force-reinstall ravine"
+        return [Finding(check.__name__, "broken", f"{type(error).__name__}: {error}", fix)]
+
+
+def machine() -> list[Finding]:
+    """Processor, memory, system and Python."""
+    model, flags = processor()
+    level = "x86-64"
+    for name, features in LEVELS.items():
+        if not features <= flags:
+            break
+        level = name
+    if platform.machine() not in ("x86_64", "AMD64"):
+        level = platform.machine()
+    total, free = memory()
+    return [
+        Finding("processor", "ok", f"{model}, level {level}"),
+        Finding("memory", "ok", f"{byte_count(total)}, {byte_count(free)} available"),
+        Finding("system", "ok", f"{platform.system()} {platform.release()}"),
+        Finding("python", "ok", f"{platform.python_version()} in {sys.prefix}"),
+    ]
+
+
+def processor() -> tuple[str, set[str]]:
+    """Model and features of the first processor, as Linux tells them."""
+    model, flags = platform.processor() or platform.machine(), set[str]()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                model = value.strip()
+            elif key.strip() == "flags":
+                flags = set(value.split())
+                break
+    except OSError:
+        pass
+    return model, flags
+
+
+def memory() -> tuple[int, int]:
+    """Bytes in the machine, or in the share that a container may use, and bytes available."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                free = 1024 * int(line.split()[1])
+    except OSError:
+        pass
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+    except (OSError, ValueError):  # no container, or "max"
+        return total, free
+    return min(total, limit), min(free, max(0, limit - used))
+
+
+def packages() -> list[Finding]:
+    """The Python packages that Ravine needs."""
+    import importlib.metadata
+
+    from ravine import _core
+
+    findings = [Finding("ravine", "ok", _core.__version__)]
+    for name in ("numpy", "msgspec", "tomli-w", "safetensors", "rich"):
+        try:
+            findings.append(Finding(name, "ok", importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            fix = f"{sys.executable} -m pip install {name}"
+            findings.append(Finding(name, "broken", "is not installed", fix))
+    return findings
+
+
+def backends() -> list[Finding]:
+    """What the core was built with."""
+    from ravine import _core
+
+    fixes = {
+        "oneDNN": f"{sys.executable} -m pip install onednn-cpu-gomp onednn-devel-cpu-gomp, then build again",
+        "CUDA": "build from source where nvcc is",
+    }
+    return [
+        Finding(name, "ok" if there else "missing", detail, "" if there else fixes.get(name, ""))
+        for name, there, detail in _core.report()
+    ]
+
+
+def threads() -> list[Finding]:
+    """How many workers training may use."""
+    from ravine import _core
+
+    count = _core.available_processors()
+    cores = f"{count} of {os.cpu_count() or count} processors may be used"
+    return [Finding("threads", "ok", f'{cores}; "auto" takes up to {count}, fewer for small networks')]
+
+
+def arithmetic() -> list[Finding]:
+    """A small network of both types gives what NumPy gives."""
+    import numpy as np
+
+    from ravine import _core
+
+    findings = []
+    for dtype, tolerance in (("float32", 1e-5), ("float64", 1e-12)):
+        spec = _core.NetworkSpec([37])
+        spec.add({"type": "dense", "units": 19, "activation": "tanh"})
+        network = _core.Network(
+            spec, "squared_error", batch_size=8, dtype=dtype, device="cpu", threads=1, seed=1
+        )
+        inputs = np.linspace(-1, 1, 8 * 37).reshape(8, 37).astype(dtype)
+        weight, bias = network.parameters.values()
+        difference = float(np.abs(network.forward(inputs) - np.tanh(inputs @ weight.T + bias)).max())
+        right = difference < tolerance
+        detail = (
+            f"agrees with NumPy to {difference:.0e}" if right else f"differs from NumPy by {difference:.0e}"
+        )
+        findings.append(Finding(dtype, "ok" if right else "broken", detail))
+    return findings
+
+
+def gpu() -> list[Finding]:
+    """Driver and compiler of NVIDIA; both are optional."""
+    findings = []
+    if shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        try:
+            asked = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
+            answer = asked.stdout if asked.returncode == 0 else ""
+        except (OSError, subprocess.TimeoutExpired):
+            answer = ""
+        names = "; ".join(answer.strip().splitlines())
+        status, detail = ("ok", names) if names else ("missing", "nvidia-smi finds no GPU")
+        findings.append(Finding("GPU", status, detail))
+    else:
+        # Without a driver there may be no card either, so there is no line to type that would surely help.
+        findings.append(Finding("GPU", "missing", "no NVIDIA driver; training uses the processor"))
+    nvcc = shutil.which("nvcc")
+    fix = "" if nvcc else "sudo apt-get install nvidia-cuda-toolkit"
+    detail = nvcc or "only needed to build for GPUs"
+    findings.append(Finding("nvcc", "ok" if nvcc else "missing", detail, fix))
+    return findings
+
+
+def mpi() -> list[Finding]:
+    """What training on several machines needs; optional."""
+    mpirun = shutil.which("mpirun")
+    has_package = importlib.util.find_spec("mpi4py") is not None
+    install = "sudo apt-get install openmpi-bin libopenmpi-dev"
+    package = f"{sys.executable} -m pip install mpi4py"
+    return [
+        Finding(
+            "mpirun",
+            "ok" if mpirun else "missing",
+            mpirun or "only needed to train with several processes",
+            "" if mpirun else install,
+        ),
+        Finding(
+            "mpi4py",
+            "ok" if has_package else "missing",
+            "installed" if has_package else "only needed to train with several processes",
+            "" if has_package else package,
+        ),
+    ]

@@ -1,0 +1,78 @@
+"""How the command line fails: one line on standard error, an exit code, and JSON where that was asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from contextlib import suppress
+
+from ravine.commands.output import print_json
+from ravine.errors import InputError, InternalError, NotFiniteError, RavineError
+
+BAD_INPUT = 2
+NOT_FINITE = 3
+INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+def report(error: BaseException, *, as_json: bool) -> int:
+    """Prints an error in one line and returns the exit code that stands for it."""
+    if os.environ.get("RAVINE_TRACEBACK"):
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt):
+        known, code = RavineError("interrupted"), INTERRUPTED
+    else:
+        known, code = understood(error)
+    # Standard error itself may be closed or full; the exit code still tells.
+    with suppress(OSError, ValueError):
+        print(f"ravine: error: {known}", file=sys.stderr, flush=True)
+    if as_json:
+        with suppress(OSError, ValueError):
+            print_json({"error": described(known, type(known).__name__, code)})
+    return code
+
+
+def understood(error: BaseException) -> tuple[RavineError, int]:
+    """The error as one of Ravine's, with its exit code."""
+    if isinstance(error, InputError):
+        return error, BAD_INPUT
+    if isinstance(error, NotFiniteError):
+        return error, NOT_FINITE
+    if isinstance(error, MemoryError):
+        return InputError(
+            "there is not enough memory; use a smaller batch or network, or less data"
+        ), BAD_INPUT
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return InputError(error.strerror.lower(), file=error.filename), BAD_INPUT
+    what = str(error) if isinstance(error, RavineError) else f"{type(error).__name__}: {error}"
+    return InternalError(
+        f"{what}; this is a fault of Ravine, please report it with {written(error)}"
+    ), INTERNAL
+
+
+def written(error: BaseException) -> str:
+    """Writes the traceback to a file and says where."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="ravine-error-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+        return file.name
+    except OSError:
+        return "what RAVINE_TRACEBACK=1 shows"
+
+
+def described(error: RavineError, kind: str, code: int) -> dict[str, object]:
+    """The parts of an error, for JSON."""
+    return {
+        "type": kind,
+        "message": error.message,
+        "file": error.file,
+        "key": error.key,
+        "row": error.row,
+        "layer": error.layer,
+        "exit_code": code,
+    }

@@ -1,0 +1,53 @@
+"""Arrays from the files that `predict` and `evaluate` are given: NPY, NPZ or IDX, as their first bytes say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ravine.errors import InputError
+
+if TYPE_CHECKING:
+    from ravine.data import Array
+
+NPY, ZIP, GZIP = b"\x93NUMPY", b"PK", b"\x1f\x8b"
+
+
+def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
+    """The array in a file.
+
+    Args:
+        written: the path.
+        names: of an NPZ file, the first of these that is in it; if none is, the only array that it holds.
+        option: the option that names an array of an NPZ file, for the message.
+
+    Raises:
+        InputError: missing, damaged, of an unknown format, or an NPZ file in which none can be chosen.
+    """
+    from ravine.data import npz_names, read_idx, read_npy, read_npz
+    from ravine.data.files import locate, open_regular
+
+    path = locate(written, Path())
+    file, _ = open_regular(path)
+    with file:
+        start = file.read(6)
+    if start == NPY:
+        return read_npy(path)
+    if start[:2] == ZIP:
+        held = npz_names(path)
+        chosen = next((name for name in names if name in held), held[0] if len(held) == 1 else "")
+        if not chosen:
+            raise InputError(f"holds {', '.join(held)}; choose one with {option}", file=path)
+        return read_npz(path, [chosen])[chosen]
+    if start[:2] == GZIP or start[:2] == b"\0\0":
+        return read_idx(path)
+    raise InputError("is not a file of arrays; give an NPY, NPZ or IDX file", file=path)
+
+
+def is_archive(written: str) -> bool:
+    """Whether a file is an NPZ archive, which may hold inputs and targets."""
+    from ravine.data.files import locate, open_regular
+
+    file, _ = open_regular(locate(written, Path()))
+    with file:
+        return file.read(2) == ZIP

@@ -1,0 +1,125 @@
+"""`ravine predict`: applies a trained network to new samples."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from ravine.commands.inputs import read_array
+from ravine.commands.output import notice
+from ravine.commands.run_argument import add_checkpoint, add_run, find_run
+from ravine.errors import InputError
+
+if TYPE_CHECKING:
+    from ravine.data import Array
+
+HELP = "predict for the samples of a file, as CSV or NPZ"
+EXAMPLE = "ravine predict digits images.npy --output predictions.csv"
+ROWS_AT_ONCE = 4096
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("INPUT", help="an NPY, NPZ or IDX (.gz) file of samples, not yet preprocessed")
+    parser.add_argument(
+        "--output", metavar="FILE", help="a .csv or .npz file (default: CSV to standard output)"
+    )
+    parser.add_argument("--array", metavar="NAME", help="which array of an NPZ file holds the samples")
+    add_checkpoint(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    suffix = Path(arguments.output).suffix.lower() if arguments.output else ".csv"
+    if suffix not in (".csv", ".npz"):
+        raise InputError("must end in .csv or .npz", file=arguments.output, key="--output")
+    folder = find_run(arguments.RUN)
+    from ravine.training.session import load_run
+
+    loaded = load_run(folder.path, arguments.checkpoint)
+    names = (arguments.array,) if arguments.array else (loaded.experiment.data.inputs, "inputs", "x", "X")
+    try:
+        samples = checked_samples(read_array(arguments.INPUT, names, "--array"), loaded.network.input_shape)
+        outputs = loaded.network.predict(loaded.transform.apply(samples, dtype=loaded.network.dtype))
+    except InputError as error:
+        raise InputError(
+            error.message, file=error.file or arguments.INPUT, key=error.key, row=error.row, layer=error.layer
+        ) from error
+    class_names = loaded.class_names if loaded.network.classifies else None
+    write(outputs.reshape(len(outputs), -1), class_names, arguments.output, suffix)
+    return 0
+
+
+def checked_samples(array: Array, shape: Sequence[int]) -> Array:
+    """Finite samples [rows, *shape]; one sample alone becomes a row.
+
+    Raises:
+        InputError: a shape that does not fit, with both; a value that is not finite, with its row.
+    """
+    from ravine.data import as_inputs
+    from ravine.data.dataset import check_inputs
+
+    if array.shape == tuple(shape):
+        array = array[None]
+    inputs = as_inputs(array, "inputs")
+    if inputs.shape[1:] != tuple(shape):
+        raise InputError(
+            f"has samples of shape {list(inputs.shape[1:])}, the network was trained on {list(shape)}"
+        )
+    check_inputs(inputs, "inputs")
+    return inputs
+
+
+def write(outputs: Array, class_names: Sequence[str] | None, file: str | None, suffix: str) -> None:
+    """Writes predictions to a file, whole or not at all, or as CSV to standard output.
+
+    Args:
+        outputs: [rows, outputs], probabilities where there are class names.
+        class_names: empty: the numbers of the classes; None for regression.
+        file: the file; None: standard output.
+        suffix: .csv or .npz.
+    """
+    if file is None:
+        write_csv(outputs, class_names, sys.stdout)
+        return
+    if suffix == ".npz":
+        import numpy as np
+
+        memory = io.BytesIO()
+        arrays = {"outputs": outputs} if class_names is None else {
+            "classes": outputs.argmax(axis=1), "probabilities": outputs
+        }  # fmt: skip
+        np.savez(memory, **arrays)
+        content = memory.getvalue()
+    else:
+        text = io.StringIO()
+        write_csv(outputs, class_names, text)
+        content = text.getvalue().encode()
+    from ravine.runs import files
+
+    try:
+        files.write_whole(Path(file), content)
+    except OSError as error:
+        raise InputError(f"cannot be written: {files.cause(error)}", file=file, key="--output") from error
+    notice(f"{len(outputs):,} predictions in {file}")
+
+
+def write_csv(outputs: Array, class_names: Sequence[str] | None, stream: TextIO) -> None:
+    """Rows of: number of the sample from 0, predicted class, probability of each class; or the outputs."""
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = range(outputs.shape[1])
+    if class_names is None:
+        writer.writerow(["row", *[f"output_{column}" for column in columns]])
+    else:
+        names = list(class_names) or [str(column) for column in columns]
+        writer.writerow(["row", "class", *[f"probability_{name}" for name in names]])
+    for begin in range(0, len(outputs), ROWS_AT_ONCE):
+        block = outputs[begin : begin + ROWS_AT_ONCE]
+        winners = block.argmax(axis=1).tolist()
+        for row, (values, winner) in enumerate(zip(block.tolist(), winners, strict=True), begin):
+            predicted = [] if class_names is None else [names[winner]]
+            writer.writerow([row, *predicted, *[f"{value:.9g}" for value in values]])

@@ -1,0 +1,115 @@
+"""`ravine train`: trains an experiment and shows how it goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ravine.commands.failure import INTERRUPTED
+from ravine.commands.output import duration, metrics_text, print_json
+from ravine.commands.progress import progress_listener
+from ravine.commands.run_argument import PARENT
+
+if TYPE_CHECKING:
+    from ravine.training.session import Outcome
+
+HELP = "train an experiment"
+EXAMPLE = "ravine train digits --set optimizer.learning_rate=0.05 --set training.epochs=30"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "EXPERIMENT", metavar="FILE|NAME", help="an experiment file, or the name of an embedded one (digits)"
+    )
+    add_set(parser)
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of weights, batches and dropout")
+    parser.add_argument("--threads", metavar="N", help="threads to compute with, or auto")
+    parser.add_argument("--device", metavar="D", help="cpu or cuda:N")
+    parser.add_argument("--name", metavar="RUN", help="name of the run folder (default: of the experiment)")
+    parser.add_argument(
+        "--runs", type=Path, default=PARENT, metavar="DIR", help="folder of runs (default: runs)"
+    )
+    add_output(parser)
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Adds --set."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="another value for a key of the experiment; may be given many times",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Adds --quiet and --json."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object as the last line of standard output"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ravine.experiment import load_experiment
+    from ravine.training.session import train_experiment
+
+    overrides = [*arguments.overrides]
+    if arguments.seed is not None:
+        overrides.append(f"seed={arguments.seed}")
+    if arguments.threads is not None:
+        overrides.append(f"compute.threads={arguments.threads}")
+    for key, text in (("compute.device", arguments.device), ("name", arguments.name)):
+        if text is not None:
+            overrides.append(f"{key}={json.dumps(text, ensure_ascii=False)}")
+    experiment = load_experiment(arguments.EXPERIMENT, overrides)
+    stream = sys.stderr if arguments.json else sys.stdout
+    with progress_listener(stream, quiet=arguments.quiet) as listener:
+        outcome = train_experiment(experiment, parent=arguments.runs, listener=listener)
+    return conclude(outcome, as_json=arguments.json)
+
+
+def conclude(outcome: Outcome, *, as_json: bool) -> int:
+    """Says what came out, where it is and what to type next; returns the exit code."""
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        if outcome.state == "stopped":
+            print(f"stopped at step {outcome.step:,}; resume with: ravine resume {short(outcome.path)}")
+        else:
+            print(f"{result_text(outcome)} after {outcome.epochs:g} epochs in {duration(outcome.seconds)}")
+            print(f"run folder: {outcome.path}")
+            print(f"next: ravine evaluate {short(outcome.path)}")
+            print(f"      ravine predict {short(outcome.path)} INPUTS.npy --output predictions.csv")
+    if as_json:
+        print_json(
+            {
+                "path": outcome.path,
+                "state": outcome.state,
+                "step": outcome.step,
+                "epochs": outcome.epochs,
+                "seconds": outcome.seconds,
+                "metrics": outcome.metrics,
+                "sha256": outcome.sha256,
+            }
+        )
+    return INTERRUPTED if outcome.state == "stopped" else 0
+
+
+def result_text(outcome: Outcome) -> str:
+    """The metrics of the test samples, or of what else was measured."""
+    for split in ("test", "validation", "train"):
+        if metrics := outcome.metrics.get(split):
+            return f"{split} {metrics_text(metrics)}"
+    return "trained"
+
+
+def short(path: Path) -> str:
+    """A run as it can be typed: with quotes where it needs them."""
+    import shlex
+
+    return shlex.quote(str(path))

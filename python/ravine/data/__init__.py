@@ -1,0 +1,37 @@
+"""Data: loading, checking, splitting, preprocessing and batching of samples."""
+
+from __future__ import annotations
+
+from ravine.data.dataset import Array, Dataset, as_dataset, as_inputs
+from ravine.data.digits import load_digits
+from ravine.data.idx import read_idx
+from ravine.data.load import DataParts, DataSummary, load
+from ravine.data.npz import npz_names, read_npy, read_npz
+from ravine.data.preprocessing import Transform, fit
+from ravine.data.sampler import BatchSource, Chunk, epoch_order
+from ravine.data.settings import DataSettings, SplitSettings
+from ravine.data.split import Split, split
+
+__all__ = [
+    "Array",
+    "BatchSource",
+    "Chunk",
+    "DataParts",
+    "DataSettings",
+    "DataSummary",
+    "Dataset",
+    "Split",
+    "SplitSettings",
+    "Transform",
+    "as_dataset",
+    "as_inputs",
+    "epoch_order",
+    "fit",
+    "load",
+    "load_digits",
+    "npz_names",
+    "read_idx",
+    "read_npy",
+    "read_npz",
+    "split",
+]

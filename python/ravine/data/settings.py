@@ -1,0 +1,95 @@
+"""The `[data]` part of an experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from ravine.data.preprocessing import Kind
+
+Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
+
+# Fields that only some sources know, with the sources.
+FIELD_SOURCES = {
+    "train_images": ("idx",),
+    "train_labels": ("idx",),
+    "test_images": ("idx",),
+    "test_labels": ("idx",),
+    "file": ("npz",),
+    "test_file": ("npz",),
+    "inputs": ("npz",),
+    "targets": ("npz",),
+}
+REQUIRED_FIELDS = {"idx": ("train_images", "train_labels"), "npz": ("file",)}
+
+
+class SplitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How samples are divided; see `ravine.data.split.split`.
+
+    Args:
+        test_fraction: part of all samples kept for the test, 0 <= f < 1.
+        validation_fraction: part of all samples kept for validation, 0 <= f < 1.
+        seed: of the split; not the seed of the run, so that runs with other seeds see the same split.
+        stratify: keep the share of every class.
+    """
+
+    test_fraction: Fraction = 0.0
+    validation_fraction: Fraction = 0.0
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
+    stratify: bool = False
+
+
+class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where samples come from and what is done to them.
+
+    Args:
+        source: "digits" (shipped), "npz", "idx", or "arrays" (given in Python).
+        train_images, train_labels, test_images, test_labels: IDX files, plain or .gz; those of the test are
+            optional.
+        file, test_file: NPZ files; the test file is optional.
+        inputs, targets: names of the arrays in the NPZ file; empty: "inputs" and "targets", or "x" and "y".
+        split: how samples are divided.
+        preprocessing: "none", "standardize", "scale" or "centre", fitted on the training samples.
+        divisor: of "scale".
+        task: "auto" takes integer targets for classes and floating targets for values.
+        classes: number of classes; 0: the largest label plus one.
+        limit: use the first so many training samples only; 0: all.
+
+    Raises:
+        ValueError: a file is missing or does not belong to the source (msgspec makes it a ValidationError).
+
+    Example:
+        >>> DataSettings(source="digits", split=SplitSettings(test_fraction=0.15, seed=37)).preprocessing
+        'standardize'
+    """
+
+    source: Literal["digits", "npz", "idx", "arrays"] = "digits"
+    train_images: str = ""
+    train_labels: str = ""
+    test_images: str = ""
+    test_labels: str = ""
+    file: str = ""
+    test_file: str = ""
+    inputs: str = ""
+    targets: str = ""
+    split: SplitSettings = SplitSettings()
+    preprocessing: Kind = "standardize"
+    divisor: Annotated[float, Meta(gt=0.0)] = 255.0
+    task: Literal["auto", "classification", "regression"] = "auto"
+    classes: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        for field, sources in FIELD_SOURCES.items():
+            if getattr(self, field) and self.source not in sources:
+                raise ValueError(
+                    f'`{field}` belongs to source = "{sources[0]}", but the source is "{self.source}"'
+                )
+        for field in REQUIRED_FIELDS.get(self.source, ()):
+            if not getattr(self, field):
+                raise ValueError(f'source = "{self.source}" needs `{field}`')
+        if bool(self.test_images) != bool(self.test_labels):
+            raise ValueError("`test_images` and `test_labels` belong together: give both or neither")
+        if (self.test_images or self.test_file) and self.split.test_fraction > 0:
+            raise ValueError("`split.test_fraction` and test files exclude each other: give one of them")

@@ -1,0 +1,73 @@
+"""Exceptions of Ravine: each prints as one line that says what, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class RavineError(Exception):
+    """Base of every error that Ravine raises on purpose.
+
+    The text is ``[file: ][key: ][row N: ][layer 'name': ]message``, always one line.
+
+    Args:
+        message: what is wrong, what was expected and what to do.
+        file: the file at fault.
+        key: the setting at fault, dotted (``optimizer.learning_rate``).
+        row: the row or sample at fault, counted from 0.
+        layer: the name of the layer at fault.
+
+    Example:
+        >>> str(RavineError("must be positive", file="a.toml", key="training.epochs"))
+        'a.toml: training.epochs: must be positive'
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: object | None = None,
+        key: str | None = None,
+        row: int | None = None,
+        layer: str | None = None,
+    ) -> None:
+        self.message = " ".join(str(message).split())
+        self.file = None if file is None else str(file)
+        self.key = key
+        self.row = row
+        self.layer = layer
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.file:
+            parts.append(self.file)
+        if self.key:
+            parts.append(self.key)
+        if self.row is not None:
+            parts.append(f"row {self.row}")
+        if self.layer:
+            parts.append(f"layer '{self.layer}'")
+        return ": ".join([*parts, self.message])
+
+
+class InputError(RavineError):
+    """Something a user gave cannot be used: a setting, a file, a shape, a value. Exit code 2 at the command line."""
+
+
+class RunError(InputError):
+    """A run folder cannot be used: in use, missing, damaged, full disk."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint is missing, damaged, or does not fit the network."""
+
+
+class DeviceError(InputError):
+    """The device that was asked for is not there, or has too little memory."""
+
+
+class NotFiniteError(RavineError):
+    """A loss, activation or gradient became NaN or Inf; the layer and the step are named."""
+
+
+class InternalError(RavineError):
+    """A fault of Ravine itself: please report it."""

@@ -1,0 +1,314 @@
+"""Experiments: everything about a run in one typed TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import tomli_w
+from msgspec import Meta, Struct
+
+from ravine import _core
+from ravine.data.settings import FIELD_SOURCES, DataSettings
+from ravine.errors import InputError
+from ravine.model import specification
+
+Count = Annotated[int, Meta(ge=1)]
+Table = dict[str, Any]
+
+_FILE_FIELDS = ("train_images", "train_labels", "test_images", "test_labels", "file", "test_file")
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ModelSettings(_Section):
+    """The layers in order: tables with a "type" of the catalog and its settings, or bare names."""
+
+    layers: Annotated[list[Table | str], Meta(min_length=1)]
+
+
+class RegularizationSettings(_Section):
+    """What keeps weights and gradients small.
+
+    Args:
+        l2: lambda of lambda/2 sum w^2 over the weights (not biases), at least 0.
+        clip_norm: largest norm of the whole gradient, at least 0; 0 does not clip.
+    """
+
+    l2: Annotated[float, Meta(ge=0)] = 0.0
+    clip_norm: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class TrainingSettings(_Section):
+    """How long, and in which batches.
+
+    Args:
+        epochs: passes over the training samples, at least 1.
+        batch_size: samples a step, at least 1.
+        shuffle: a new random order each epoch.
+        drop_last: leave out a last batch that is not full.
+        evaluate_every: epochs between evaluations on the validation samples.
+        checkpoint_seconds: least time between two checkpoints at the end of epochs; the last is always saved.
+        keep_checkpoints: how many of the latest are kept, beside the best.
+    """
+
+    epochs: Count = 10
+    batch_size: Count = 32
+    shuffle: bool = True
+    drop_last: bool = False
+    evaluate_every: Count = 1
+    checkpoint_seconds: Annotated[float, Meta(ge=0)] = 5.0
+    keep_checkpoints: Count = 3
+
+
+class ComputeSettings(_Section):
+    """Where and how it is computed.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+        threads: workers on a CPU, or "auto"; the result does not depend on it.
+        dtype: "float32", or "float64".
+    """
+
+    device: str = "cpu"
+    threads: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class StatisticsSettings(_Section):
+    """What is recorded.
+
+    Args:
+        every: steps between records; 0 records no step.
+        layers: mean, variance and fraction of zeros of every layer's output too.
+    """
+
+    every: Annotated[int, Meta(ge=0)] = 1
+    layers: bool = True
+
+
+class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A run, fully described.
+
+    Args:
+        name: of the run folder.
+        seed: of weights, order of samples and masks, below 2^63.
+        data, model, loss, optimizer, regularization, training, compute, statistics: the sections.
+
+    Example:
+        >>> load_experiment("digits").training.epochs
+        15
+    """
+
+    name: str = "run"
+    seed: Annotated[int, Meta(ge=0)] = 0
+    loss: str | Table = "softmax_cross_entropy"
+    data: DataSettings
+    model: ModelSettings
+    optimizer: str | Table
+    regularization: RegularizationSettings = RegularizationSettings()
+    training: TrainingSettings = TrainingSettings()
+    compute: ComputeSettings = ComputeSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
+
+
+def embedded_experiments() -> list[str]:
+    """Names of the experiments that are shipped with the package."""
+    return sorted(path.stem for path in EXAMPLES.glob("*.toml"))
+
+
+def load_experiment(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Reads, checks and fully resolves an experiment.
+
+    Args:
+        source: a TOML file, or the name of an experiment that is shipped ("digits").
+        overrides: "key.path=value" with TOML values ("optimizer.learning_rate=0.05", "model.layers.0.units=50").
+
+    Raises:
+        InputError: no such file, no TOML, an unknown key, a wrong type or a value out of range; file and key
+            are named.
+
+    Example:
+        >>> load_experiment("digits", ["training.epochs=3"]).training.epochs
+        3
+    """
+    path = _find(source)
+    try:
+        text = path.read_bytes().decode()
+        table = tomllib.loads(text)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+    except UnicodeDecodeError:
+        raise InputError("is not text in UTF-8", file=path) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is not TOML: {error}", file=path) from None
+    for override in overrides:
+        _override(table, override)
+    try:
+        return parse_experiment(table, path.resolve().parent)
+    except InputError as error:
+        raise InputError(
+            error.message, file=error.file or path, key=error.key, row=error.row, layer=error.layer
+        ) from None
+
+
+def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
+    """An experiment from its table; relative data files start at `base`.
+
+    Raises:
+        InputError: as `load_experiment`, without the file.
+    """
+    _check_keys(Experiment, table, "")
+    try:
+        experiment = msgspec.convert(table, Experiment)
+    except msgspec.ValidationError as error:
+        raise _explained(error) from None
+    data = experiment.data
+    places = {
+        name: str(base / os.path.expandvars(Path(value).expanduser()))
+        for name in _FILE_FIELDS
+        if (value := getattr(data, name))
+    }
+    return msgspec.structs.replace(
+        experiment,
+        data=msgspec.structs.replace(data, **places),
+        loss=_resolved("loss", experiment.loss),
+        optimizer=_resolved("optimizer", experiment.optimizer),
+        model=ModelSettings(layers=_resolved_layers(experiment.model.layers)),
+    )
+
+
+def to_toml(experiment: Experiment) -> str:
+    """The experiment with every default written out; reading it gives the same experiment."""
+    table = msgspec.to_builtins(experiment)
+    data = table["data"]
+    for field, sources in FIELD_SOURCES.items():
+        if not data[field] or data["source"] not in sources:
+            del data[field]
+    return tomli_w.dumps(table)
+
+
+def _find(source: str | Path) -> Path:
+    path = Path(source)
+    if path.is_file():
+        return path
+    names = embedded_experiments()
+    if str(source) in names:
+        return EXAMPLES / f"{source}.toml"
+    if path.is_dir() and (path / "experiment.toml").is_file():
+        return path / "experiment.toml"
+    near = difflib.get_close_matches(str(source), names, 1)
+    if not near and path.parent.is_dir():
+        neighbours = [str(other) for other in path.parent.glob("*.toml")]
+        near = difflib.get_close_matches(str(path), neighbours, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"shipped experiments: {', '.join(names)}"
+    raise InputError(f"no such experiment file; {hint}", file=path)
+
+
+def _override(table: Table, override: str) -> None:
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise InputError(f"'{override}' is not key=value, as in optimizer.learning_rate=0.05", key="--set")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *parents, last = key.split(".")
+    place: Any = table
+    for depth, part in enumerate(parents):
+        if isinstance(place, list):
+            place = place[_index(place, part, ".".join(parents[: depth + 1]))]
+        elif isinstance(place, dict):
+            if isinstance(place.get(part), str) and part in ("loss", "optimizer"):
+                place[part] = {"type": place[part]}
+            place = place.setdefault(part, {})
+    if isinstance(place, list):
+        place[_index(place, last, key)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise InputError(f"has no settings of its own, so '{last}' cannot be set", key=".".join(parents))
+
+
+def _index(place: list[Any], part: str, key: str) -> int:
+    if not part.isdecimal() or int(part) >= len(place):
+        raise InputError(f"there are entries 0 to {len(place) - 1}, not '{part}'", key=key)
+    return int(part)
+
+
+def _struct_of(annotation: Any) -> type[Struct] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Struct) else None
+
+
+def _check_keys(kind: type[Struct], table: Mapping[str, Any], path: str) -> None:
+    """Unknown and missing keys, with the key that may have been meant."""
+    hints = typing.get_type_hints(kind)
+    for key, value in table.items():
+        where = f"{path}.{key}" if path else key
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(hints)}"
+            raise InputError(f"unknown key; {hint}", key=where)
+        section = _struct_of(hints[key])
+        if section is not None:
+            if not isinstance(value, Mapping):
+                raise InputError(f"expected a table [{where}], got {_named(value)}", key=where)
+            _check_keys(section, value, where)
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in table:
+            where = f"{path}.{field.name}" if path else field.name
+            raise InputError("is missing; the experiment needs it", key=where)
+
+
+_NAMES: dict[type, str] = {
+    str: "text", bool: "true or false", int: "a whole number", float: "a number",
+    list: "a list", dict: "a table", types.NoneType: "nothing",
+}  # fmt: skip
+
+
+def _named(value: object) -> str:
+    return f"{value!r}" if isinstance(value, (str, int, float)) else _NAMES.get(type(value), "something else")
+
+
+def _explained(error: msgspec.ValidationError) -> InputError:
+    """msgspec's message, with a dotted key and in the words of the file."""
+    text, _, path = str(error).partition(" - at `$")
+    key = re.sub(r"\[(\d+)\]", r".\1", path.rstrip("`")).lstrip(".")
+    field = re.match(r"`(\w+)` ", text)
+    if field and key and field.group(1) != "split":
+        key = f"{key}.{field.group(1)}"
+    words = {
+        "`str`": "text", "`int`": "a whole number", "`float`": "a number", "`bool`": "true or false",
+        "`object`": "a table", "`array`": "a list", "Expected": "expected", "Invalid enum value": "unknown value",
+    }  # fmt: skip
+    for name, word in words.items():
+        text = text.replace(name, word)
+    return InputError(text, key=key or None)
+
+
+def _resolved(kind: str, component: str | Table) -> Table:
+    try:
+        resolved: Table = _core.resolve(kind, component)
+    except InputError as error:
+        key = f"{kind}.{error.key}" if error.key and error.key != kind else kind
+        raise InputError(error.message, key=key) from None
+    return resolved
+
+
+def _resolved_layers(layers: Sequence[Table | str]) -> list[Table | str]:
+    try:
+        return list(specification([1], layers).layers)
+    except InputError as error:
+        raise InputError(error.message, key=f"model.{error.key}", layer=error.layer) from None

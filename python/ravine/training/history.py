@@ -1,0 +1,68 @@
+"""What a training recorded, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.errors import InputError
+
+
+class EvaluationRecord(NamedTuple):
+    """Metrics of one split after an epoch."""
+
+    step: int
+    epoch: float
+    split: str
+    metrics: dict[str, float]
+
+
+class History:
+    """Recorded steps and evaluations of a training.
+
+    Args:
+        columns: names of the values that are recorded at each step.
+
+    Example:
+        >>> history = History(["loss"])
+        >>> history.append(np.array([1, 2]), np.array([[2.3], [2.1]], np.float32))
+        >>> history["loss"].tolist()[0] == np.float32(2.3)
+        True
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = list(columns)
+        self.evaluations: list[EvaluationRecord] = []
+        self._steps: list[NDArray[np.int64]] = []
+        self._values: list[NDArray[np.float32]] = []
+
+    def append(self, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        """Adds recorded steps [n] with their values [n, columns]."""
+        if len(steps):
+            self._steps.append(steps)
+            self._values.append(values)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """Numbers of the recorded steps."""
+        return np.concatenate(self._steps) if self._steps else np.empty(0, np.int64)
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Recorded values [steps, columns]."""
+        if not self._values:
+            return np.empty((0, len(self.columns)), np.float32)
+        return np.concatenate(self._values)
+
+    def __getitem__(self, column: str) -> NDArray[np.float32]:
+        if column not in self.columns:
+            raise InputError(f"is not recorded; there are: {', '.join(self.columns)}", key=column)
+        index = self.columns.index(column)
+        return self.values[:, index]
+
+    def metric(self, name: str, split: str = "validation") -> list[float]:
+        """One metric of a split, in the order of its evaluations."""
+        return [record.metrics[name] for record in self.evaluations if record.split == split]

@@ -1,0 +1,65 @@
+"""Optimizers: rules of the catalog, or a user's own rule in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine import _core
+from ravine.components import Component
+
+Array = NDArray[np.floating[Any]]
+UpdateFunction = Callable[[Array, Array, dict[str, Array], Mapping[str, float], int], None]
+
+
+def make_optimizer(
+    rule: Component | str | _core.Optimizer, *, l2: float = 0.0, clip_norm: float = 0.0
+) -> _core.Optimizer:
+    """An optimizer from a rule of the catalog.
+
+    Args:
+        rule: from `ravine.optimizers`, a catalog name, or an optimizer (returned as it is).
+        l2: lambda of lambda/2 sum w^2 over the weights, at least 0.
+        clip_norm: largest norm of the whole gradient; 0 does not clip.
+
+    Example:
+        >>> make_optimizer("adam", l2=1e-4).settings["beta1"]
+        0.9
+    """
+    if isinstance(rule, _core.Optimizer):
+        return rule
+    return _core.Optimizer(rule, l2=l2, clip_norm=clip_norm)
+
+
+def custom_optimizer(
+    function: UpdateFunction,
+    *,
+    slots: Sequence[str] = (),
+    l2: float = 0.0,
+    clip_norm: float = 0.0,
+    **settings: float,
+) -> _core.Optimizer:
+    """An optimizer whose rule is a Python function, called once a step by the native loop.
+
+    The function changes the flat parameters in place. It gets views without a copy, valid during the call:
+    ``function(parameters, gradients, state, settings, step)``.
+
+    Args:
+        function: the rule; `state` has one array, zero at first, for each slot; `step` counts from 1.
+        slots: names of state arrays, at most 4; they are saved in checkpoints.
+        l2, clip_norm: as in `make_optimizer`; both are applied to the gradients before the call.
+        settings: numbers that the rule reads; `learning_rate` is required. All can be scheduled and edited.
+
+    Example:
+        >>> def momentum(parameters, gradients, state, settings, step):
+        ...     state["velocity"] *= settings["momentum"]
+        ...     state["velocity"] += settings["learning_rate"] * gradients
+        ...     parameters -= state["velocity"]
+        >>> custom_optimizer(momentum, slots=["velocity"], learning_rate=0.1, momentum=0.9).slot_names
+        ['velocity']
+    """
+    numbers = {name: float(value) for name, value in settings.items()}
+    return _core.custom_rule(function, slots=list(slots), settings=numbers, l2=l2, clip_norm=clip_norm)

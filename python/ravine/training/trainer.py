@@ -1,0 +1,353 @@
+"""The training loop: epochs of native chunks, evaluations, and events for whoever listens."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ravine import _core
+from ravine.components import Component
+from ravine.data import BatchSource, Dataset, as_dataset
+from ravine.errors import InputError, NotFiniteError
+from ravine.model import Sequential, Threads
+from ravine.training.history import EvaluationRecord, History
+from ravine.training.optimizer import make_optimizer
+
+Schedule = Callable[[int], float]
+CONTROL_SECONDS = 0.05  # Python gets control back at least this often
+MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
+STAGING_BYTES = 8 << 20
+
+
+@dataclass
+class Position:
+    """Where a training is, between two steps: with the weights and the optimizer's state, all that a resume needs.
+
+    Args:
+        epoch: finished epochs.
+        batch: finished batches of the epoch that runs.
+        step: finished steps in all.
+        rows, loss, correct: of the epoch that runs: samples, sum of their losses, right answers.
+        seconds: of training so far.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    rows: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0
+
+    def training_metrics(self, classifies: bool) -> dict[str, float]:
+        """Means over the batches of the epoch that runs."""
+        if self.rows == 0:
+            return {}
+        metrics = {"loss": self.loss / self.rows}
+        if classifies:
+            metrics["accuracy"] = self.correct / self.rows
+        return metrics
+
+
+class Callback:
+    """Base of what listens to a training: override what is wanted; all is called between steps.
+
+    Example:
+        >>> class Stop(Callback):
+        ...     def on_epoch_end(self, trainer):
+        ...         trainer.stop()
+    """
+
+    def on_start(self, trainer: Trainer) -> None:
+        """The training begins or goes on."""
+
+    def on_steps(self, trainer: Trainer, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        """Some steps were done; `steps` and `values` [n, columns] are those that were recorded."""
+
+    def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
+        """A split was evaluated."""
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """An epoch is over, its evaluations too."""
+
+    def on_end(self, trainer: Trainer) -> None:
+        """The training is over, or was stopped."""
+
+
+@dataclass
+class _Plan:
+    """What `fit` was asked for."""
+
+    source: BatchSource
+    epochs: int
+    evaluate_every: int
+    splits: dict[str, Dataset] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains a network with an optimizer on arrays in memory.
+
+    Args:
+        model: a `Sequential`, compiled at the first fit, or a compiled network.
+        optimizer: from `ravine.optimizers`, a catalog name, or an optimizer.
+        loss: from `ravine.losses` or a catalog name; for a `Sequential`.
+        batch_size: samples a step, at least 1.
+        seed: of weights, order and masks.
+        schedules: for a hyperparameter, a function of the step (counted from 0) that gives its value.
+        callbacks: what listens, in order.
+        shuffle, drop_last: of the batches.
+        l2, clip_norm: see `make_optimizer`.
+        record_every: steps between records, 0 for none.
+        observe_layers: record the moments of every layer's output.
+        dtype, device, threads: see `Sequential.network`.
+
+    Raises:
+        InputError: settings or data that cannot be used.
+        NotFiniteError: a loss, an output or a gradient is NaN or Inf; layer and step are named.
+
+    Example:
+        >>> from ravine.layers import Dense
+        >>> trainer = Trainer(Sequential(Dense(1)), loss="squared_error", optimizer="adam", batch_size=2)
+        >>> history = trainer.fit([[0.0], [1.0]], [0.0, 2.0], epochs=3)
+        >>> len(history["loss"])
+        3
+    """
+
+    def __init__(
+        self,
+        model: Sequential | _core.Network,
+        *,
+        optimizer: Component | str | _core.Optimizer,
+        loss: Component | str | None = None,
+        batch_size: int = 32,
+        seed: int = 0,
+        schedules: Mapping[str, Schedule] | None = None,
+        callbacks: Sequence[Callback] = (),
+        shuffle: bool = True,
+        drop_last: bool = False,
+        l2: float = 0.0,
+        clip_norm: float = 0.0,
+        record_every: int = 1,
+        observe_layers: bool = True,
+        dtype: str = "float32",
+        device: str = "cpu",
+        threads: Threads = "auto",
+    ) -> None:
+        self.optimizer = make_optimizer(optimizer, l2=l2, clip_norm=clip_norm)
+        self.model = model
+        self.loss = loss
+        self.batch_size = batch_size
+        self.seed = seed
+        self.schedules = dict(schedules or {})
+        self.callbacks = list(callbacks)
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.record_every = record_every
+        self.observe_layers = observe_layers
+        self._compute: dict[str, Any] = {"dtype": dtype, "device": device, "threads": threads}
+        self._network = model if isinstance(model, _core.Network) else None
+        if self._network is not None and loss is not None:
+            raise InputError("a compiled network has its loss already", key="loss")
+        self.position = Position()
+        self.stopping = False
+        self.limit_steps: int | None = None  # a callback may ask for so many steps at most in the next call
+        self.plan: _Plan | None = None
+        self._step_seconds = 0.0
+
+    @property
+    def network(self) -> _core.Network:
+        """The compiled network."""
+        if self._network is None:
+            raise InputError("the network is compiled by fit, which has not been called yet", key="model")
+        return self._network
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.plan.epochs * self.plan.source.batches_per_epoch if self.plan else 0
+
+    @property
+    def epochs_done(self) -> float:
+        """Epochs so far, with fraction."""
+        if self.plan is None:
+            return 0.0
+        return self.position.epoch + self.position.batch / self.plan.source.batches_per_epoch
+
+    def stop(self) -> None:
+        """Ends the training after the steps that run now."""
+        self.stopping = True
+
+    def fit(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        *,
+        epochs: int = 10,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        evaluate_every: int = 1,
+    ) -> History:
+        """Trains for some epochs.
+
+        Args:
+            inputs: [samples, *shape].
+            targets: integer class labels [samples], or values [samples, outputs].
+            epochs: passes over the samples, at least 1.
+            validation: inputs and targets to evaluate on after epochs.
+            evaluate_every: epochs between evaluations.
+
+        Returns:
+            Recorded steps and evaluations.
+        """
+        dataset = self._typed(as_dataset(inputs, targets, name="train"))
+        splits = {}
+        if validation is not None:
+            splits["validation"] = self._typed(as_dataset(*validation, name="validation"))
+        return self.fit_datasets(dataset, splits, epochs=epochs, evaluate_every=evaluate_every)
+
+    def fit_datasets(
+        self,
+        train: Dataset,
+        splits: Mapping[str, Dataset],
+        *,
+        epochs: int,
+        evaluate_every: int = 1,
+        position: Position | None = None,
+    ) -> History:
+        """Trains on data sets that are typed already; `position` goes on from there."""
+        if epochs < 1:
+            raise InputError(f"is {epochs}, expected at least 1", key="epochs")
+        network = self.compile(train)
+        self.optimizer.attach(network)
+        sample = train.inputs[0].nbytes if len(train) else 1
+        source = BatchSource(
+            train,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            drop_last=self.drop_last,
+            shuffle=self.shuffle,
+            dtype=network.dtype,
+            maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * self.batch_size))),
+            threads=network.threads,
+        )
+        self.plan = _Plan(source, epochs, evaluate_every, dict(splits))
+        self.position = position or Position()
+        self.stopping = False
+        history = History(network.columns)
+        for callback in self.callbacks:
+            callback.on_start(self)
+        while not self.stopping and self.position.epoch < epochs:
+            self._run_steps(source, history)
+            if self.position.batch == source.batches_per_epoch:
+                self._end_epoch(history)
+        for callback in self.callbacks:
+            callback.on_end(self)
+        return history
+
+    def compile(self, dataset: Dataset) -> _core.Network:
+        """Compiles a `Sequential` for the data's shape; does nothing for a network."""
+        if self._network is None:
+            if not isinstance(self.model, Sequential) or self.loss is None:
+                raise InputError("a Sequential needs a loss", key="loss")
+            self._network = self.model.network(
+                dataset.input_shape, loss=self.loss, batch_size=self.batch_size, seed=self.seed, **self._compute
+            )
+        return self._network
+
+    def evaluate(self, inputs: ArrayLike, targets: ArrayLike) -> dict[str, float]:
+        """Loss and metrics ("accuracy", "top5" with more than five classes) on other samples."""
+        dataset = self._typed(as_dataset(inputs, targets, name="inputs"))
+        return self.network.evaluate(dataset.inputs, dataset.targets)
+
+    def predict(self, inputs: ArrayLike) -> NDArray[Any]:
+        """Class probabilities, or the outputs of a regression, [samples, outputs]."""
+        from ravine.data import as_inputs
+
+        return self.network.predict(np.ascontiguousarray(as_inputs(inputs), self.network.dtype))
+
+    def _typed(self, dataset: Dataset) -> Dataset:
+        """The data set in the network's element type."""
+        dtype = np.dtype(self._network.dtype if self._network is not None else self._compute["dtype"])
+        targets = dataset.targets if dataset.task == "classification" else dataset.targets.astype(dtype)
+        inputs = np.ascontiguousarray(dataset.inputs, dtype)
+        return Dataset(inputs, targets, dataset.classes, dataset.class_names, dataset.name)
+
+    def _run_steps(self, source: BatchSource, history: History) -> None:
+        position, network = self.position, self.network
+        wanted = MOST_STEPS
+        if self._step_seconds > 0:
+            wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / self._step_seconds)))
+        else:
+            wanted = 1  # nothing is known of the first step
+        if self.limit_steps is not None:
+            wanted = min(wanted, self.limit_steps)
+        start = time.perf_counter()
+        chunk = source.chunk(position.epoch, position.batch, wanted)
+        steps = len(chunk.first_sample_positions)
+        result = network.train(
+            self.optimizer,
+            chunk.inputs,
+            chunk.targets,
+            batch_size=len(chunk.inputs) // steps,
+            schedule=self._scheduled(position.step, steps),
+            budget_seconds=CONTROL_SECONDS,
+            record_every=self.record_every,
+            observe_layers=self.observe_layers,
+        )
+        elapsed = time.perf_counter() - start
+        position.seconds += elapsed
+        position.batch += result.steps
+        position.step += result.steps
+        position.rows += result.rows
+        position.loss += result.loss
+        position.correct += result.correct
+        if result.steps:
+            self._step_seconds = elapsed / result.steps
+        recorded = network.drain()
+        history.append(*recorded)
+        for callback in self.callbacks:
+            callback.on_steps(self, *recorded)
+        if result.trouble:
+            raise NotFiniteError(
+                f"{result.trouble} became NaN or Inf at step {position.step + 1}; "
+                "use a smaller learning rate, clip_norm, or check the data",
+                layer=result.trouble_layer or None,
+            )
+
+    def _scheduled(self, first: int, steps: int) -> dict[str, NDArray[np.float64]]:
+        scheduled = {}
+        for name, schedule in self.schedules.items():
+            values = np.array([schedule(step) for step in range(first, first + steps)], np.float64)
+            if not np.isfinite(values).all():
+                step = first + int(np.argmax(~np.isfinite(values)))
+                raise InputError(f"the schedule gives {schedule(step)} at step {step}", key=name)
+            scheduled[name] = values
+        return scheduled
+
+    def _end_epoch(self, history: History) -> None:
+        position, plan, network = self.position, self.plan, self.network
+        assert plan is not None
+        position.epoch += 1
+        records = [("train", position.training_metrics(network.classifies))]
+        position.batch = position.rows = position.correct = 0
+        position.loss = 0.0
+        last = position.epoch == plan.epochs
+        if last or position.epoch % plan.evaluate_every == 0:
+            for split, dataset in plan.splits.items():
+                records.append((split, network.evaluate(dataset.inputs, dataset.targets)))
+        for split, metrics in records:
+            if not all(math.isfinite(value) for value in metrics.values()):
+                raise NotFiniteError(
+                    f"the {split} loss is NaN or Inf after epoch {position.epoch}; use a smaller learning rate"
+                )
+            record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
+            history.evaluations.append(record)
+            for callback in self.callbacks:
+                callback.on_evaluation(self, record)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self)

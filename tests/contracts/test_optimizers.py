@@ -1,0 +1,137 @@
+"""Update rules against their NumPy references: many steps, options, L2, clipping and schedules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ravine import _core
+from reference.catalog import names, reference, resolved
+from reference.network import Perceptron, randomize
+
+STEPS, BATCH = 25, 8
+RULES = [(name, settings) for name in names("optimizer") for settings in reference("optimizer", name).CASES]
+MODEL = Perceptron([5, 7, 4], ["tanh", "identity"], "softmax_cross_entropy")
+
+
+def problem():
+    network = MODEL.build(batch_size=BATCH)
+    generator = np.random.default_rng(2)
+    randomize(network, generator)
+    x = generator.normal(size=(STEPS * BATCH, 5))
+    y = generator.integers(0, 4, STEPS * BATCH).astype(np.int32)
+    return network, x, y
+
+
+def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule=None, steps=STEPS):
+    """Runs the reference; returns theta and the state, named like the slots."""
+    rule = reference("optimizer", name)
+    state = dict.fromkeys(_core.Optimizer(name).slot_names, np.zeros_like(theta))
+    full = resolved("optimizer", name, settings)
+    clipped = 0
+    for step in range(steps):
+        for key, values in (schedule or {}).items():
+            if key == "l2":
+                l2 = values[step]
+            elif key == "clip_norm":
+                clip_norm = values[step]
+            else:
+                full[key] = values[step]
+        rows = slice(step * BATCH, (step + 1) * BATCH)
+
+        def gradient(point, rows=rows):
+            nonlocal clipped
+            g = MODEL.gradient(point, x[rows], y[rows])
+            norm = np.linalg.norm(g)
+            if 0.0 < clip_norm < norm:
+                clipped += 1
+                g = g * (clip_norm / norm)
+            return g + l2 * MODEL.decays * point  # of J + l2/2 sum w^2
+
+        theta = rule.step(theta, gradient, state, full, step + 1)
+    return theta, state, clipped
+
+
+def check(name, settings, *, schedule=None, **regularization):
+    network, x, y = problem()
+    start = network.flat_parameters.copy()
+    optimizer = _core.Optimizer({"type": name, **settings}, **regularization)
+    result = network.train(optimizer, x, y, batch_size=BATCH, schedule=schedule or {})
+    assert (result.steps, result.rows, result.trouble) == (STEPS, STEPS * BATCH, "")
+    theta, state, clipped = by_reference(name, settings, start, x, y, schedule=schedule, **regularization)
+    np.testing.assert_allclose(network.flat_parameters, theta, rtol=1e-12, atol=1e-12)
+    assert set(optimizer.slots) == set(state)
+    for slot, values in optimizer.slots.items():
+        np.testing.assert_allclose(values, state[slot], rtol=1e-12, atol=1e-12)
+    assert optimizer.step_count == network.step == STEPS
+    assert not np.allclose(theta, start, rtol=0, atol=1e-4), "the steps are too small to tell anything"
+    return clipped
+
+
+@pytest.mark.parametrize(("name", "settings"), RULES)
+def test_rule(name, settings):
+    check(name, settings)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("clip_norm", [0.0, 0.1])
+@pytest.mark.parametrize(("name", "settings"), RULES)
+def test_regularization(name, settings, l2, clip_norm):
+    clipped = check(name, settings, l2=l2, clip_norm=clip_norm)
+    assert (clipped > STEPS // 2) == (clip_norm > 0)
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_schedule(name):
+    """Any number of the rule, the L2 factor and the norm to clip at may change from step to step."""
+    ramp = np.linspace(1.0, 0.2, STEPS)
+    schedule = {"learning_rate": 0.1 * ramp, "l2": 0.2 * ramp, "clip_norm": np.where(np.arange(STEPS) % 2, 0.2, 0.0)}
+    for parameter in next(e for e in _core.catalog("optimizer") if e.name == name).parameters:
+        if parameter.type == "real" and 0 < parameter.default < 1 and parameter.name not in schedule:
+            schedule[parameter.name] = parameter.default * np.linspace(0.9, 1.0, STEPS)
+    check(name, {}, schedule=schedule)
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_every_rule_has_a_learning_rate(name):
+    """Recording, schedules and live edits count on it."""
+    assert "learning_rate" in resolved("optimizer", name, {})
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_biases_do_not_decay(name):
+    """With no gradient, L2 alone moves the weights and leaves the biases."""
+    network, _, _ = problem()
+    before = {key: values.copy() for key, values in network.parameters.items()}
+    network.flat_gradients[...] = 0.0
+    optimizer = _core.Optimizer(name, l2=0.5)
+    optimizer.look_ahead(network)
+    optimizer.step(network)
+    for key, values in network.parameters.items():
+        assert np.array_equal(values, before[key]) == (key not in network.decaying)
+    assert network.decaying == ["dense_1.weight", "dense_2.weight"]
+
+
+@pytest.mark.parametrize("name", ["nothing", "damped", "epsilom"])
+def test_schedule_of_what_is_no_number_of_the_rule(name):
+    network, x, y = problem()
+    before = network.flat_parameters.copy()
+    with pytest.raises(ValueError, match=name):
+        network.train(_core.Optimizer("momentum"), x, y, batch_size=BATCH, schedule={name: np.ones(STEPS)})
+    np.testing.assert_array_equal(network.flat_parameters, before)
+
+
+def test_nesterov_reports_theta():
+    """Outside a step the parameters are theta, not the look-ahead point; the training loss is that of the point."""
+    network, x, y = problem()
+    start = network.flat_parameters.copy()
+    optimizer = _core.Optimizer({"type": "nesterov", "learning_rate": 0.3})
+    network.train(optimizer, x, y, batch_size=BATCH)
+    losses = network.drain()[1][:, network.columns.index("loss")]
+    theta, state, _ = by_reference("nesterov", {"learning_rate": 0.3}, start, x, y)
+    before, state_before, _ = by_reference("nesterov", {"learning_rate": 0.3}, start, x, y, steps=STEPS - 1)
+    ahead = before - 0.9 * state_before["velocity"]
+    rows = slice((STEPS - 1) * BATCH, None)
+    assert MODEL.loss(ahead, x[rows], y[rows]) != pytest.approx(MODEL.loss(before, x[rows], y[rows]), rel=1e-3)
+    assert losses[-1] == pytest.approx(MODEL.loss(ahead, x[rows], y[rows]), rel=1e-6)
+    assert network.evaluate(x, y)["loss"] == pytest.approx(MODEL.loss(theta, x, y), rel=1e-12)
+    np.testing.assert_allclose(network.forward(x[:9]), MODEL.forward(theta, x[:9])[-1][1], rtol=1e-12, atol=1e-12)

@@ -1,0 +1,122 @@
+"""The order of samples and their batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ravine.data import BatchSource, Dataset, as_dataset, epoch_order
+from ravine.errors import InputError
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 10_000), st.integers(1, 2000))
+def test_every_sample_once(seed: int, epoch: int, count: int) -> None:
+    order = epoch_order(seed, epoch, count)
+    assert order.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(order), np.arange(count))
+    np.testing.assert_array_equal(epoch_order(seed, epoch, count), order)
+
+
+def test_another_epoch_or_seed_is_another_order() -> None:
+    orders = {epoch_order(seed, epoch, 100).tobytes() for seed in range(10) for epoch in range(10)}
+    assert len(orders) == 100
+
+
+def test_without_shuffling() -> None:
+    assert epoch_order(5, 3, 4, shuffle=False).tolist() == [0, 1, 2, 3]
+
+
+def test_every_sample_is_equally_likely_at_every_position() -> None:
+    count, epochs = 8, 8000
+    table = np.zeros((count, count))
+    for epoch in range(epochs):
+        table[np.arange(count), epoch_order(1, epoch, count)] += 1
+    expected = epochs / count
+    # Rows and columns of a permutation matrix sum to 1, hence the factor; chi-square with (count - 1)^2 = 49
+    # degrees of freedom, 10^-7 on either side.
+    statistic = ((table - expected) ** 2 / expected).sum() * (count - 1) / count
+    assert 13.4 < statistic < 118.8
+
+
+def test_neighbours_are_independent() -> None:
+    """All 24 orders of 4 samples are equally likely: a shuffle with a bias in its index draw fails here."""
+    counts: dict[bytes, int] = {}
+    for epoch in range(24_000):
+        order = epoch_order(2, epoch, 4).tobytes()
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 24
+    statistic = sum((found - 1000) ** 2 / 1000 for found in counts.values())
+    assert 2.8 < statistic < 76.9  # 23 degrees of freedom, 10^-7 on either side
+
+
+def numbered(samples: int) -> Dataset:
+    """Inputs and targets that say which sample they are."""
+    inputs = np.arange(samples, dtype=np.float32)[:, np.newaxis] + np.array([0.0, 0.5], np.float32)
+    return as_dataset(inputs, np.arange(samples) % 7, classes=7)
+
+
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 9), st.integers(1, 9), st.booleans())
+def test_chunks_cover_an_epoch_in_order(
+    samples: int, batch_size: int, asked: int, maximum: int, drop_last: bool
+) -> None:
+    if drop_last and batch_size > samples:
+        return
+    source = BatchSource(
+        numbered(samples), batch_size=batch_size, seed=4, drop_last=drop_last, maximum_batches=maximum
+    )
+    order = epoch_order(4, 2, samples)
+    batch, seen = 0, 0
+    while batch < source.batches_per_epoch:
+        chunk = source.chunk(2, batch, asked)
+        batches = len(chunk.first_sample_positions)
+        assert 1 <= batches <= min(asked, maximum)
+        np.testing.assert_array_equal(chunk.first_sample_positions, (batch + np.arange(batches)) * batch_size)
+        assert len(chunk.inputs) == batches * batch_size or (
+            batches == 1 and seen + len(chunk.inputs) == samples
+        )
+        rows = order[seen : seen + len(chunk.inputs)]
+        np.testing.assert_array_equal(chunk.indices, rows)
+        np.testing.assert_array_equal(chunk.inputs[:, 0], rows)
+        np.testing.assert_array_equal(chunk.inputs[:, 1], rows + 0.5)
+        np.testing.assert_array_equal(chunk.targets, rows % 7)
+        seen += len(chunk.inputs)
+        batch += batches
+    assert seen == source.samples_per_epoch == (samples // batch_size * batch_size if drop_last else samples)
+
+
+def test_a_chunk_depends_only_on_its_place() -> None:
+    source, fresh = (BatchSource(numbered(100), batch_size=8, seed=9) for _ in range(2))
+    for epoch in range(3):
+        for batch in range(0, 12, 3):
+            source.chunk(epoch, batch, 3)
+    np.testing.assert_array_equal(source.chunk(1, 6, 2).inputs, fresh.chunk(1, 6, 2).inputs)
+
+
+def test_two_buffers_take_turns() -> None:
+    source = BatchSource(numbered(64), batch_size=8, seed=0, maximum_batches=2)
+    first, second, third = (source.chunk(0, batch, 2) for batch in (0, 2, 4))
+    assert not np.shares_memory(first.inputs, second.inputs)
+    assert np.shares_memory(first.inputs, third.inputs)
+    np.testing.assert_array_equal(second.inputs[:, 0], epoch_order(0, 0, 64)[16:32])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bytes_are_converted_as_they_are_gathered(dtype: type) -> None:
+    data = as_dataset(np.arange(24, dtype=np.uint8).reshape(6, 4), np.arange(6.0))
+    chunk = BatchSource(data, batch_size=4, seed=0, shuffle=False, dtype=dtype).chunk(0, 0, 1)
+    assert chunk.inputs.dtype == chunk.targets.dtype == dtype
+    np.testing.assert_array_equal(chunk.inputs, np.arange(16).reshape(4, 4))
+    np.testing.assert_array_equal(chunk.targets, [[0], [1], [2], [3]])
+
+
+def test_errors() -> None:
+    with pytest.raises(InputError, match=r"training\.batch_size: is 0"):
+        BatchSource(numbered(4), batch_size=0, seed=0)
+    with pytest.raises(InputError, match="drop_last leaves none"):
+        BatchSource(numbered(4), batch_size=5, seed=0, drop_last=True)
+    source = BatchSource(numbered(10), batch_size=4, seed=0)
+    for epoch, batch, batches in ((0, 3, 1), (0, -1, 1), (-1, 0, 1), (0, 0, 0)):
+        with pytest.raises(IndexError, match=r"batches 0\.\.2"):
+            source.chunk(epoch, batch, batches)

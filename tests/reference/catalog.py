@@ -1,0 +1,39 @@
+"""Finds the NumPy reference of a catalog entry: tests/reference/KIND/NAME.py, written from the formula.
+
+activation   CASES (settings), forward(x, settings), derivative(x, settings)
+loss         CASES, targets(generator, rows, shape), loss(output, targets, settings), gradient(...), shown(output)
+layer        CASES ((settings, input shape)), forward(x, parameters, settings, mask_key)
+initializer  CASES, distribution(settings, fan_in, fan_out) -> ("constant", c) | ("uniform", low, high) |
+             ("normal", mean, deviation)
+optimizer    CASES, step(theta, gradient, state, settings, t) -> theta; `gradient` is a function of the point
+Activations, losses and optimizers also name PyTorch's equivalent: torch_equivalent(...), or WITHOUT_TORCH = "reason".
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ravine import _core
+
+FOLDER = Path(__file__).parent
+
+
+def reference(kind: str, name: str) -> ModuleType:
+    """The reference module of a catalog entry; fails the test where there is none."""
+    if not (FOLDER / kind / f"{name}.py").is_file():
+        pytest.fail(f"the {kind} '{name}' has no NumPy reference: add tests/reference/{kind}/{name}.py")
+    return importlib.import_module(f"reference.{kind}.{name}")
+
+
+def names(kind: str) -> list[str]:
+    """The catalog's names of a kind."""
+    return [entry.name for entry in _core.catalog(kind)]
+
+
+def resolved(kind: str, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the catalog's defaults filled in."""
+    return dict(_core.resolve(kind, {"type": name, **settings}))

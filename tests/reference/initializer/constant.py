@@ -1,0 +1,9 @@
+"""w = c."""
+
+from __future__ import annotations
+
+CASES = [{}, {"value": -1.25}]
+
+
+def distribution(settings, fan_in, fan_out):
+    return "constant", settings["value"]

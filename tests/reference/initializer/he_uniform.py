@@ -1,0 +1,12 @@
+"""w ~ U(-b, b), b = sqrt(6 / n). K. He et al., ICCV 2015."""
+
+from __future__ import annotations
+
+import math
+
+CASES = [{}, {"mode": "fan_out"}]
+
+
+def distribution(settings, fan_in, fan_out):
+    bound = math.sqrt(6.0 / (fan_in if settings["mode"] == "fan_in" else fan_out))
+    return "uniform", -bound, bound

@@ -1,0 +1,9 @@
+"""w ~ N(mean, deviation^2)."""
+
+from __future__ import annotations
+
+CASES = [{}, {"mean": 2.0, "deviation": 0.5}]
+
+
+def distribution(settings, fan_in, fan_out):
+    return "normal", settings["mean"], settings["deviation"]

@@ -1,0 +1,9 @@
+"""w ~ U(low, high)."""
+
+from __future__ import annotations
+
+CASES = [{}, {"low": 1.0, "high": 3.5}]
+
+
+def distribution(settings, fan_in, fan_out):
+    return "uniform", settings["low"], settings["high"]

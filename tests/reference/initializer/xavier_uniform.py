@@ -1,0 +1,12 @@
+"""w ~ U(-b, b), b = gain sqrt(6 / (n_in + n_out)). X. Glorot, Y. Bengio, AISTATS 2010."""
+
+from __future__ import annotations
+
+import math
+
+CASES = [{}, {"gain": 4.0}]
+
+
+def distribution(settings, fan_in, fan_out):
+    bound = settings["gain"] * math.sqrt(6.0 / (fan_in + fan_out))
+    return "uniform", -bound, bound

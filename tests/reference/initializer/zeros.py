@@ -1,0 +1,9 @@
+"""w = 0."""
+
+from __future__ import annotations
+
+CASES = [{}]
+
+
+def distribution(settings, fan_in, fan_out):
+    return "constant", 0.0

@@ -1,0 +1,86 @@
+"""Networks for the tests: Ravine's, and a multilayer perceptron in NumPy to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ravine import _core
+
+from reference.catalog import reference, resolved
+
+
+def build(layers: Sequence[Any], input_shape: Sequence[int], loss: Any = "squared_error", **options: Any) -> Any:
+    """A network of Ravine; float64, one thread and seed 1 unless told otherwise."""
+    spec = _core.NetworkSpec(list(input_shape))
+    for layer in layers:
+        spec.add(layer)
+    settings = {"batch_size": 16, "dtype": "float64", "device": "cpu", "threads": 1, "seed": 1} | options
+    return _core.Network(spec, loss, **settings)
+
+
+def randomize(network: Any, generator: np.random.Generator, scale: float = 1.0) -> None:
+    """Draws every parameter anew, biases too, about as large as Xavier's."""
+    for values in network.parameters.values():
+        fans = sum(values.shape) if values.ndim > 1 else 4
+        values[...] = generator.normal(size=values.shape) * scale * np.sqrt(2.0 / fans)
+
+
+class Perceptron:
+    """Dense layers with activations, a loss, and their gradient by the chain rule, in float64.
+
+    `sizes` counts the inputs first; parameters are one flat vector: weight (outputs, inputs), bias, layer by layer.
+    """
+
+    def __init__(self, sizes: Sequence[int], activations: Sequence[str], loss: str) -> None:
+        self.sizes = list(sizes)
+        self.activations = [(reference("activation", name), resolved("activation", name, {})) for name in activations]
+        self.loss_rule, self.loss_settings = reference("loss", loss), resolved("loss", loss, {})
+        self.names, self.loss_name = list(activations), loss
+        decays = []
+        for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False):
+            decays += [np.ones(inputs * outputs), np.zeros(outputs)]
+        self.decays = np.concatenate(decays)
+
+    def build(self, **options: Any) -> Any:
+        """The same network in Ravine."""
+        layers = [
+            {"type": "dense", "units": units, "activation": activation}
+            for units, activation in zip(self.sizes[1:], self.names, strict=True)
+        ]
+        return build(layers, self.sizes[:1], self.loss_name, **options)
+
+    def unpack(self, flat: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        parts, position = [], 0
+        for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False):
+            weight = flat[position : position + inputs * outputs].reshape(outputs, inputs)
+            position += inputs * outputs
+            parts.append((weight, flat[position : position + outputs]))
+            position += outputs
+        return parts
+
+    def forward(self, flat: np.ndarray, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Net input and output of each layer."""
+        layers = []
+        for (weight, bias), (rule, settings) in zip(self.unpack(flat), self.activations, strict=True):
+            net = x @ weight.T + bias
+            x = rule.forward(net, settings)
+            layers.append((net, x))
+        return layers
+
+    def loss(self, flat: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+        return float(self.loss_rule.loss(self.forward(flat, x)[-1][1], y, self.loss_settings))
+
+    def gradient(self, flat: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        layers = self.forward(flat, x)
+        delta = self.loss_rule.gradient(layers[-1][1], y, self.loss_settings)
+        parts = []
+        weights = self.unpack(flat)
+        for index in reversed(range(len(layers))):
+            rule, settings = self.activations[index]
+            delta = delta * rule.derivative(layers[index][0], settings)
+            before = layers[index - 1][1] if index else x
+            parts.append(np.concatenate([(delta.T @ before).ravel(), delta.sum(axis=0)]))
+            delta = delta @ weights[index][0]
+        return np.concatenate(parts[::-1])
