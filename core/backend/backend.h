@@ -78,7 +78,7 @@ struct UpdateSegment {
 };
 
 // One pass of an update rule over all parameters:
-// g <- gradient_scale g + l2 theta (where decays), then the rule.
+// g <- gradient_scale g + l2 theta (where decays; the look-ahead point where there is one), then the rule.
 class PreparedUpdate {
  public:
   virtual ~PreparedUpdate() = default;

@@ -58,7 +58,7 @@ Value check_number(const Parameter& parameter, const Value& value) {
   if (!std::isfinite(number) || !parameter.range.contains(number)) {
     throw wrong(parameter.name, "must be " + parameter.range.to_string() + ", got " + described(value));
   }
-  return value;
+  return whole ? value : Value(number);
 }
 
 Value check_component(const Parameter& parameter, const Value& value) {

@@ -130,6 +130,7 @@ class TrainingLoop {
 TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) {
   const std::lock_guard lock(mutex_);
   attach(optimizer);
+  for (const std::string& name : chunk.scheduled) optimizer.check_number(name);  // the loop must not throw
   check_labels(chunk.targets, chunk.steps * chunk.batch);
   by_hand_ = nullptr;
   return TrainingLoop(*this, optimizer, chunk).run();

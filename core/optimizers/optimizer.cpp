@@ -44,15 +44,24 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   step_count_ = 0;
 }
 
+void Optimizer::check_number(const std::string& name) const {
+  if (name == "l2" || name == "clip_norm") return;
+  if (rule_.values.has(name)) {
+    const Value& value = rule_.values.at(name);
+    if (std::holds_alternative<double>(value) || std::holds_alternative<std::int64_t>(value)) return;
+  }
+  throw Error(ErrorCode::invalid_parameter, rule_.name + " has no number '" + name + "' that could be set")
+      .at_key(name);
+}
+
 void Optimizer::set(const std::string& name, double value) {
+  check_number(name);
   if (name == "l2") {
     regularization_.l2 = value;
   } else if (name == "clip_norm") {
     regularization_.clip_norm = value;
-  } else if (rule_.values.has(name)) {
-    rule_.values.set(name, value);
   } else {
-    throw Error(ErrorCode::invalid_parameter, rule_.name + " has no hyperparameter '" + name + "'").at_key(name);
+    rule_.values.set(name, value);
   }
 }
 

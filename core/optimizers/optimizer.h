@@ -44,6 +44,8 @@ class Optimizer {
   const Component& rule() const { return rule_; }
   // A number of the rule, or "l2" or "clip_norm"; takes effect at the next step.
   void set(const std::string& name, double value);
+  // Throws Error(invalid_parameter) where `set` has no such number.
+  void check_number(const std::string& name) const;
   const Regularization& regularization() const { return regularization_; }
 
   std::int64_t step_count() const { return step_count_; }

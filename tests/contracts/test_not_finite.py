@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ravine import _core
+from ravine.errors import InputError
 from reference.catalog import names
 from reference.network import build
 
@@ -48,7 +49,7 @@ def test_input(rule, poison, dtype, threads):
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-@pytest.mark.parametrize("name", ["dense_1.weight", "dense_2.bias", "dense_3.weight"])
+@pytest.mark.parametrize("name", ["dense_1.weight", "dense_2.weight", "dense_3.bias"])
 def test_weight(name, poison):
     network, x, y = problem()
     network.parameters[name].flat[3] = poison
@@ -59,9 +60,9 @@ def test_weight(name, poison):
     assert network.flat_parameters.tobytes() == before
 
 
-@pytest.mark.parametrize(("layer", "names_it"), [("dense_1", True), ("dense_3", True), ("dense_2", False)])
-def test_overflow_in_a_layer(layer, names_it):
-    """Finite weights whose products overflow: the layer that overflows is named; tanh would hide it."""
+@pytest.mark.parametrize("layer", ["dense_1", "dense_3"])
+def test_overflow_in_a_layer(layer):
+    """Finite weights whose products overflow: the layer that overflows is named."""
     network, x, y = problem()
     network.parameters[f"{layer}.weight"][...] = 3e38
     if layer == "dense_3":
@@ -70,8 +71,7 @@ def test_overflow_in_a_layer(layer, names_it):
     result = network.train(_core.Optimizer("adam"), x, y, batch_size=BATCH)
     assert result.steps == 0
     assert network.flat_parameters.tobytes() == before
-    if names_it:
-        assert (result.trouble, result.trouble_layer) == ("the output", layer)
+    assert (result.trouble, result.trouble_layer) == ("the output", layer)
 
 
 def test_gradient():
@@ -81,7 +81,8 @@ def test_gradient():
     network.parameters["dense_2.weight"][...] = 1e17
     x = np.full((BATCH, 2), 1e24, dtype=np.float32)
     result = network.train(_core.Optimizer("adam"), x, np.zeros((BATCH, 2), np.float32), batch_size=BATCH)
-    assert (result.steps, result.trouble, result.trouble_layer) == (0, "the gradient of dense_1.weight", "dense_1")
+    assert (result.steps, result.trouble_layer) == (0, "dense_1")
+    assert result.trouble.startswith("the gradient of dense_1.")
 
 
 def test_loss():
@@ -129,8 +130,8 @@ def test_label_out_of_range(label):
     network, x, y = problem()
     before = network.flat_parameters.tobytes()
     y[13] = label
-    with pytest.raises(ValueError, match=f"{label} of row 13"):
+    with pytest.raises(InputError, match=f"{label} of row 13"):
         network.train(_core.Optimizer("adam"), x, y, batch_size=BATCH)
-    with pytest.raises(ValueError, match=f"{label} of row 13"):
+    with pytest.raises(InputError, match=f"{label} of row 13"):
         network.evaluate(x, y)
     assert network.flat_parameters.tobytes() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ravine import _core
+from ravine.errors import InputError
 from reference.catalog import names, reference, resolved
 from reference.network import Perceptron, randomize
 
@@ -115,8 +116,10 @@ def test_biases_do_not_decay(name):
 def test_schedule_of_what_is_no_number_of_the_rule(name):
     network, x, y = problem()
     before = network.flat_parameters.copy()
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(InputError, match=name):
         network.train(_core.Optimizer("momentum"), x, y, batch_size=BATCH, schedule={name: np.ones(STEPS)})
+    with pytest.raises(InputError, match=name):
+        _core.Optimizer("momentum").set(name, 1.0)
     np.testing.assert_array_equal(network.flat_parameters, before)
 
 

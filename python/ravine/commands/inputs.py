@@ -1,4 +1,4 @@
-"""Arrays from the files that `predict` and `evaluate` are given: NPY, NPZ or IDX, as their first bytes say."""
+"""Arrays from the files given to `predict` and `evaluate`: NPY, NPZ or IDX, as their first bytes say."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ __all__ = [
     "save",
 ]
 
+Kind = Literal["last", "best"]
 _BEST = "best.safetensors"
 
 
@@ -58,7 +59,7 @@ def save(
     checkpoint: Checkpoint,
     *,
     keep_last: int = 3,
-    kind: Literal["last", "best"] = "last",
+    kind: Kind = "last",
     metrics: Mapping[str, float] | None = None,
     allow: Collection[str] = (),
 ) -> SavedCheckpoint:

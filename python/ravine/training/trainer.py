@@ -158,7 +158,7 @@ class Trainer:
         self.stopping = False
         self.limit_steps: int | None = None  # a callback may ask for so many steps at most in the next call
         self.plan: _Plan | None = None
-        self._step_seconds = 0.0
+        self.step_seconds = 0.0  # of the last native call
 
     @property
     def network(self) -> _core.Network:
@@ -280,8 +280,8 @@ class Trainer:
     def _run_steps(self, source: BatchSource, history: History) -> None:
         position, network = self.position, self.network
         wanted = MOST_STEPS
-        if self._step_seconds > 0:
-            wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / self._step_seconds)))
+        if self.step_seconds > 0:
+            wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / self.step_seconds)))
         else:
             wanted = 1  # nothing is known of the first step
         if self.limit_steps is not None:
@@ -307,7 +307,7 @@ class Trainer:
         position.loss += result.loss
         position.correct += result.correct
         if result.steps:
-            self._step_seconds = elapsed / result.steps
+            self.step_seconds = elapsed / result.steps
         recorded = network.drain()
         history.append(*recorded)
         for callback in self.callbacks:

@@ -26,7 +26,10 @@ PartialUpdate update(const void* rule_pointer, const UpdateRange<T>& range, std:
     for (std::int64_t i = 0; i < count; ++i) {
       const T before = theta[i];
       T after = before;
-      rule.update(after, scale * g[i] + l2 * before, slots[Slot][i]...);
+      // L2 is part of the objective: its gradient is taken where that of the loss was.
+      T point = before;
+      if constexpr (requires { &Rule::look_ahead; }) point = rule.look_ahead(before, slots[Slot][i]...);
+      rule.update(after, scale * g[i] + l2 * point, slots[Slot][i]...);
       theta[i] = after;
       weight_squares += after * after;
       update_squares += (after - before) * (after - before);

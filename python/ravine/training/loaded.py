@@ -1,0 +1,114 @@
+"""A trained network, read from its run folder to evaluate and predict with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ravine import _core
+from ravine.data import Dataset, Transform, as_dataset, as_inputs
+from ravine.errors import CheckpointError, InputError
+from ravine.experiment import Experiment, load_experiment
+from ravine.model import specification
+from ravine.runs import RunFolder
+from ravine.training import checkpoint as checkpoints
+from ravine.training.snapshot import restore_parameters, restore_transform
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A network with the preprocessing it was trained with.
+
+    Args:
+        path: of the run folder.
+        network: with the weights of the checkpoint.
+        experiment: of the run.
+        transform: applied to inputs before the network sees them.
+        class_names: one a class, or empty.
+        step: of the checkpoint.
+        warning: says so if a damaged checkpoint was passed over.
+    """
+
+    path: Path
+    network: _core.Network
+    experiment: Experiment
+    transform: Transform
+    class_names: tuple[str, ...]
+    step: int
+    warning: str | None
+
+    def predict(self, inputs: ArrayLike) -> NDArray[Any]:
+        """Class probabilities, or the outputs of a regression, for raw inputs [samples, *shape].
+
+        Raises:
+            InputError: samples of another shape, or NaN in them; the row is named.
+        """
+        return self.network.predict(self._prepared(as_inputs(inputs)))
+
+    def evaluate(self, inputs: ArrayLike, targets: ArrayLike) -> dict[str, float]:
+        """Loss and metrics for raw inputs and targets."""
+        outputs = self.network.output_shape[-1]
+        dataset = as_dataset(inputs, targets, task="classification" if self.network.classifies else "regression")
+        if self.network.classifies:
+            dataset.require_classes(outputs)
+        values = dataset.targets if self.network.classifies else dataset.targets.astype(self.network.dtype)
+        return self.network.evaluate(self._prepared(dataset.inputs), values)
+
+    def evaluate_prepared(self, dataset: Dataset) -> dict[str, float]:
+        """Loss and metrics for a split that was loaded with the run's experiment."""
+        return self.network.evaluate(dataset.inputs, dataset.targets)
+
+    def _prepared(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        expected = tuple(self.network.input_shape)
+        if inputs.shape[1:] != expected and int(np.prod(inputs.shape[1:])) == int(np.prod(expected)):
+            inputs = inputs.reshape(len(inputs), *expected)  # images as rows of pixels, or the reverse
+        return self.transform.apply(inputs, dtype=self.network.dtype)
+
+
+def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
+    """Loads a trained network.
+
+    Args:
+        path: of the run folder.
+        checkpoint: "best" (by validation loss; the latest where there was no validation), "latest" or "last",
+            or a file name in checkpoints/ such as "step-00001234".
+
+    Raises:
+        RunError: no such run.
+        CheckpointError: no such checkpoint, or a damaged one.
+    """
+    run = RunFolder.open(path)
+    experiment = load_experiment(run.experiment_path)
+    file, warning = checkpoints.best_path(run.path), None
+    if checkpoint == "best" and file.exists():
+        loaded = checkpoints.load(file)
+    elif checkpoint in ("best", "latest", "last"):
+        loaded, file, warning = checkpoints.load_latest(run.path)
+    else:
+        file = run.checkpoints_path / f"{checkpoint.removesuffix('.safetensors')}.safetensors"
+        if not file.exists():
+            names = sorted(other.stem for other in run.checkpoints_path.glob("*.safetensors"))
+            raise CheckpointError(f"no such checkpoint; there are: {', '.join(names) or 'none'}", file=file)
+        loaded = checkpoints.load(file)
+    transform = restore_transform(loaded)
+    names = loaded.state.get("class_names")
+    if not isinstance(names, list):
+        raise CheckpointError("holds no class names; it was not written by a training run", file=file)
+    try:
+        network = _core.Network(
+            specification(transform.mean.shape, experiment.model.layers),
+            experiment.loss,
+            batch_size=experiment.training.batch_size,
+            dtype=experiment.compute.dtype,
+            device=experiment.compute.device,
+            threads=0 if experiment.compute.threads == "auto" else experiment.compute.threads,
+            seed=experiment.seed,
+        )
+    except InputError as error:
+        raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
+    restore_parameters(network.parameters, loaded, file)
+    return LoadedRun(run.path, network, experiment, transform, tuple(map(str, names)), loaded.step, warning)

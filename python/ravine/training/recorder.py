@@ -1,0 +1,210 @@
+"""What writes the run folder while a training runs, and takes the commands that arrive through it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.data import DataParts
+from ravine.errors import CheckpointError, InputError
+from ravine.runs import Command, RunFolder, RunWriter
+from ravine.training import checkpoint as checkpoints
+from ravine.training.history import EvaluationRecord
+from ravine.training.snapshot import copied, snapshot
+from ravine.training.trainer import CONTROL_SECONDS, Callback, Trainer
+
+WRITE_SECONDS = 0.25  # recorded steps reach the database at least so often
+
+
+class Recorder(Callback):
+    """Records steps, evaluations and checkpoints; obeys commands between steps.
+
+    Args:
+        run: the locked run folder.
+        writer: of its database.
+        parts: the data.
+        checkpoint_seconds: least time between checkpoints at the ends of epochs.
+        keep: how many checkpoints are kept.
+    """
+
+    def __init__(
+        self, run: RunFolder, writer: RunWriter, parts: DataParts, checkpoint_seconds: float, keep: int
+    ) -> None:
+        self.run = run
+        self.writer = writer
+        self.parts = parts
+        self.checkpoint_seconds = checkpoint_seconds
+        self.keep = keep
+        self.metrics: dict[str, dict[str, float]] = {}
+        self.on_pause: Callable[[], None] = lambda: None
+        self.best = math.inf
+        self._pending_best: checkpoints.Checkpoint | None = None
+        self._rows: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]] = []
+        self._last_write = time.monotonic()
+        self._last_checkpoint = time.monotonic()
+        self._saved_step = -1
+        self._paused = False
+        self._single_steps = 0
+
+    def restore_metrics(self, step: int) -> None:
+        """Reads the evaluations that a resumed run has behind it."""
+        if step == 0:
+            return
+        self._saved_step = step
+        with self.run.reader() as reader:
+            for record in reader.evaluations():
+                self.metrics[record.split] = dict(record.metrics)
+                if record.split == "validation":
+                    self.best = min(self.best, record.metrics["loss"])
+
+    def on_start(self, trainer: Trainer) -> None:
+        plan = trainer.plan
+        assert plan is not None
+        self.writer.set_meta(
+            epochs=plan.epochs, steps=trainer.total_steps, seed=trainer.seed, data=self.parts.summary.as_dict()
+        )
+        self.writer.set_state("running")
+        if trainer.position.step == 0:
+            self._save(trainer)
+
+    def on_steps(self, trainer: Trainer, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        position, plan = trainer.position, trainer.plan
+        assert plan is not None
+        if len(steps):
+            ago = position.step - steps
+            epochs = position.epoch + (position.batch - ago) / plan.source.batches_per_epoch
+            # Steps of one native call are taken to be equally long.
+            seconds = np.maximum(position.seconds - ago * trainer.step_seconds, 0.0)
+            self._rows.append((steps, epochs, seconds, values))
+        if time.monotonic() - self._last_write > WRITE_SECONDS:
+            self.write()
+        self._obey(trainer)
+
+    def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
+        self.record_evaluation(trainer, record.split, record.metrics)
+        if record.split == "validation" and record.metrics["loss"] < self.best:
+            self.best = record.metrics["loss"]
+            self._pending_best = copied(self._snapshot(trainer))
+
+    def record_evaluation(self, trainer: Trainer, split: str, metrics: dict[str, float]) -> None:
+        """Records metrics of a split after the current step."""
+        self.write()
+        self.metrics[split] = dict(metrics)
+        self.writer.record_evaluation(trainer.position.step, trainer.epochs_done, split, metrics)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        if time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
+            self._save(trainer)
+
+    def on_end(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def write(self) -> None:
+        """Brings recorded steps to the database."""
+        self._last_write = time.monotonic()
+        if self._rows:
+            steps, epochs, seconds, values = (np.concatenate(parts) for parts in zip(*self._rows, strict=True))
+            self._rows.clear()
+            self.writer.record_steps(steps, epochs, seconds, values)
+
+    def _snapshot(self, trainer: Trainer) -> checkpoints.Checkpoint:
+        flat = {
+            f"{split}.{name}": value for split, values in self.metrics.items() for name, value in values.items()
+        }
+        return snapshot(trainer, self.parts, flat, {})
+
+    def _save(self, trainer: Trainer) -> None:
+        """The record first, then the best, then the latest: a checkpoint is never ahead of the record."""
+        self.write()
+        self.writer.synchronize()
+        self._last_checkpoint = time.monotonic()
+        if self._pending_best is not None:
+            self._save_one(self._pending_best, best=True)
+            self._pending_best = None
+        if trainer.position.step != self._saved_step:
+            self._save_one(self._snapshot(trainer), best=False)
+            self._saved_step = trainer.position.step
+
+    def _save_one(self, checkpoint: checkpoints.Checkpoint, best: bool) -> None:
+        kind: checkpoints.Kind = "best" if best else "last"
+        saved = checkpoints.save(self.run.path, checkpoint, keep_last=self.keep, kind=kind)
+        self.writer.record_checkpoint(
+            checkpoint.step, saved.path.name, saved.sha256, kind, checkpoint.metrics
+        )
+
+    def _obey(self, trainer: Trainer) -> None:
+        """Takes the commands that are there; returns only when the training may go on or is to stop."""
+        trainer.limit_steps = None
+        if self._paused and self._single_steps > 0:
+            self._single_steps -= 1
+        self._take_commands(trainer)
+        told = False
+        while self._paused and self._single_steps == 0 and not trainer.stopping:
+            if not told:
+                self.write()
+                self.writer.set_state("paused")
+                told = True
+            self.on_pause()
+            time.sleep(CONTROL_SECONDS / 2)
+            self._take_commands(trainer)
+        if told and not self._paused:
+            self.writer.set_state("running")
+        if self._paused:
+            trainer.limit_steps = 1
+
+    def _take_commands(self, trainer: Trainer) -> None:
+        for command in self.writer.pending_commands():
+            step = trainer.position.step
+            try:
+                reply = self._take(trainer, command)
+            except (InputError, CheckpointError) as error:
+                self.writer.acknowledge(command.id, step, "refused", str(error))
+                continue
+            self.write()
+            self.writer.record_event(step, trainer.position.seconds, command.kind, command.payload)
+            self.writer.acknowledge(command.id, step, "done", reply)
+
+    def _take(self, trainer: Trainer, command: Command) -> str:
+        kind, payload = command.kind, command.payload
+        if kind == "pause":
+            self._paused = True
+        elif kind == "resume":
+            self._paused = False
+            self._single_steps = 0
+        elif kind == "stop":
+            trainer.stop()
+        elif kind == "step":
+            self._paused = True
+            self._single_steps += int(payload.get("count", 1))
+        elif kind == "checkpoint":
+            self._save(trainer)
+            return f"saved at step {trainer.position.step}"
+        elif kind == "set":
+            name, value = str(payload["name"]), payload["value"]
+            check_setting(trainer, name, value)
+            trainer.optimizer.set(name, float(value))
+            return f"{name} = {value} from step {trainer.position.step + 1}"
+        else:
+            raise InputError(f"there is no command '{kind}'")
+        return ""
+
+
+def check_setting(trainer: Trainer, name: str, value: object) -> None:
+    """Raises InputError unless a hyperparameter of that name may have that value."""
+    from ravine import _core
+
+    settings = trainer.optimizer.settings
+    known = [*(key for key, old in settings.items() if isinstance(old, float)), "l2", "clip_norm"]
+    if name not in known:
+        raise InputError(f"cannot be edited; there are: {', '.join(known)}", key=name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"expected a number, got {value!r}", key=name)
+    if name in ("l2", "clip_norm"):
+        if value < 0:
+            raise InputError(f"must be at least 0, got {value}", key=name)
+    else:
+        _core.resolve("optimizer", {**settings, name: float(value)})

@@ -1,0 +1,129 @@
+"""From a trainer to a checkpoint and back, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.data import DataParts, Transform
+from ravine.errors import CheckpointError
+from ravine.training.checkpoint import Checkpoint
+from ravine.training.trainer import Position, Trainer
+
+SLOT_PREFIX = "optimizer."
+TRANSFORM_PREFIX = "preprocessing."
+
+
+def snapshot(trainer: Trainer, parts: DataParts, metrics: dict[str, float], extra: dict[str, Any]) -> Checkpoint:
+    """All that a resume and a prediction need: weights, optimizer state, counters, position, preprocessing.
+
+    The arrays are views: save the checkpoint, or copy them, before training goes on.
+    """
+    optimizer, transform = trainer.optimizer, parts.transform
+    tensors: dict[str, NDArray[Any]] = dict(trainer.network.parameters)
+    tensors |= {SLOT_PREFIX + name: values for name, values in optimizer.slots.items()}
+    tensors |= {
+        TRANSFORM_PREFIX + name: values for name, values in transform.state().items() if name != "kind"
+    }
+    state = {
+        "position": asdict(trainer.position),
+        "optimizer": optimizer.settings,
+        "l2": optimizer.l2,
+        "clip_norm": optimizer.clip_norm,
+        "optimizer_steps": optimizer.step_count,
+        "preprocessing": transform.kind,
+        "class_names": list(parts.summary.class_names),
+        "data_hash": parts.summary.content_hash,
+        **extra,
+    }
+    return Checkpoint(trainer.position.step, tensors, state, metrics)
+
+
+def copied(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with arrays of its own."""
+    tensors = {name: values.copy() for name, values in checkpoint.tensors.items()}
+    return Checkpoint(checkpoint.step, tensors, checkpoint.state, checkpoint.metrics)
+
+
+def restored_position(checkpoint: Checkpoint, path: Path) -> Position:
+    """The position that a checkpoint holds.
+
+    Raises:
+        CheckpointError: it holds none, or one that cannot be.
+    """
+    stored = checkpoint.state.get("position")
+    names = {field.name for field in fields(Position)}
+    if not isinstance(stored, dict) or set(stored) != names:
+        raise CheckpointError("holds no training position; it was not written by a training run", file=path)
+    integers = all(isinstance(stored[name], int) and stored[name] >= 0 for name in names - {"loss", "seconds"})
+    if not integers or not all(isinstance(stored[name], (int, float)) for name in ("loss", "seconds")):
+        raise CheckpointError("holds a training position that cannot be", file=path)
+    return Position(**stored)
+
+
+def restore_parameters(parameters: dict[str, NDArray[Any]], checkpoint: Checkpoint, path: Path) -> None:
+    """Copies the weights of a checkpoint into a network's parameters.
+
+    Raises:
+        CheckpointError: a parameter is missing or has another shape; both shapes are named.
+    """
+    for name, values in parameters.items():
+        _copy(name, checkpoint, values, path)
+
+
+def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Collection[str] = ()) -> None:
+    """Puts weights, optimizer state, counters and hyperparameters back, live edits included.
+
+    Args:
+        trainer: built from the run's experiment.
+        checkpoint: a verified checkpoint.
+        path: of the checkpoint, for messages.
+        changed: hyperparameters that keep the value that the trainer has.
+    """
+    network, optimizer = trainer.network, trainer.optimizer
+    optimizer.attach(network)
+    restore_parameters(network.parameters, checkpoint, path)
+    for name, values in optimizer.slots.items():
+        _copy(SLOT_PREFIX + name, checkpoint, values, path)
+    steps = checkpoint.state.get("optimizer_steps")
+    if not isinstance(steps, int):
+        raise CheckpointError("holds no step count of the optimizer", file=path)
+    optimizer.step_count = steps
+    network.step = steps
+    stored = checkpoint.state.get("optimizer")
+    if not isinstance(stored, dict) or stored.get("type") != optimizer.settings["type"]:
+        return
+    numbers = {name: value for name, value in stored.items() if isinstance(value, float)}
+    numbers |= {"l2": checkpoint.state.get("l2", 0.0), "clip_norm": checkpoint.state.get("clip_norm", 0.0)}
+    for name, value in numbers.items():
+        if name not in changed:
+            optimizer.set(name, value)
+
+
+def restore_transform(checkpoint: Checkpoint) -> Transform:
+    """The preprocessing that the run was trained with."""
+    kind = str(checkpoint.state.get("preprocessing", "none"))
+    state = {
+        name.removeprefix(TRANSFORM_PREFIX): values
+        for name, values in checkpoint.tensors.items()
+        if name.startswith(TRANSFORM_PREFIX)
+    }
+    return Transform.from_state({"kind": np.frombuffer(kind.encode(), np.uint8), **state})
+
+
+def _copy(name: str, checkpoint: Checkpoint, target: NDArray[Any], path: Path) -> None:
+    source = checkpoint.tensors.get(name)
+    if source is None:
+        raise CheckpointError(f"holds no tensor '{name}'; it belongs to another network", file=path)
+    if source.shape != target.shape or source.dtype != target.dtype:
+        raise CheckpointError(
+            f"tensor '{name}' is {source.dtype} {list(source.shape)}, the network needs "
+            f"{target.dtype} {list(target.shape)}",
+            file=path,
+        )
+    target[...] = source

@@ -1,0 +1,45 @@
+"""`ravine catalog`."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_lists_everything(ravine) -> None:
+    from ravine import _core
+
+    listed = [(entry["kind"], entry["name"]) for entry in ravine("catalog", "--json").json["entries"]]
+    assert listed == [(entry.kind, entry.name) for entry in _core.catalog()]
+    assert ("optimizer", "adam") in listed
+
+
+def test_one_entry_shows_settings_ranges_formula_and_reference(ravine) -> None:
+    text = ravine("catalog", "optimizer", "adam").out
+    for expected in ("beta1", "0.999", "from 0 and below 1", "theta <- theta", "Kingma"):
+        assert expected in text
+    assert "momentum" not in text
+
+
+@pytest.mark.parametrize("words", [["optimizers"], ["optimizer"]])
+def test_a_kind(ravine, words: list[str]) -> None:
+    entries = ravine("catalog", *words, "--json").json["entries"]
+    assert {entry["kind"] for entry in entries} == {"optimizer"}
+
+
+def test_a_name_alone(ravine) -> None:
+    (entry,) = ravine("catalog", "nesterov", "--json").json["entries"]
+    assert entry["kind"] == "optimizer"
+    rate = next(each for each in entry["parameters"] if each["name"] == "momentum")
+    assert (rate["default"], rate["maximum"], rate["maximum_included"]) == (0.9, 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["optimzer"], "did you mean 'optimizer'?"),
+        (["optimizer", "adm"], "did you mean 'adam'?"),
+        (["layer", "zzzzzz"], "expected one of dense"),
+    ],
+)
+def test_unknown_names(ravine, words: list[str], expected: str) -> None:
+    assert expected in ravine("catalog", *words).one_line_error()
