@@ -108,6 +108,10 @@ format: $(READY)/test ## put every file into the project's format
 	@ruff check -q --fix-only && ruff format -q
 	@clang-format -i $(CXX_FILES)
 
+.PHONY: stubs
+stubs: $(READY)/test build ## write the typed stubs anew
+	@$(BIN)/python tools/generate_stubs.py
+
 .PHONY: soak
 soak: $(READY)/test build ## the long reliability tests
 	@$(BIN)/python -m pytest -q -m soak

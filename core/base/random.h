@@ -17,17 +17,24 @@ struct RandomBits {
   std::uint32_t word[4];
 };
 
+RAVINE_HOST_DEVICE RandomBits philox_round(RandomBits counter, std::uint32_t key0, std::uint32_t key1) {
+  const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter.word[0];
+  const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter.word[2];
+  return {{static_cast<std::uint32_t>(product1 >> 32) ^ counter.word[1] ^ key0,
+           static_cast<std::uint32_t>(product1),
+           static_cast<std::uint32_t>(product0 >> 32) ^ counter.word[3] ^ key1,
+           static_cast<std::uint32_t>(product0)}};
+}
+
+inline constexpr int philox_rounds = 10;
+inline constexpr std::uint32_t philox_key_step0 = 0x9E3779B9u;
+inline constexpr std::uint32_t philox_key_step1 = 0xBB67AE85u;
+
 RAVINE_HOST_DEVICE RandomBits philox4x32_10(RandomBits counter, std::uint32_t key0, std::uint32_t key1) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter.word[0];
-    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter.word[2];
-    const RandomBits next = {{static_cast<std::uint32_t>(product1 >> 32) ^ counter.word[1] ^ key0,
-                              static_cast<std::uint32_t>(product1),
-                              static_cast<std::uint32_t>(product0 >> 32) ^ counter.word[3] ^ key1,
-                              static_cast<std::uint32_t>(product0)}};
-    counter = next;
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
+  for (int round = 0; round < philox_rounds; ++round) {
+    counter = philox_round(counter, key0, key1);
+    key0 += philox_key_step0;
+    key1 += philox_key_step1;
   }
   return counter;
 }
@@ -40,9 +47,11 @@ struct RandomKey {
   std::uint32_t stream = 0;  // below 2^24
   std::uint32_t step = 0;
 
+  RAVINE_HOST_DEVICE RandomBits counter(std::uint32_t high, std::uint32_t low) const {
+    return {{low, high, step, (static_cast<std::uint32_t>(purpose) << 24) | (stream & 0xFFFFFFu)}};
+  }
   RAVINE_HOST_DEVICE RandomBits bits(std::uint32_t high, std::uint32_t low) const {
-    const std::uint32_t tag = (static_cast<std::uint32_t>(purpose) << 24) | (stream & 0xFFFFFFu);
-    return philox4x32_10({{low, high, step, tag}}, static_cast<std::uint32_t>(seed),
+    return philox4x32_10(counter(high, low), static_cast<std::uint32_t>(seed),
                          static_cast<std::uint32_t>(seed >> 32));
   }
   RAVINE_HOST_DEVICE RandomBits bits(std::uint64_t index) const {

@@ -96,7 +96,8 @@ def execute(words: Sequence[str]) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code.
 
-    0: done; 2: bad input; 3: NaN or Inf in training; 70: a fault of Ravine; 130: stopped by Ctrl+C.
+    0: done; 2: bad input; 3: NaN or Inf in training; 70: a fault of Ravine; 130: stopped before the end, as
+    by Ctrl+C.
 
     Args:
         words: the arguments; None takes those of the process.

@@ -32,13 +32,13 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
 
 
-class ModelSettings(_Section):
+class ModelSettings(_Section, frozen=True):
     """The layers in order: tables with a "type" of the catalog and its settings, or bare names."""
 
     layers: Annotated[list[Table | str], Meta(min_length=1)]
 
 
-class RegularizationSettings(_Section):
+class RegularizationSettings(_Section, frozen=True):
     """What keeps weights and gradients small.
 
     Args:
@@ -50,7 +50,7 @@ class RegularizationSettings(_Section):
     clip_norm: Annotated[float, Meta(ge=0)] = 0.0
 
 
-class TrainingSettings(_Section):
+class TrainingSettings(_Section, frozen=True):
     """How long, and in which batches.
 
     Args:
@@ -72,7 +72,7 @@ class TrainingSettings(_Section):
     keep_checkpoints: Count = 3
 
 
-class ComputeSettings(_Section):
+class ComputeSettings(_Section, frozen=True):
     """Where and how it is computed.
 
     Args:
@@ -86,7 +86,7 @@ class ComputeSettings(_Section):
     dtype: Literal["float32", "float64"] = "float32"
 
 
-class StatisticsSettings(_Section):
+class StatisticsSettings(_Section, frozen=True):
     """What is recorded.
 
     Args:

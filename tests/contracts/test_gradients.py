@@ -25,7 +25,7 @@ def cases() -> list[Any]:
 
 
 def networks(layer: dict[str, Any], shape: tuple[int, ...], loss: dict[str, Any]) -> list[Any]:
-    """The layer in the middle (its input's gradient reaches the layer before) and, where the loss can, at the end."""
+    """The layer in the middle (its input's gradient reaches the layer before) and at the end."""
     size = int(np.prod(shape))
     if size > 16:
         shape = (5,) if len(shape) == 1 else (2, 3)

@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from ravine import _core
 from reference import philox
 from reference.catalog import names, reference, resolved
 from reference.network import build
 
-INITIALIZERS = [(name, settings) for name in names("initializer") for settings in reference("initializer", name).CASES]
+from ravine import _core
+
+INITIALIZERS = [
+    (name, settings) for name in names("initializer") for settings in reference("initializer", name).CASES
+]
 
 
 def initialized(name, settings, inputs, units, seed, dtype="float64"):
@@ -20,7 +23,9 @@ def initialized(name, settings, inputs, units, seed, dtype="float64"):
 
 
 def distribution(name, settings, fan_in, fan_out):
-    return reference("initializer", name).distribution(resolved("initializer", name, settings), fan_in, fan_out)
+    return reference("initializer", name).distribution(
+        resolved("initializer", name, settings), fan_in, fan_out
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,12 @@ def test_draws(name, settings, dtype):
     """Element by element; the second parameter has a stream of its own."""
     seed, inputs, units = 2**63 + 12345, 37, 23
     initializer = {"type": name, **settings}
-    layer = {"type": "dense", "units": units, "weight_initializer": initializer, "bias_initializer": initializer}
+    layer = {
+        "type": "dense",
+        "units": units,
+        "weight_initializer": initializer,
+        "bias_initializer": initializer,
+    }
     network = build([layer], [inputs], seed=seed, dtype=dtype)
     tolerance = {"float32": 2e-7, "float64": 1e-14}[dtype]
     for position, values in enumerate(network.parameters.values()):
@@ -94,7 +104,9 @@ def test_seeds_and_streams_are_independent():
     """Neither another seed (in either half) nor another layer gives the same or related numbers."""
     layers = [{"type": "dense", "units": 100, "weight_initializer": "normal"} for _ in range(2)]
     draws = [build(layers, [100], seed=seed) for seed in (1, 2, 1 + 2**32)]
-    samples = [weights.ravel() for network in draws for key, weights in network.parameters.items() if "weight" in key]
+    samples = [
+        weights.ravel() for network in draws for key, weights in network.parameters.items() if "weight" in key
+    ]
     correlations = np.corrcoef(samples) - np.eye(len(samples))
     assert np.max(np.abs(correlations)) < 4.5 / math.sqrt(10_000)
 
@@ -102,4 +114,6 @@ def test_seeds_and_streams_are_independent():
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_permutation(count):
     for seed, epoch in [(0, 0), (2**40, 1), (2**40, 2)]:
-        np.testing.assert_array_equal(_core.permutation(seed, epoch, count), philox.permutation(seed, epoch, count))
+        np.testing.assert_array_equal(
+            _core.permutation(seed, epoch, count), philox.permutation(seed, epoch, count)
+        )

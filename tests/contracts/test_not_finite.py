@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ravine import _core
-from ravine.errors import InputError
 from reference.catalog import names
 from reference.network import build
+
+from ravine import _core
+from ravine.errors import InputError
 
 STEPS, BATCH = 6, 8
 LAYERS = [
@@ -76,7 +77,9 @@ def test_overflow_in_a_layer(layer):
 
 def test_gradient():
     """A finite loss whose gradient overflows."""
-    network = build([{"type": "dense", "units": 3}, {"type": "dense", "units": 2}], [2], "squared_error", dtype="float32")
+    network = build(
+        [{"type": "dense", "units": 3}, {"type": "dense", "units": 2}], [2], "squared_error", dtype="float32"
+    )
     network.parameters["dense_1.weight"][...] = 1e-26
     network.parameters["dense_2.weight"][...] = 1e17
     x = np.full((BATCH, 2), 1e24, dtype=np.float32)

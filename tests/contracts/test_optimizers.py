@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ravine import _core
-from ravine.errors import InputError
 from reference.catalog import names, reference, resolved
 from reference.network import Perceptron, randomize
+
+from ravine import _core
+from ravine.errors import InputError
 
 STEPS, BATCH = 25, 8
 RULES = [(name, settings) for name in names("optimizer") for settings in reference("optimizer", name).CASES]
@@ -39,7 +40,7 @@ def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule
                 full[key] = values[step]
         rows = slice(step * BATCH, (step + 1) * BATCH)
 
-        def gradient(point, rows=rows):
+        def gradient(point, rows=rows, l2=l2, clip_norm=clip_norm):
             nonlocal clipped
             g = MODEL.gradient(point, x[rows], y[rows])
             norm = np.linalg.norm(g)
@@ -85,7 +86,11 @@ def test_regularization(name, settings, l2, clip_norm):
 def test_schedule(name):
     """Any number of the rule, the L2 factor and the norm to clip at may change from step to step."""
     ramp = np.linspace(1.0, 0.2, STEPS)
-    schedule = {"learning_rate": 0.1 * ramp, "l2": 0.2 * ramp, "clip_norm": np.where(np.arange(STEPS) % 2, 0.2, 0.0)}
+    schedule = {
+        "learning_rate": 0.1 * ramp,
+        "l2": 0.2 * ramp,
+        "clip_norm": np.where(np.arange(STEPS) % 2, 0.2, 0.0),
+    }
     for parameter in next(e for e in _core.catalog("optimizer") if e.name == name).parameters:
         if parameter.type == "real" and 0 < parameter.default < 1 and parameter.name not in schedule:
             schedule[parameter.name] = parameter.default * np.linspace(0.9, 1.0, STEPS)
@@ -124,17 +129,21 @@ def test_schedule_of_what_is_no_number_of_the_rule(name):
 
 
 def test_nesterov_reports_theta():
-    """Outside a step the parameters are theta, not the look-ahead point; the training loss is that of the point."""
+    """Outside a step the parameters are theta; the training loss is that of the look-ahead point."""
     network, x, y = problem()
     start = network.flat_parameters.copy()
     optimizer = _core.Optimizer({"type": "nesterov", "learning_rate": 0.3})
     network.train(optimizer, x, y, batch_size=BATCH)
     losses = network.drain()[1][:, network.columns.index("loss")]
-    theta, state, _ = by_reference("nesterov", {"learning_rate": 0.3}, start, x, y)
+    theta, _, _ = by_reference("nesterov", {"learning_rate": 0.3}, start, x, y)
     before, state_before, _ = by_reference("nesterov", {"learning_rate": 0.3}, start, x, y, steps=STEPS - 1)
     ahead = before - 0.9 * state_before["velocity"]
     rows = slice((STEPS - 1) * BATCH, None)
-    assert MODEL.loss(ahead, x[rows], y[rows]) != pytest.approx(MODEL.loss(before, x[rows], y[rows]), rel=1e-3)
+    assert MODEL.loss(ahead, x[rows], y[rows]) != pytest.approx(
+        MODEL.loss(before, x[rows], y[rows]), rel=1e-3
+    )
     assert losses[-1] == pytest.approx(MODEL.loss(ahead, x[rows], y[rows]), rel=1e-6)
     assert network.evaluate(x, y)["loss"] == pytest.approx(MODEL.loss(theta, x, y), rel=1e-12)
-    np.testing.assert_allclose(network.forward(x[:9]), MODEL.forward(theta, x[:9])[-1][1], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        network.forward(x[:9]), MODEL.forward(theta, x[:9])[-1][1], rtol=1e-12, atol=1e-12
+    )

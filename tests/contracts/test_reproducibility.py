@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ravine import _core
 from reference.catalog import names, reference
 from reference.network import build
+
+from ravine import _core
 
 INPUTS, CLASSES, BATCH, STEPS = 150, 10, 136, 21
 
@@ -67,7 +68,9 @@ def small(dtype="float64", threads=1, seed=9):
         {"type": "dropout", "rate": 0.25},
         {"type": "dense", "units": CLASSES},
     ]
-    return build(small_layers, [6], "softmax_cross_entropy", batch_size=8, dtype=dtype, threads=threads, seed=seed)
+    return build(
+        small_layers, [6], "softmax_cross_entropy", batch_size=8, dtype=dtype, threads=threads, seed=seed
+    )
 
 
 def step_by_hand(network, optimizer, x, y):
@@ -92,7 +95,8 @@ def test_native_loop_equals_loop_by_hand(name, settings, threads, dtype):
     native_optimizer, hand_optimizer = _core.Optimizer(rule, l2=0.01), _core.Optimizer(rule, l2=0.01)
     result = native.train(native_optimizer, x, y, batch_size=8)
     loss = sum(
-        8 * step_by_hand(by_hand, hand_optimizer, x[row : row + 8], y[row : row + 8]) for row in range(0, len(x), 8)
+        8 * step_by_hand(by_hand, hand_optimizer, x[row : row + 8], y[row : row + 8])
+        for row in range(0, len(x), 8)
     )
     assert native.flat_parameters.tobytes() == by_hand.flat_parameters.tobytes()
     for slot, values in native_optimizer.slots.items():
@@ -103,7 +107,7 @@ def test_native_loop_equals_loop_by_hand(name, settings, threads, dtype):
 
 @pytest.mark.parametrize("name", names("optimizer"))
 def test_clipping_by_hand(name):
-    """By hand the norm is taken of the gradients as they are then, so the last bit may differ from the native loop."""
+    """By hand the norm is taken of the gradients as they are then: the last bit may differ."""
     x, y = batches("float64", steps=12, batch=8, inputs=6)
     native, by_hand = small(), small()
     hand_optimizer = _core.Optimizer(name, clip_norm=0.05)
@@ -185,7 +189,8 @@ def test_float32_against_float64(activation, loss):
     """Losses, outputs and gradients agree as far as the rounding of sums of such lengths allows."""
     rule = reference("loss", loss)
     networks = {
-        dtype: build(layers(activation), [INPUTS], loss, dtype=dtype, seed=8) for dtype in ("float32", "float64")
+        dtype: build(layers(activation), [INPUTS], loss, dtype=dtype, seed=8)
+        for dtype in ("float32", "float64")
     }
     generator = np.random.default_rng(3)
     x = generator.normal(size=(64, INPUTS)).astype(np.float32)

@@ -87,7 +87,11 @@ def test_cross_entropy_of_extreme_logits():
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     ("name", "settings", "shape"),
-    [(name, settings, shape) for name in names("layer") for settings, shape in reference("layer", name).CASES],
+    [
+        (name, settings, shape)
+        for name in names("layer")
+        for settings, shape in reference("layer", name).CASES
+    ],
 )
 def test_layer(name, settings, shape, training):
     rule, full = reference("layer", name), resolved("layer", name, settings)
@@ -106,7 +110,7 @@ def test_layer(name, settings, shape, training):
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.99999])
 def test_dropout_mask_is_exact(rate):
-    """Bit for bit the mask of the reference, in both types, over several tiles; another one each step and layer."""
+    """Bit for bit the mask of the reference, in both types, over several tiles; another one each step."""
     shape, rows, seed = (517,), 65, 11
     masks = []
     for dtype in ("float32", "float64"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ravine import _core
 from reference.network import Perceptron, build, randomize
+
+from ravine import _core
 
 STEPS, BATCH = 6, 8
 LAYERS = ["dense_1", "dense_2", "dense_3"]
@@ -48,7 +49,9 @@ def test_columns(sizes, dtype):
     y = generator.integers(0, sizes[-1], STEPS * BATCH).astype(np.int32)
     rates = np.array([0.3, 0.1, 0.2, 0.05, 0.0, 0.4])
     start = network.flat_parameters.astype(np.float64)
-    network.train(_core.Optimizer("gradient_descent"), x, y, batch_size=BATCH, schedule={"learning_rate": rates})
+    network.train(
+        _core.Optimizer("gradient_descent"), x, y, batch_size=BATCH, schedule={"learning_rate": rates}
+    )
     steps, values = network.drain()
     assert steps.tolist() == [1, 2, 3, 4, 5, 6]
     assert values.dtype == np.float32
@@ -70,10 +73,15 @@ def test_variance_far_from_zero():
     network.parameters["dense_1.bias"][...] = 0.0
     x = (1000.0 + np.random.default_rng(0).normal(size=(64, 40))).astype(np.float32)
     network.train(
-        _core.Optimizer({"type": "gradient_descent", "learning_rate": 0.0}), x, np.zeros((64, 2), np.float32), batch_size=64
+        _core.Optimizer({"type": "gradient_descent", "learning_rate": 0.0}),
+        x,
+        np.zeros((64, 2), np.float32),
+        batch_size=64,
     )
     _, values = network.drain()
-    assert values[0, network.columns.index("dense_1.activation_mean")] == pytest.approx(x.mean(dtype=np.float64), rel=1e-6)
+    assert values[0, network.columns.index("dense_1.activation_mean")] == pytest.approx(
+        x.mean(dtype=np.float64), rel=1e-6
+    )
     assert values[0, network.columns.index("dense_1.activation_variance")] == pytest.approx(
         x.var(dtype=np.float64), rel=1e-3
     )

@@ -1,12 +1,14 @@
 """Finds the NumPy reference of a catalog entry: tests/reference/KIND/NAME.py, written from the formula.
 
 activation   CASES (settings), forward(x, settings), derivative(x, settings)
-loss         CASES, targets(generator, rows, shape), loss(output, targets, settings), gradient(...), shown(output)
-layer        CASES ((settings, input shape)), forward(x, parameters, settings, mask_key)
+loss         CASES, targets(generator, rows, shape), loss(output, targets, settings), gradient(...),
+             shown(output)
+layer        CASES (pairs of settings and input shape), forward(x, parameters, settings, mask_key)
 initializer  CASES, distribution(settings, fan_in, fan_out) -> ("constant", c) | ("uniform", low, high) |
              ("normal", mean, deviation)
 optimizer    CASES, step(theta, gradient, state, settings, t) -> theta; `gradient` is a function of the point
-Activations, losses and optimizers also name PyTorch's equivalent: torch_equivalent(...), or WITHOUT_TORCH = "reason".
+Activations, losses, layers and optimizers also name PyTorch's equivalent, torch_equivalent(torch, ...), or
+say why there is none: WITHOUT_TORCH = "reason".
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from ravine import _core
 
 FOLDER = Path(__file__).parent
@@ -37,3 +40,10 @@ def names(kind: str) -> list[str]:
 def resolved(kind: str, name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The settings with the catalog's defaults filled in."""
     return dict(_core.resolve(kind, {"type": name, **settings}))
+
+
+def nested(kind: str, component: str | dict[str, Any]) -> tuple[ModuleType, dict[str, Any]]:
+    """The reference and the full settings of a component inside another one's settings."""
+    table = {"type": component} if isinstance(component, str) else dict(component)
+    name = table.pop("type")
+    return reference(kind, name), resolved(kind, name, table)

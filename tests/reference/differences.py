@@ -23,8 +23,8 @@ def central(function: Callable[[], float], cell: np.ndarray, index: int, h: floa
 def numerical_gradient(function: Callable[[], float], cell: np.ndarray) -> np.ndarray:
     """The gradient of `function` with respect to a flat array that it reads; NaN where a kink is too near.
 
-    Differences of two widths agree where the function is smooth between them. Where they do not, the point lies
-    within reach of a kink: much narrower ones are tried, and if these disagree too, there is no truth to be had.
+    Differences of two widths agree where the function is smooth between them. Where they do not, the point
+    lies within reach of a kink: much narrower ones are tried; if these disagree too, it stays NaN.
     """
     gradient = np.empty(cell.size)
     for index in range(cell.size):

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from ravine import _core
-
 from reference.catalog import reference, resolved
 
+from ravine import _core
 
-def build(layers: Sequence[Any], input_shape: Sequence[int], loss: Any = "squared_error", **options: Any) -> Any:
+
+def build(
+    layers: Sequence[Any], input_shape: Sequence[int], loss: Any = "squared_error", **options: Any
+) -> Any:
     """A network of Ravine; float64, one thread and seed 1 unless told otherwise."""
     spec = _core.NetworkSpec(list(input_shape))
     for layer in layers:
@@ -30,12 +32,14 @@ def randomize(network: Any, generator: np.random.Generator, scale: float = 1.0) 
 class Perceptron:
     """Dense layers with activations, a loss, and their gradient by the chain rule, in float64.
 
-    `sizes` counts the inputs first; parameters are one flat vector: weight (outputs, inputs), bias, layer by layer.
+    `sizes` counts the inputs first; parameters are one flat vector: weight (outputs, inputs), bias, by layer.
     """
 
     def __init__(self, sizes: Sequence[int], activations: Sequence[str], loss: str) -> None:
         self.sizes = list(sizes)
-        self.activations = [(reference("activation", name), resolved("activation", name, {})) for name in activations]
+        self.activations = [
+            (reference("activation", name), resolved("activation", name, {})) for name in activations
+        ]
         self.loss_rule, self.loss_settings = reference("loss", loss), resolved("loss", loss, {})
         self.names, self.loss_name = list(activations), loss
         decays = []

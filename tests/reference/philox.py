@@ -2,10 +2,10 @@
 
 J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-Keying: the key is the seed (low word, high word); the counter is (low half of the index, high half of the index,
-step, purpose << 24 | stream). Purposes: 1 initialize (stream: the parameter's position), 2 shuffle (step: the
-epoch), 3 dropout (stream: the layer's position; step: the training step; the index's high half: the row in the
-global batch).
+Keying: the key is the seed (low word, high word); the counter is (low half of the index, high half of the
+index, step, purpose << 24 | stream). Purposes: 1 initialize (stream: the parameter's position), 2 shuffle
+(step: the epoch), 3 dropout (stream: the layer's position; step: the training step; the index's high half:
+the row in the global batch).
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def draw(distribution: tuple, seed: int, parameter: int, count: int) -> np.ndarr
 def dropout_mask(seed: int, layer: int, step: int, rows: int, columns: int, rate: float) -> np.ndarray:
     """1 / (1 - rate) where a value is kept, else 0; of shape (rows, columns).
 
-    A row is cut into chunks of 128 columns. Chunk c takes calls 16 c .. 16 c + 15; element e of it takes 16 bits:
-    half e // 64 of word (e // 16) % 4 of call e % 16. Kept is what is not below the rate in steps of 1/65536.
+    A row is cut into chunks of 128 columns. Chunk c takes calls 16 c .. 16 c + 15; element e of it takes 16
+    bits: half e // 64 of word (e // 16) % 4 of call e % 16. Kept is what is not below the rate in 1/65536.
     """
     chunks = (columns + 127) // 128
     bits = words(seed, DROPOUT, layer, step, np.arange(16 * chunks)[None, :], np.arange(rows)[:, None])

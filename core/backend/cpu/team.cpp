@@ -3,6 +3,9 @@
 #include <omp.h>
 #include <sched.h>
 
+#include <atomic>
+#include <memory>
+
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -10,17 +13,57 @@
 namespace ravine::cpu {
 namespace {
 
-class OpenMpWorker final : public Worker {
+void pause() {
+#if defined(__SSE__)
+  _mm_pause();
+#endif
+}
+
+// Where all workers of a team wait for each other. OpenMP's own barrier spins for long or sleeps at once; this
+// one spins briefly, then lets others run, then sleeps, so that a busy machine slows training and does not stall it.
+class Barrier {
  public:
-  OpenMpWorker(int own_index, int team) {
+  explicit Barrier(int team) : team_(team) {}
+
+  void wait() {
+    const unsigned round = round_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == team_ - 1) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      round_.notify_all();
+      return;
+    }
+    constexpr int spins = 2000;  // some tens of microseconds: as long as most waits
+    constexpr int yields = 50;
+    for (int i = 0; i < spins; ++i) {
+      if (round_.load(std::memory_order_acquire) != round) return;
+      pause();
+    }
+    for (int i = 0; i < yields; ++i) {
+      if (round_.load(std::memory_order_acquire) != round) return;
+      sched_yield();
+    }
+    while (round_.load(std::memory_order_acquire) == round) round_.wait(round, std::memory_order_acquire);
+  }
+
+ private:
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> round_{0};
+  const int team_;
+};
+
+class TeamWorker final : public Worker {
+ public:
+  TeamWorker(int own_index, int team, Barrier& barrier) : barrier_(barrier) {
     index = own_index;
     count = team;
   }
   void barrier() override {
-    if (count > 1) {
-#pragma omp barrier
-    }
+    if (count > 1) barrier_.wait();
   }
+
+ private:
+  Barrier& barrier_;
 };
 
 // Denormal numbers become zero while a worker computes; every worker alike, so that the number of threads
@@ -42,15 +85,20 @@ class FlushToZero {
 
 void run_team(int threads, const std::function<void(Worker&)>& run) {
   if (threads == 1) {
+    static Barrier alone(1);
     const FlushToZero flush;
-    OpenMpWorker worker(0, 1);
+    TeamWorker worker(0, 1, alone);
     run(worker);
     return;
   }
+  std::unique_ptr<Barrier> barrier;
 #pragma omp parallel num_threads(threads)
   {
+    // OpenMP may grant fewer workers than were asked for.
+#pragma omp single
+    barrier = std::make_unique<Barrier>(omp_get_num_threads());
     const FlushToZero flush;
-    OpenMpWorker worker(omp_get_thread_num(), omp_get_num_threads());
+    TeamWorker worker(omp_get_thread_num(), omp_get_num_threads(), *barrier);
     run(worker);
   }
 }

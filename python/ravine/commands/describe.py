@@ -32,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError("must be at least 1", key="--batch")
     experiment = found_experiment(arguments.SOURCE)
-    network = compiled(experiment)
+    from ravine.training.session import build, load_parts
+
+    network = build(experiment, load_parts(experiment)).network
     batch = arguments.batch or experiment.training.batch_size
     plan = network.describe(arguments.mode, batch)
     parameters = {
@@ -75,25 +77,6 @@ def found_experiment(source: str) -> Experiment:
             raise
         # A plain word: the message about experiments knows the names to suggest.
         return load_experiment(source)
-
-
-def compiled(experiment: Experiment) -> Network:
-    """The network of an experiment, for the shape of its samples."""
-    from ravine import _core
-    from ravine.data import load
-    from ravine.model import specification
-
-    samples = load(experiment.data, Path(), dtype=experiment.compute.dtype).train
-    compute = experiment.compute
-    return _core.Network(
-        specification(samples.input_shape, experiment.model.layers),
-        experiment.loss,
-        batch_size=min(experiment.training.batch_size, len(samples)),
-        dtype=compute.dtype,
-        device=compute.device,
-        threads=0 if compute.threads == "auto" else compute.threads,
-        seed=experiment.seed,
-    )
 
 
 def operations_text(plan: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,38 +39,34 @@ def run(arguments: argparse.Namespace) -> int:
     if suffix not in (".csv", ".npz"):
         raise InputError("must end in .csv or .npz", file=arguments.output, key="--output")
     folder = find_run(arguments.RUN)
-    from ravine.training.session import load_run
+    from ravine.data.load import DEFAULT_INPUTS
+    from ravine.training.loaded import load_run
 
     loaded = load_run(folder.path, arguments.checkpoint)
-    names = (arguments.array,) if arguments.array else (loaded.experiment.data.inputs, "inputs", "x", "X")
+    if loaded.warning:
+        notice(f"ravine: warning: {loaded.warning}")
+    names = (arguments.array,) if arguments.array else (loaded.experiment.data.inputs, *DEFAULT_INPUTS)
     try:
-        samples = checked_samples(read_array(arguments.INPUT, names, "--array"), loaded.network.input_shape)
-        outputs = loaded.network.predict(loaded.transform.apply(samples, dtype=loaded.network.dtype))
+        array = read_array(arguments.INPUT, names, "--array")
+        outputs = loaded.predict(checked_samples(array, loaded.network.input_shape))
     except InputError as error:
-        raise InputError(
-            error.message, file=error.file or arguments.INPUT, key=error.key, row=error.row, layer=error.layer
-        ) from error
+        file = error.file or arguments.INPUT
+        raise InputError(error.message, file=file, key=error.key, row=error.row) from error
     class_names = loaded.class_names if loaded.network.classifies else None
     write(outputs.reshape(len(outputs), -1), class_names, arguments.output, suffix)
     return 0
 
 
 def checked_samples(array: Array, shape: Sequence[int]) -> Array:
-    """Finite samples [rows, *shape]; one sample alone becomes a row.
+    """Finite samples [rows, ...]; one sample alone becomes a row.
 
     Raises:
-        InputError: a shape that does not fit, with both; a value that is not finite, with its row.
+        InputError: a value that is not finite, with its row.
     """
     from ravine.data import as_inputs
     from ravine.data.dataset import check_inputs
 
-    if array.shape == tuple(shape):
-        array = array[None]
-    inputs = as_inputs(array, "inputs")
-    if inputs.shape[1:] != tuple(shape):
-        raise InputError(
-            f"has samples of shape {list(inputs.shape[1:])}, the network was trained on {list(shape)}"
-        )
+    inputs = as_inputs(array.reshape(1, *shape) if array.size == math.prod(shape) else array)
     check_inputs(inputs, "inputs")
     return inputs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ravine.training.session import Progress
 
 Listener = Callable[["Progress"], None]
+REFRESH_SECONDS = 0.04
 MOST_ROWS = 40  # of epochs that stay on the screen above the live display
 
 
@@ -58,13 +60,18 @@ def plain_listener(stream: TextIO) -> Listener:
     def listen(progress: Progress) -> None:
         nonlocal was_paused
         paused = progress.state == "paused"
-        if progress.epoch_ended:
+        if has_epoch(progress):
             print(epoch_text(progress), file=stream, flush=True)
         if paused and not was_paused:
             print(f"paused after step {progress.step:,}", file=stream, flush=True)
         was_paused = paused
 
     return listen
+
+
+def has_epoch(progress: Progress) -> bool:
+    """Whether an epoch has just ended; the last report of all only repeats one."""
+    return progress.epoch_ended and progress.state == "training"
 
 
 def epoch_text(progress: Progress) -> str:
@@ -75,9 +82,8 @@ def epoch_text(progress: Progress) -> str:
         f"step {progress.step:,}",
         training_text(progress),
     ]
-    for split in ("validation", "test"):
-        if metrics := getattr(progress, split):
-            parts.append(f"{split}: {metrics_text(metrics)}")
+    if progress.validation:
+        parts.append(f"validation: {metrics_text(progress.validation)}")
     parts.append(f"{progress.samples_per_second:,.0f} samples/s")
     return "  ".join(parts)
 
@@ -97,12 +103,17 @@ def live_listener(stream: TextIO) -> Iterator[Listener]:
     console = Console(file=stream, highlight=False)
     # No thread of its own: training reports often enough, and a refresh must not fall into its steps.
     with Live(console=console, auto_refresh=False, transient=True) as live:
+        last_refresh = 0.0
 
         def listen(progress: Progress) -> None:
+            nonlocal last_refresh
             every = -(-progress.epochs // MOST_ROWS)
-            if progress.epoch_ended and (progress.epoch % every == 0 or progress.epoch == progress.epochs):
+            if has_epoch(progress) and (progress.epoch % every == 0 or progress.epoch == progress.epochs):
                 console.print(epoch_text(progress), soft_wrap=True)
-            live.update(live_lines(progress), refresh=True)
+            # Epochs may be shorter than it takes to draw.
+            if (now := time.monotonic()) - last_refresh > REFRESH_SECONDS:
+                live.update(live_lines(progress), refresh=True)
+                last_refresh = now
 
         yield listen
 
@@ -119,7 +130,9 @@ def live_lines(progress: Progress) -> RenderableType:
     upper = Table.grid(padding=(0, 1))
     upper.add_row(
         Text(f"epoch {progress.epoch}/{progress.epochs}", style="bold"),
-        ProgressBar(total=steps_per_epoch, completed=done, width=24),
+        ProgressBar(
+            total=steps_per_epoch, completed=done, width=24, complete_style="cyan", finished_style="cyan"
+        ),
         Text(f"step {progress.step:,}/{progress.steps:,}"),
         Text(f"{progress.samples_per_second:,.0f} samples/s"),
         Text(progress.state if progress.state == "paused" else f"{duration(progress.seconds_left)} left"),

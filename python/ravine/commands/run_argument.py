@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from ravine.runs import RunFolder
 
 PARENT = Path("runs")
-CHECKPOINTS = ("best", "last", "latest")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -91,8 +91,8 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
     else:
         file = run.checkpoints_path / f"{checkpoint.removesuffix('.safetensors')}.safetensors"
         if not file.exists():
-            names = sorted(other.stem for other in run.checkpoints_path.glob("*.safetensors"))
-            raise CheckpointError(f"no such checkpoint; there are: {', '.join(names) or 'none'}", file=file)
+            saved = sorted(other.stem for other in run.checkpoints_path.glob("*.safetensors"))
+            raise CheckpointError(f"no such checkpoint; there are: {', '.join(saved) or 'none'}", file=file)
         loaded = checkpoints.load(file)
     transform = restore_transform(loaded)
     names = loaded.state.get("class_names")

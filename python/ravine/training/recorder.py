@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +49,24 @@ class Recorder(Callback):
         self._saved_step = -1
         self._paused = False
         self._single_steps = 0
+        self._last_command = 0
+        self._edits: list[Command] = []
 
-    def restore_metrics(self, step: int) -> None:
-        """Reads the evaluations that a resumed run has behind it."""
+    def restore(self, step: int, last_command: int, edits: Sequence[Command], *, changed: bool) -> None:
+        """Takes over what a resumed run has behind it.
+
+        Args:
+            step: where it goes on.
+            last_command: number of the last command that the checkpoint knows of.
+            edits: later edits that were lost with the killed process, to be made again after the same steps.
+            changed: the run goes on with other settings than the checkpoint holds; it is saved again.
+        """
+        self._last_command = last_command
+        self._edits = list(edits)
         if step == 0:
             return
-        self._saved_step = step
+        if not changed:
+            self._saved_step = step
         with self.run.reader() as reader:
             for record in reader.evaluations():
                 self.metrics[record.split] = dict(record.metrics)
@@ -68,8 +80,10 @@ class Recorder(Callback):
             epochs=plan.epochs, steps=trainer.total_steps, seed=trainer.seed, data=self.parts.summary.as_dict()
         )
         self.writer.set_state("running")
-        if trainer.position.step == 0:
+        if trainer.position.step != self._saved_step:
             self._save(trainer)
+        self._repeat_edits(trainer, recorded=True)
+        trainer.limit_steps = self._steps_to_next_edit(trainer)
 
     def on_steps(self, trainer: Trainer, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         position, plan = trainer.position, trainer.plan
@@ -115,7 +129,7 @@ class Recorder(Callback):
         flat = {
             f"{split}.{name}": value for split, values in self.metrics.items() for name, value in values.items()
         }
-        return snapshot(trainer, self.parts, flat, {})
+        return snapshot(trainer, self.parts, flat, {"last_command": self._last_command})
 
     def _save(self, trainer: Trainer) -> None:
         """The record first, then the best, then the latest: a checkpoint is never ahead of the record."""
@@ -138,7 +152,7 @@ class Recorder(Callback):
 
     def _obey(self, trainer: Trainer) -> None:
         """Takes the commands that are there; returns only when the training may go on or is to stop."""
-        trainer.limit_steps = None
+        self._repeat_edits(trainer, recorded=False)
         if self._paused and self._single_steps > 0:
             self._single_steps -= 1
         self._take_commands(trainer)
@@ -153,12 +167,26 @@ class Recorder(Callback):
             self._take_commands(trainer)
         if told and not self._paused:
             self.writer.set_state("running")
-        if self._paused:
-            trainer.limit_steps = 1
+        trainer.limit_steps = 1 if self._paused else self._steps_to_next_edit(trainer)
+
+    def _steps_to_next_edit(self, trainer: Trainer) -> int | None:
+        return (self._edits[0].taken_step or 0) - trainer.position.step if self._edits else None
+
+    def _repeat_edits(self, trainer: Trainer, *, recorded: bool) -> None:
+        """Makes the edits again that were made after this step before the process was killed."""
+        while self._edits and (self._edits[0].taken_step or 0) <= trainer.position.step:
+            command = self._edits.pop(0)
+            self._take(trainer, command)
+            self._last_command = max(self._last_command, command.id)
+            if not recorded:
+                self.writer.record_event(
+                    trainer.position.step, trainer.position.seconds, command.kind, command.payload
+                )
 
     def _take_commands(self, trainer: Trainer) -> None:
         for command in self.writer.pending_commands():
             step = trainer.position.step
+            self._last_command = command.id
             try:
                 reply = self._take(trainer, command)
             except (InputError, CheckpointError) as error:

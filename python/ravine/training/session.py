@@ -7,17 +7,17 @@ import signal
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ravine import _core
 from ravine.data import DataParts
 from ravine.data import load as load_data
-from ravine.errors import InputError, NotFiniteError, RavineError, RunError
+from ravine.errors import CheckpointError, InputError, NotFiniteError, RavineError, RunError
 from ravine.experiment import Experiment, load_experiment, to_toml
 from ravine.model import specification
-from ravine.runs import RunFolder, RunWriter
+from ravine.runs import Command, RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.recorder import Recorder
 from ravine.training.snapshot import restore, restored_position
@@ -241,7 +241,8 @@ def train_experiment(
         run.write_experiment(to_toml(experiment))
         columns = trainer.network.columns
         with run.writer(columns) as writer:
-            return _run(run, writer, trainer, parts, experiment, Position(), listener, stop_on_signal)
+            recorder = _recorder(run, writer, parts, experiment)
+            return _run(recorder, trainer, experiment, Position(), listener, stop_on_signal)
 
 
 def resume_run(
@@ -265,6 +266,7 @@ def resume_run(
     run = RunFolder.open(path)
     with run.lock():
         experiment = load_experiment(run.experiment_path, overrides)
+        changed = _changed_settings(experiment, overrides)
         parts = load_parts(experiment)
         trainer = build(experiment, parts)
         if checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists():
@@ -273,7 +275,7 @@ def resume_run(
             loaded = checkpoints.load_latest(run.path)
             position = restored_position(loaded.checkpoint, loaded.path)
             _check_same_data(loaded.checkpoint.state, parts, loaded.path)
-            changed = [override.partition("=")[0].strip().rpartition(".")[2] for override in overrides]
+            _check_same_batches(load_experiment(run.experiment_path), experiment, trainer, parts, position)
             restore(trainer, loaded.checkpoint, loaded.path, changed=changed)
         columns = trainer.network.columns
         with run.writer(columns) as writer:
@@ -281,10 +283,40 @@ def resume_run(
             checkpoints.discard_after(run.path, position.step)
             if loaded is not None and loaded.warning:
                 _log(run, loaded.warning)
+            recorder = _recorder(run, writer, parts, experiment)
+            last = loaded.checkpoint.state.get("last_command") if loaded is not None else 0
+            last = last if isinstance(last, int) else 0
+            edits = _edits_to_repeat(writer, position.step, last, changed)
+            recorder.restore(position.step, last, edits, changed=bool(overrides))
             if overrides:
                 run.write_experiment(to_toml(experiment))
                 writer.record_event(position.step, position.seconds, "settings", {"set": list(overrides)})
-            return _run(run, writer, trainer, parts, experiment, position, listener, stop_on_signal)
+            return _run(recorder, trainer, experiment, position, listener, stop_on_signal)
+
+
+def _changed_settings(experiment: Experiment, overrides: Sequence[str]) -> set[str]:
+    """Names of the optimizer's settings that overrides give."""
+    changed: set[str] = set()
+    for override in overrides:
+        section, _, name = override.partition("=")[0].strip().partition(".")
+        if section == "optimizer":
+            changed |= {name} if name else set(experiment.optimizer)
+        elif section == "regularization":
+            changed |= {name} if name else {"l2", "clip_norm"}
+    return changed
+
+
+def _edits_to_repeat(writer: RunWriter, step: int, last: int, changed: Collection[str]) -> list[Command]:
+    """Edits that were made after a checkpoint was saved, in their order, without those that overrides replace."""
+    edits = []
+    for command in writer.commands_taken_after(step - 1):
+        if command.kind != "set" or command.id <= last:
+            continue
+        if command.payload["name"] in changed:
+            writer.acknowledge(command.id, step, "refused", "replaced by a setting given to resume")
+        else:
+            edits.append(command)
+    return edits
 
 
 def _check_same_data(state: dict[str, object], parts: DataParts, path: Path) -> None:
@@ -298,19 +330,45 @@ def _check_same_data(state: dict[str, object], parts: DataParts, path: Path) -> 
         )
 
 
+def _check_same_batches(
+    before: Experiment, now: Experiment, trainer: Trainer, parts: DataParts, position: Position
+) -> None:
+    """In the middle of an epoch its batches must stay: each sample is visited exactly once."""
+    if position.batch == 0:
+        return
+    pairs = {
+        "seed": (before.seed, now.seed),
+        "training.batch_size": (before.training.batch_size, now.training.batch_size),
+        "training.shuffle": (before.training.shuffle, now.training.shuffle),
+        "training.drop_last": (before.training.drop_last, now.training.drop_last),
+    }
+    for key, (old, new) in pairs.items():
+        if old != new:
+            raise InputError(
+                f"is {old} and cannot become {new} in the middle of epoch {position.epoch + 1}; resume without "
+                "it, or start a new run",
+                key=key,
+            )
+    batches = -(-len(parts.train) // trainer.batch_size)
+    if position.batch > batches:
+        raise CheckpointError(f"holds batch {position.batch} of an epoch of {batches}")
+
+
+def _recorder(run: RunFolder, writer: RunWriter, parts: DataParts, experiment: Experiment) -> Recorder:
+    training = experiment.training
+    return Recorder(run, writer, parts, training.checkpoint_seconds, training.keep_checkpoints)
+
+
 def _run(
-    run: RunFolder,
-    writer: RunWriter,
+    recorder: Recorder,
     trainer: Trainer,
-    parts: DataParts,
     experiment: Experiment,
     position: Position,
     listener: Listener | None,
     stop_on_signal: bool,
 ) -> Outcome:
     """Trains from a position to the end, into a folder that is locked."""
-    training = experiment.training
-    recorder = Recorder(run, writer, parts, training.checkpoint_seconds, training.keep_checkpoints)
+    training, run, writer, parts = experiment.training, recorder.run, recorder.writer, recorder.parts
     reporter = _Reporter(listener, recorder.metrics) if listener is not None else None
     trainer.callbacks = [recorder, *([reporter] if reporter is not None else [])]
     if reporter is not None:
@@ -319,7 +377,6 @@ def _run(
     if parts.validation is not None:
         splits["validation"] = parts.validation
     _log(run, f"training from step {position.step} with {trainer.network.threads} threads")
-    recorder.restore_metrics(position.step)
     with _stopped_by_signals(trainer) if stop_on_signal else contextlib.nullcontext():
         try:
             trainer.fit_datasets(

@@ -49,7 +49,8 @@ class Position:
         """Means over the batches of the epoch that runs."""
         if self.rows == 0:
             return {}
-        metrics = {"loss": self.loss / self.rows}
+        # The sum was taken in chunks whose lengths depend on the clock; float32 hides the last bits.
+        metrics = {"loss": float(np.float32(self.loss / self.rows))}
         if classifies:
             metrics["accuracy"] = self.correct / self.rows
         return metrics
@@ -237,16 +238,18 @@ class Trainer:
         )
         self.plan = _Plan(source, epochs, evaluate_every, dict(splits))
         self.position = position or Position()
-        self.stopping = False
         history = History(network.columns)
-        for callback in self.callbacks:
-            callback.on_start(self)
-        while not self.stopping and self.position.epoch < epochs:
-            self._run_steps(source, history)
-            if self.position.batch == source.batches_per_epoch:
-                self._end_epoch(history)
-        for callback in self.callbacks:
-            callback.on_end(self)
+        try:
+            for callback in self.callbacks:
+                callback.on_start(self)
+            while not self.stopping and self.position.epoch < epochs:
+                self._run_steps(source, history)
+                if self.position.batch == source.batches_per_epoch:
+                    self._end_epoch(history)
+            for callback in self.callbacks:
+                callback.on_end(self)
+        finally:
+            self.stopping = False  # here and not at the start: a signal may have come before it
         return history
 
     def compile(self, dataset: Dataset) -> _core.Network:

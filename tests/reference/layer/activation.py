@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference.catalog import names, reference, resolved
+from reference.catalog import names, nested, reference
 
 CASES = [
     ({"function": {"type": name, **settings}}, shape)
@@ -13,7 +13,10 @@ CASES = [
 
 
 def forward(x, parameters, settings, mask_key):
-    function = settings["function"]
-    table = {"type": function} if isinstance(function, str) else dict(function)
-    name = table.pop("type")
-    return reference("activation", name).forward(x, resolved("activation", name, table))
+    rule, rule_settings = nested("activation", settings["function"])
+    return rule.forward(x, rule_settings)
+
+
+def torch_equivalent(torch, x, parameters, settings):
+    rule, rule_settings = nested("activation", settings["function"])
+    return rule.torch_equivalent(torch, x, rule_settings)

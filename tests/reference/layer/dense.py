@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference.catalog import names, reference, resolved
+from reference.catalog import names, nested
 
 CASES = [
     *(({"units": 5, "activation": activation}, (7,)) for activation in names("activation")),
@@ -15,6 +15,11 @@ def forward(x, parameters, settings, mask_key):
     net = x @ parameters["weight"].T
     if settings["use_bias"]:
         net = net + parameters["bias"]
-    function = settings["activation"]
-    name = function if isinstance(function, str) else function["type"]
-    return reference("activation", name).forward(net, resolved("activation", name, {}))
+    rule, rule_settings = nested("activation", settings["activation"])
+    return rule.forward(net, rule_settings)
+
+
+def torch_equivalent(torch, x, parameters, settings):
+    net = torch.nn.functional.linear(x, parameters["weight"], parameters.get("bias"))
+    rule, rule_settings = nested("activation", settings["activation"])
+    return rule.torch_equivalent(torch, net, rule_settings)

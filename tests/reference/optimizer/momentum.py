@@ -21,7 +21,10 @@ def torch_equivalent(torch, parameters, settings):
     parameters = list(parameters)
     gamma = settings["momentum"]
     optimizer = torch.optim.SGD(
-        parameters, lr=settings["learning_rate"], momentum=gamma, dampening=gamma if settings["damped"] else 0.0
+        parameters,
+        lr=settings["learning_rate"],
+        momentum=gamma,
+        dampening=gamma if settings["damped"] else 0.0,
     )
     for parameter in parameters:  # PyTorch would leave its first step undamped
         optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

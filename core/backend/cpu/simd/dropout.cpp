@@ -8,6 +8,37 @@ namespace {
 constexpr std::int64_t chunk = 128;
 constexpr int calls = 16;
 
+// Element e of a chunk takes half e / 64 of word (e / 16) % 4 of call e % 16; the calls run side by side.
+void draw_chunk(const RandomKey& key, std::uint32_t row, std::uint32_t first_call, std::uint32_t* draws) {
+  std::uint32_t words[4][calls];
+  for (int call = 0; call < calls; ++call) {
+    const RandomBits counter = key.counter(row, first_call + static_cast<std::uint32_t>(call));
+    for (int word = 0; word < 4; ++word) words[word][call] = counter.word[word];
+  }
+  auto key0 = static_cast<std::uint32_t>(key.seed);
+  auto key1 = static_cast<std::uint32_t>(key.seed >> 32);
+  for (int round = 0; round < philox_rounds; ++round) {
+#pragma omp simd
+    for (int call = 0; call < calls; ++call) {
+      const RandomBits next = philox_round(
+          {{words[0][call], words[1][call], words[2][call], words[3][call]}}, key0, key1);
+      words[0][call] = next.word[0];
+      words[1][call] = next.word[1];
+      words[2][call] = next.word[2];
+      words[3][call] = next.word[3];
+    }
+    key0 += philox_key_step0;
+    key1 += philox_key_step1;
+  }
+  for (int word = 0; word < 4; ++word) {
+#pragma omp simd
+    for (int call = 0; call < calls; ++call) {
+      draws[word * calls + call] = words[word][call] & 0xFFFFu;
+      draws[(word + 4) * calls + call] = words[word][call] >> 16;
+    }
+  }
+}
+
 template <typename T>
 void dropout(const RandomKey& key, double rate, std::uint32_t first_row, Block<const T> input,
              T* __restrict output) {
@@ -19,20 +50,7 @@ void dropout(const RandomKey& key, double rate, std::uint32_t first_row, Block<c
     const std::uint32_t global_row = first_row + static_cast<std::uint32_t>(row);
     for (std::int64_t begin = 0; begin < input.columns; begin += chunk) {
       std::uint32_t draws[chunk];
-      const auto first_call = static_cast<std::uint32_t>(begin / 8);
-#pragma omp simd
-      for (int call = 0; call < calls; ++call) {
-        const RandomBits bits = key.bits(global_row, first_call + static_cast<std::uint32_t>(call));
-        // Element e of the chunk takes half e / 64 of word (e / 16) % 4 of call e % 16.
-        draws[call] = bits.word[0] & 0xFFFFu;
-        draws[call + 16] = bits.word[1] & 0xFFFFu;
-        draws[call + 32] = bits.word[2] & 0xFFFFu;
-        draws[call + 48] = bits.word[3] & 0xFFFFu;
-        draws[call + 64] = bits.word[0] >> 16;
-        draws[call + 80] = bits.word[1] >> 16;
-        draws[call + 96] = bits.word[2] >> 16;
-        draws[call + 112] = bits.word[3] >> 16;
-      }
+      draw_chunk(key, global_row, static_cast<std::uint32_t>(begin / 8), draws);
       const std::int64_t count = input.columns - begin < chunk ? input.columns - begin : chunk;
       const T* from = input.data + row * input.stride + begin;
       T* to = output + row * input.stride + begin;

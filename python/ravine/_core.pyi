@@ -1,0 +1,252 @@
+"""Ravine's core: networks, optimizers, the catalog."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__version__: str
+
+# Arrays are of the network's type, float32 or float64; labels are int32. All must be contiguous.
+
+# ---- the catalog -------------------------------------------------------------------------------------------
+
+class Parameter:
+    """One setting of a catalog entry."""
+
+    def __repr__(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str:
+        """One of "real", "integer", "boolean", "choice" or "component"."""
+    @property
+    def required(self) -> bool: ...
+    @property
+    def default(self) -> Any:
+        """None where the setting is required."""
+    @property
+    def minimum(self) -> float: ...
+    @property
+    def maximum(self) -> float: ...
+    @property
+    def minimum_included(self) -> bool: ...
+    @property
+    def maximum_included(self) -> bool: ...
+    @property
+    def range(self) -> str:
+        """The limits in words, such as "at least 0"."""
+    @property
+    def choices(self) -> list[str]: ...
+    @property
+    def component(self) -> str | None:
+        """The kind of component that is expected, if one is."""
+    @property
+    def unit(self) -> str: ...
+    @property
+    def help(self) -> str: ...
+
+class Entry:
+    """One layer, activation, loss, initializer or optimizer of the catalog."""
+
+    def __repr__(self) -> str: ...
+    @property
+    def kind(self) -> str:
+        """One of "layer", "activation", "loss", "initializer" or "optimizer"."""
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def formula(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def parameters(self) -> list[Parameter]: ...
+
+def catalog(kind: str | None = None) -> list[Entry]:
+    """All catalog entries, or those of one kind."""
+
+def resolve(kind: str, component: dict[str, Any] | str) -> dict[str, Any]:
+    """Checks a component (a name, or a table with 'type') and fills in its defaults."""
+
+def closest(name: str, candidates: Sequence[str]) -> str:
+    """The candidate that is most like the name, or an empty text."""
+
+# ---- networks ----------------------------------------------------------------------------------------------
+
+class NetworkSpec:
+    """A network as its user describes it."""
+
+    def __init__(self, input_shape: Sequence[int]) -> None: ...
+    def add(self, layer: dict[str, Any] | str, name: str = "") -> None:
+        """Appends a layer (a name, or a table with 'type'); checked by the catalog at once."""
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """The layers as tables with "type", "name" and all settings."""
+
+class Network:
+    """A network at work: parameters, gradients and execution plans."""
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        loss: dict[str, Any] | str,
+        *,
+        batch_size: int,
+        dtype: str,
+        device: str,
+        threads: int,
+        seed: int,
+    ) -> None: ...
+    def initialize(self, seed: int) -> None:
+        """Draws all parameters anew."""
+    def forward(self, inputs: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """The last layer's output; with training=True dropout is on and backward may follow."""
+    def loss(self, targets: NDArray[Any]) -> float:
+        """Mean loss of the last forward pass."""
+    def backward(self, output_gradient: NDArray[Any] | None = None) -> None:
+        """Gradients of the last loss, or of the output gradient that is given."""
+    def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Probabilities for classification, else the output."""
+    def evaluate(self, inputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
+        """Means over the rows: "loss", for classification "accuracy", above 5 classes "top5"."""
+    def train(
+        self,
+        optimizer: Optimizer,
+        inputs: NDArray[Any],
+        targets: NDArray[Any],
+        *,
+        batch_size: int,
+        schedule: Mapping[str, ArrayLike] = {},
+        budget_seconds: float = 0.0,
+        record_every: int = 1,
+        observe_layers: bool = True,
+    ) -> TrainingResult:
+        """Many training steps in one call, over batches that lie one behind the other."""
+    def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Recorded steps since the last call: (steps, values by column)."""
+    def describe(self, mode: str = "training", batch_size: int = 0) -> dict[str, Any]:
+        """The execution plan: a row an operation, and totals."""
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns of `drain`."""
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Writable views, by name."""
+    @property
+    def gradients(self) -> dict[str, NDArray[Any]]:
+        """Writable views, by name."""
+    @property
+    def flat_parameters(self) -> NDArray[Any]:
+        """A writable view of all parameters, one behind the other."""
+    @property
+    def flat_gradients(self) -> NDArray[Any]:
+        """A writable view of all gradients, one behind the other."""
+    @property
+    def decaying(self) -> list[str]:
+        """The parameters that L2 regularization applies to."""
+    @property
+    def step(self) -> int:
+        """Training steps done so far."""
+    @step.setter
+    def step(self, value: int) -> None: ...
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """For each layer "name", "type", "input_shape", "output_shape" and the number of "parameters"."""
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def classifies(self) -> bool:
+        """Whether targets are labels."""
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+class TrainingResult:
+    """What a call of the native training loop did."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def loss(self) -> float:
+        """Summed over the rows."""
+    @property
+    def correct(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def trouble(self) -> str:
+        """What became NaN or Inf; empty if nothing did."""
+    @property
+    def trouble_layer(self) -> str: ...
+
+# ---- optimizers --------------------------------------------------------------------------------------------
+
+class Optimizer:
+    """An update rule with its settings, step count and state."""
+
+    def __init__(self, rule: dict[str, Any] | str, *, l2: float = 0.0, clip_norm: float = 0.0) -> None: ...
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The rule as a table with "type" and all settings."""
+    @property
+    def l2(self) -> float: ...
+    @property
+    def clip_norm(self) -> float: ...
+    @property
+    def step_count(self) -> int:
+        """Steps done so far, which the correction of running moments counts."""
+    @step_count.setter
+    def step_count(self, value: int) -> None: ...
+    def set(self, name: str, value: float) -> None:
+        """Sets a number of the rule, or 'l2' or 'clip_norm', from the next step on."""
+    @property
+    def slots(self) -> dict[str, NDArray[Any]]:
+        """Writable flat views of the state, by name; empty until a network is attached."""
+    @property
+    def slot_names(self) -> list[str]: ...
+    def attach(self, network: Network) -> None:
+        """Allocates the state for a network's parameters."""
+    def look_ahead(self, network: Network) -> None:
+        """Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for
+        others."""
+    def step(self, network: Network) -> None:
+        """Updates the network's parameters from its gradients."""
+
+def custom_rule(
+    function: Callable[[NDArray[Any], NDArray[Any], dict[str, NDArray[Any]], dict[str, float], int], object],
+    *,
+    slots: Sequence[str],
+    settings: Mapping[str, float],
+    l2: float = 0.0,
+    clip_norm: float = 0.0,
+) -> Optimizer:
+    """An optimizer whose rule is function(parameters, gradients, state, settings, step)."""
+
+# ---- random numbers and the machine ------------------------------------------------------------------------
+
+def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch)."""
+
+def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]:
+    """Four random words of Philox4x32-10."""
+
+def report() -> list[tuple[str, bool, str]]:
+    """What the core was built with and found: (name, available, detail)."""
+
+def available_processors() -> int:
+    """Processors that this process may use."""

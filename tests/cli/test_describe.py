@@ -1,0 +1,43 @@
+"""`ravine describe`."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_training_plan(ravine) -> None:
+    plan = ravine("describe", "digits", "--json").json
+    sections = [operation["section"] for operation in plan["operations"]]
+    assert sections[0] == "forward"
+    assert "backward" in sections
+    assert plan["parameters"] == 64 * 100 + 100 + 100 * 10 + 10
+    assert plan["tensors"]["dense_1.weight"] == {"shape": [100, 64], "elements": 6400}
+    # A product of [32, 64] and [64, 100]: a multiplication and an addition for each term.
+    first = plan["operations"][0]
+    assert first["flops"] == pytest.approx(2 * 32 * 64 * 100, rel=0.05)
+    assert plan["flops"] == pytest.approx(sum(operation["flops"] for operation in plan["operations"]))
+    assert 0 < plan["arena_bytes"] <= plan["unshared_bytes"]
+
+
+def test_prediction_has_no_backward_pass(there) -> None:
+    plan = there("describe", "runs/digits", "--mode", "prediction", "--batch", "64", "--json").json
+    assert {operation["section"] for operation in plan["operations"]} == {"forward"}
+    assert plan["operations"][0]["shape"].startswith("64 x ")
+
+
+def test_tables(ravine) -> None:
+    text = ravine("describe", "digits").out
+    for expected in ("operation", "FLOPs", "dense_1", "weight 100 x 64", "parameters  7,510", "arena"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["digts"], "did you mean 'digits'?"),
+        (["digits", "--batch", "0"], "--batch: must be at least 1"),
+        (["digits", "--mode", "train"], "did you mean 'training'?"),
+    ],
+)
+def test_bad_arguments(ravine, words: list[str], expected: str) -> None:
+    assert expected in ravine("describe", *words).one_line_error()
