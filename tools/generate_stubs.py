@@ -60,7 +60,9 @@ def module_stub(kind: str) -> str:
     imports = ["from typing import Literal\n"] if choices else []
     imports.append("from ravine.components import Component\n")
     title = f'"""Constructors of the catalog, kind "{kind}". Written by `make stubs`; do not edit."""\n'
-    return "\n".join([title, *imports, *(constructor_stub(entry) for entry in entries)])
+    names = sorted(class_name(entry.name) for entry in entries)
+    exported = "__all__ = [\n" + "".join(f"    {literal(name)},\n" for name in names) + "]\n"
+    return "\n".join([title, *imports, exported, *(constructor_stub(entry) for entry in entries)])
 
 
 def stubs() -> dict[Path, str]:

@@ -32,7 +32,10 @@ RAVINE_HOST_DEVICE float exponential(float x) {
   const float result = p * __builtin_bit_cast(float, bits) * 2.0f;
   return x > upper ? std::numeric_limits<float>::infinity() : (x < lower ? 0.0f : result);
 }
-inline double exponential(double x) { return std::exp(x); }
+RAVINE_HOST_DEVICE double exponential(double x) {
+  using std::exp;
+  return exp(x);
+}
 
 // tanh x. float32: an odd rational function of degree 13 over 6 with a single division, |x| clamped where
 // tanh rounds to 1 (the form used by Eigen); a few ulp.
@@ -53,9 +56,15 @@ RAVINE_HOST_DEVICE float hyperbolic_tangent(float x) {
   q = q * s + 4.89352518554385e-03f;
   return c * p / q;
 }
-inline double hyperbolic_tangent(double x) { return std::tanh(x); }
+RAVINE_HOST_DEVICE double hyperbolic_tangent(double x) {
+  using std::tanh;
+  return tanh(x);
+}
 
-RAVINE_HOST_DEVICE float square_root(float x) { return __builtin_sqrtf(x); }
-RAVINE_HOST_DEVICE double square_root(double x) { return __builtin_sqrt(x); }
+template <typename T>
+RAVINE_HOST_DEVICE T square_root(T x) {
+  using std::sqrt;
+  return sqrt(x);
+}
 
 }  // namespace ravine

@@ -281,6 +281,27 @@ void bind_network(py::module_& module) {
       .def_property_readonly("seed", [](const Network& n) { return n.options().seed; })
       .def("describe", &describe, py::arg("mode") = "training", py::arg("batch_size") = 0,
            "The execution plan: a row an operation, and totals.");
+
+  // What an optimizer does to a network; here, because both classes must be known.
+  py::reinterpret_borrow<py::class_<Optimizer, std::shared_ptr<Optimizer>>>(module.attr("Optimizer"))
+      .def(
+          "attach", [](Optimizer& optimizer, Network& network) { network.attach(optimizer); }, py::arg("network"),
+          "Allocates the state for a network's parameters.")
+      .def(
+          "look_ahead",
+          [](Optimizer& optimizer, Network& network) {
+            const py::gil_scoped_release release;
+            network.look_ahead(optimizer);
+          },
+          py::arg("network"),
+          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for others.")
+      .def(
+          "step",
+          [](Optimizer& optimizer, Network& network) {
+            const py::gil_scoped_release release;
+            network.step(optimizer);
+          },
+          py::arg("network"), "Updates the network's parameters from its gradients.");
 }
 
 }  // namespace ravine::bindings

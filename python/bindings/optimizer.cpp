@@ -3,7 +3,6 @@
 #include "base/errors.h"
 #include "bindings.h"
 #include "catalog/catalog.h"
-#include "network/network.h"
 
 namespace ravine::bindings {
 
@@ -38,25 +37,7 @@ void bind_optimizer(py::module_& module) {
                                }
                                return slots;
                              })
-      .def_property_readonly("slot_names", &Optimizer::slot_names)
-      .def(
-          "attach", [](Optimizer& optimizer, Network& network) { network.attach(optimizer); }, py::arg("network"),
-          "Allocates the state for a network's parameters.")
-      .def(
-          "look_ahead",
-          [](Optimizer& optimizer, Network& network) {
-            const py::gil_scoped_release release;
-            network.look_ahead(optimizer);
-          },
-          py::arg("network"),
-          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for others.")
-      .def(
-          "step",
-          [](Optimizer& optimizer, Network& network) {
-            const py::gil_scoped_release release;
-            network.step(optimizer);
-          },
-          py::arg("network"), "Updates the network's parameters from its gradients.");
+      .def_property_readonly("slot_names", &Optimizer::slot_names);
 }
 
 }  // namespace ravine::bindings

@@ -7,6 +7,20 @@ Example:
 
 from __future__ import annotations
 
+try:
+    from ravine import _core as _core
+except ImportError:
+    from ravine._libraries import preload
+
+    preload()
+    try:
+        from ravine import _core as _core
+    except ImportError as _error:
+        raise ImportError(
+            f"Ravine's compiled core cannot be loaded ({_error}); install Ravine and the packages it needs anew "
+            "with pip"
+        ) from None
+
 from ravine import activations, data, initializers, layers, losses, optimizers
 from ravine._core import Network, NetworkSpec, Optimizer, catalog
 from ravine._core import __version__ as __version__

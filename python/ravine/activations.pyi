@@ -2,6 +2,13 @@
 
 from ravine.components import Component
 
+__all__ = [
+    "Identity",
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+]
+
 def Identity() -> Component:
     """Leaves values as they are.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import re
 import sys
@@ -103,6 +104,9 @@ def main(words: Sequence[str] | None = None) -> int:
         words: the arguments; None takes those of the process.
     """
     words = sys.argv[1:] if words is None else list(words)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be text in any encoding
+            stream.reconfigure(errors="backslashreplace")
     try:
         return execute(words)
     except BrokenPipeError:

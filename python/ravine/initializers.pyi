@@ -4,6 +4,18 @@ from typing import Literal
 
 from ravine.components import Component
 
+__all__ = [
+    "Constant",
+    "HeNormal",
+    "HeUniform",
+    "Normal",
+    "TorchLinear",
+    "Uniform",
+    "XavierNormal",
+    "XavierUniform",
+    "Zeros",
+]
+
 def Zeros() -> Component:
     """All zero.
 

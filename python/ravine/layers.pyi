@@ -2,6 +2,13 @@
 
 from ravine.components import Component
 
+__all__ = [
+    "Activation",
+    "Dense",
+    "Dropout",
+    "Flatten",
+]
+
 def Dense(
     units: int,
     activation: Component | str = "identity",

@@ -2,6 +2,11 @@
 
 from ravine.components import Component
 
+__all__ = [
+    "SoftmaxCrossEntropy",
+    "SquaredError",
+]
+
 def SoftmaxCrossEntropy() -> Component:
     """Classification: minus the log-probability of the right class; the last layer gives one logit a class.
 

@@ -2,6 +2,13 @@
 
 from ravine.components import Component
 
+__all__ = [
+    "Adam",
+    "GradientDescent",
+    "Momentum",
+    "Nesterov",
+]
+
 def GradientDescent(
     learning_rate: float = 0.01,
 ) -> Component:

@@ -123,9 +123,9 @@ CASES: list[tuple[Callable[[Path], None], dict[str, object], list[str]]] = [
         ["does not exist", "did you mean 'points.npz'?"],
     ),
     (truncated_gzip, {"file": "images.gz", "key": "data.train_images"}, ["truncated"]),
-    (label_out_of_range, {"row": 5}, ["label 3", "0..2"]),
+    (label_out_of_range, {"file": "points.npz", "key": "data.file", "row": 5}, ["label 3", "0..2"]),
     (nan_in_the_data, {"file": "points.npz", "key": "data.file", "row": 7}, ["NaN"]),
-    (shapes_that_do_not_fit, {"layer": "dense_1"}, ["2 x 2 x 1", "flatten"]),
+    (shapes_that_do_not_fit, {"file": "small.toml", "layer": "dense_1"}, ["2 x 2 x 1", "flatten"]),
     (no_toml, {"file": "small.toml"}, ["line 2"]),
     (
         unknown_optimizer,
@@ -168,7 +168,10 @@ def test_bad_experiment(
         (["digits", "--threads", "many"], "compute.threads: "),
         (["digits", "--device", "cuda:7"], "compute.device: "),
         (["digits", "--name", "a/b"], "cannot name a run"),
-        (["digits", "--set", "model.layers.1.units=9"], "label 9"),
+        (
+            ["digits", "--set", "data.classes=12"],
+            "digits: layer 'dense_2': the last layer gives 10 outputs for 12",
+        ),
     ],
 )
 def test_bad_option(ravine, words: list[str], expected: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 @pytest.fixture(scope="session")
 def truth(workplace: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64]]:
-    """Test images and labels as scikit-learn splits them, and the probabilities that NumPy computes for them."""
+    """Test images and labels as scikit-learn splits them, and the probabilities by NumPy."""
     datasets = pytest.importorskip("sklearn.datasets")
     from safetensors.numpy import load_file
     from sklearn.model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""A disk that is full when a checkpoint is due: one line, the last good checkpoint stays, and resume goes on."""
+"""A disk that is full when a checkpoint is due: one line, the last good checkpoint stays, resume goes on."""
 
 from __future__ import annotations
 

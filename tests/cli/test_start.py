@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -63,6 +64,8 @@ def test_light_commands_load_nothing_heavy(words: list[str], tmp_path: Path) -> 
         ([], "required"),
         (["train", "digits", "--seed", "x"], "--seed"),
         (["control", "digits", "puase"], "did you mean 'pause'?"),
+        (["evaluate", os.fsdecode(b"\xff")], "no such run folder"),
+        (["evaluate", "x" * 5000], "file name too long"),
     ],
 )
 def test_wrong_words_are_one_line(ravine, words: list[str], expected: str) -> None:

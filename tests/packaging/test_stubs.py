@@ -59,7 +59,8 @@ def member(node: ast.FunctionDef) -> Member:
         argument.annotation = None
     documentation = " ".join((ast.get_docstring(node) or "").split())
     if kind.endswith(".setter"):  # its argument has no name in pybind11
-        return Member(kind, "", {"value": outer for outer in types.values()}, documentation)
+        (outer,) = types.values()
+        return Member(kind, "", {"value": outer}, documentation)
     return Member(kind, ast.unparse(node.args), {**types, "return": outer_types(node.returns)}, documentation)
 
 

@@ -53,8 +53,8 @@ checkpoint_seconds = 0
 """
 
 
-def write_data(path: Path, samples: int = 1003, features: int = 12, seed: int = 5) -> None:
-    """Five classes, separated well but not wholly; 702 training samples of 1003, no multiple of 32."""
+def _write_data(path: Path, samples: int = 1003, features: int = 12, seed: int = 5) -> None:
+    """Five classes, separated well but not wholly; 701 training samples of 1003, no multiple of 32."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 5, samples)
     centres = random.normal(0, 1, (5, features))
@@ -62,13 +62,29 @@ def write_data(path: Path, samples: int = 1003, features: int = 12, seed: int = 
     np.savez(path, inputs=inputs, targets=labels)
 
 
+def _write_experiment(folder: Path) -> Path:
+    _write_data(folder / "data.npz")
+    path = folder / "experiment.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_data() -> Callable[..., None]:
+    """Writes the data of the experiment, or with another seed other data of the same shape."""
+    return _write_data
+
+
+@pytest.fixture(scope="session")
+def write_experiment() -> Callable[[Path], Path]:
+    """Writes the experiment above into a folder, with its data beside it."""
+    return _write_experiment
+
+
 @pytest.fixture
 def experiment_file(tmp_path: Path) -> Path:
     """The experiment above, with its data beside it."""
-    write_data(tmp_path / "data.npz")
-    path = tmp_path / "experiment.toml"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
+    return _write_experiment(tmp_path)
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ravine.experiment import load_experiment
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
+from ravine.training.session import train_experiment
 
 # Large enough to train for seconds, with a checkpoint after each epoch.
 LARGER = ["--set", "model.layers.0.units=256", "--set", "training.epochs=220"]
 SECONDS = 2.0  # of training, about
-BATCHES, SAMPLES = 22, 702
+BATCHES, SAMPLES = 22, 701
 
 # The command line, telling which samples each update of the weights was made with.
 OBSERVED = """
@@ -111,12 +113,14 @@ def await_write(process: Any) -> None:
             return
 
 
-@pytest.fixture
-def unbroken(trainer_process: Callable[..., Any], experiment_file: Path) -> tuple[dict[str, Any], str]:
-    process = trainer_process("train", experiment_file, *LARGER, name="unbroken")
-    answer = process.end()
-    assert answer["code"] == 0, answer
-    return record(process.run), answer["sha256"]
+@pytest.fixture(scope="module")
+def unbroken(
+    tmp_path_factory: pytest.TempPathFactory, write_experiment: Callable[[Path], Path]
+) -> tuple[dict[str, Any], str]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    experiment = load_experiment(write_experiment(folder), LARGER[1::2])
+    outcome = train_experiment(experiment, parent=folder)
+    return record(outcome.path), outcome.sha256
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -141,9 +145,7 @@ def test_each_sample_is_used_once_an_epoch_across_ten_kills(
 ) -> None:
     script = tmp_path / "observed.py"
     script.write_text(OBSERVED)
-    # The bits do not depend on threads either.
-    words = [*LARGER, "--set", "compute.threads=2"]
-    run, sha256, _ = kill_chain(trainer_process, experiment_file, 10, 2, words, script)
+    run, sha256, _ = kill_chain(trainer_process, experiment_file, 10, 2, LARGER, script)
     assert sha256 == unbroken[1]
     assert_same(record(run), unbroken[0])
     updates: dict[int, list[int]] = {}

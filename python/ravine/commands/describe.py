@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.commands.output import byte_count, print_json, table
 from ravine.commands.run_argument import find_run
+from ravine.commands.train import errors_naming
 from ravine.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     experiment = found_experiment(arguments.SOURCE)
     from ravine.training.session import build, load_parts
 
-    network = build(experiment, load_parts(experiment)).network
+    with errors_naming(arguments.SOURCE):
+        network = build(experiment, load_parts(experiment)).network
     batch = arguments.batch or experiment.training.batch_size
     plan = network.describe(arguments.mode, batch)
     parameters = {

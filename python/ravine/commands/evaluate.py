@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ravine.commands.inputs import is_archive, read_array
 from ravine.commands.output import metrics_text, notice, print_json
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
-from ravine.errors import InputError
+from ravine.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from ravine.data import Dataset
@@ -63,10 +64,11 @@ def own_part(loaded: LoadedRun, split: str | None) -> tuple[str, Dataset]:
     if loaded.experiment.data.source == "arrays":
         raise InputError("was trained on arrays given in Python; give a file with --data", file=loaded.path)
     parts = load_parts(loaded.experiment)
-    with RunReader(loaded.path, snapshot=True) as reader:
+    # Without its record a run can be evaluated all the same.
+    with suppress(RunError), RunReader(loaded.path, snapshot=True) as reader:
         recorded = reader.state().meta.get("data")
-    if isinstance(recorded, dict) and recorded.get("content_hash") != parts.summary.content_hash:
-        notice("ravine: warning: the data has changed since the run was trained")
+        if isinstance(recorded, dict) and recorded.get("content_hash") != parts.summary.content_hash:
+            notice("ravine: warning: the data has changed since the run was trained")
     there = {name: part for name in SPLITS if (part := getattr(parts, name)) is not None}
     chosen = split or next(name for name in ("test", "validation", "train") if name in there)
     if chosen not in there:

@@ -57,7 +57,12 @@ def written(error: BaseException) -> str:
     """Writes the traceback to a file and says where."""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="ravine-error-", suffix=".log", delete=False, encoding="utf-8"
+            "w",
+            prefix="ravine-error-",
+            suffix=".log",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
         ) as file:
             file.write("".join(traceback.format_exception(error)))
         return file.name

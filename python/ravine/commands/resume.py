@@ -7,7 +7,7 @@ import sys
 
 from ravine.commands.progress import progress_listener
 from ravine.commands.run_argument import add_run, find_run
-from ravine.commands.train import add_output, add_set, conclude
+from ravine.commands.train import add_output, add_set, conclude, errors_naming
 
 HELP = "go on with a run from its last checkpoint"
 EXAMPLE = "ravine resume digits --set training.epochs=30"
@@ -24,6 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ravine.training.session import resume_run
 
     stream = sys.stderr if arguments.json else sys.stdout
-    with progress_listener(stream, quiet=arguments.quiet) as listener:
+    with (
+        errors_naming(folder.experiment_path),
+        progress_listener(stream, quiet=arguments.quiet) as listener,
+    ):
         outcome = resume_run(folder.path, overrides=arguments.overrides, listener=listener)
     return conclude(outcome, as_json=arguments.json)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from ravine.commands.failure import INTERRUPTED
 from ravine.commands.output import duration, metrics_text, print_json
 from ravine.commands.progress import progress_listener
 from ravine.commands.run_argument import PARENT
+from ravine.errors import InputError
 
 if TYPE_CHECKING:
     from ravine.training.session import Outcome
@@ -70,9 +73,22 @@ def run(arguments: argparse.Namespace) -> int:
             overrides.append(f"{key}={json.dumps(text, ensure_ascii=False)}")
     experiment = load_experiment(arguments.EXPERIMENT, overrides)
     stream = sys.stderr if arguments.json else sys.stdout
-    with progress_listener(stream, quiet=arguments.quiet) as listener:
+    with (
+        errors_naming(arguments.EXPERIMENT),
+        progress_listener(stream, quiet=arguments.quiet) as listener,
+    ):
         outcome = train_experiment(experiment, parent=arguments.runs, listener=listener)
     return conclude(outcome, as_json=arguments.json)
+
+
+@contextmanager
+def errors_naming(file: object) -> Iterator[None]:
+    """Gives the experiment file to errors that name no other: those of layers that do not fit the data."""
+    try:
+        yield
+    except InputError as error:
+        error.file = error.file or str(file)
+        raise
 
 
 def conclude(outcome: Outcome, *, as_json: bool) -> int:
@@ -110,6 +126,4 @@ def result_text(outcome: Outcome) -> str:
 
 def short(path: Path) -> str:
     """A run as it can be typed: with quotes where it needs them."""
-    import shlex
-
     return shlex.quote(str(path))

@@ -24,6 +24,7 @@ from ravine.training.snapshot import restore, restored_position
 from ravine.training.trainer import Callback, Position, Trainer
 
 Metrics = dict[str, float]
+REPORT_SECONDS = 0.05  # least time between two reports
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class _Reporter(Callback):
         running = trainer.position.training_metrics(trainer.network.classifies)
         self.loss = running.get("loss", self.loss)
         self.accuracy = running.get("accuracy", self.accuracy)
-        if time.perf_counter() - self.last_time >= 0.05:
+        if time.perf_counter() - self.last_time >= REPORT_SECONDS:
             self.report(trainer, "training")
 
     def on_epoch_end(self, trainer: Trainer) -> None:
