@@ -58,7 +58,9 @@ def measure(runs: dict[str, Callable[[], int]], repeats: int) -> dict[str, dict[
             start = time.perf_counter()
             steps = run()
             times[name].append((time.perf_counter() - start) / steps * 1e6)
-    return {name: {"minimum": min(taken), "median": statistics.median(taken)} for name, taken in times.items()}
+    return {
+        name: {"minimum": min(taken), "median": statistics.median(taken)} for name, taken in times.items()
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -68,7 +70,11 @@ def table(rows: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        own, bare, peer = row["times"]["ravine"], row["times"]["ravine, no statistics"], row["times"].get("pytorch")
+        own, bare, peer = (
+            row["times"]["ravine"],
+            row["times"]["ravine, no statistics"],
+            row["times"].get("pytorch"),
+        )
         cost = f"{(own['minimum'] / bare['minimum'] - 1) * 100:.1f} %"
         if peer is None:
             other = ["-", "-", "-"]
@@ -105,7 +111,12 @@ def main() -> None:
         versions["pytorch"] = sys.modules["torch"].__version__
     versions |= {name: detail for name, there, detail in _core.report() if there}
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
-    facts = {"date": date, "processor": processor(), "cores": _core.available_processors(), "versions": versions}
+    facts = {
+        "date": date,
+        "processor": processor(),
+        "cores": _core.available_processors(),
+        "versions": versions,
+    }
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "steps.json").write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n")
     described = ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -95,7 +95,10 @@ def torch_run(workload: Workload, threads: int) -> Callable[[], int]:
     layers: list[Any] = []
     inputs = workload.inputs
     for units in workload.hidden:
-        layers += [torch.nn.Linear(inputs, units), {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[workload.activation]()]
+        layers += [
+            torch.nn.Linear(inputs, units),
+            {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[workload.activation](),
+        ]
         if workload.dropout:
             layers.append(torch.nn.Dropout(workload.dropout))
         inputs = units

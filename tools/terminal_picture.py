@@ -1,6 +1,6 @@
 """Draws what a command prints as a terminal window: the picture of the README.
 
-    python tools/terminal_picture.py docs/images/train.svg ravine train digits
+python tools/terminal_picture.py docs/images/train.svg ravine train digits
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def main() -> None:
     console.print(Text(f"$ {shlex.join(command)}", style="bold"))
     for line in lines:
         important = not line.startswith("epoch")
-        console.print(Text(line, style="bold" if important else ""))
+        # No-break spaces: an SVG drops the blanks that a line begins with.
+        console.print(Text(line.replace(" ", "\u00a0"), style="bold" if important else ""))
     target.parent.mkdir(parents=True, exist_ok=True)
     svg = console.export_svg(title="Ravine")
     # The fonts of the reader's machine: a picture in a repository should not load any.

@@ -1,7 +1,8 @@
 // The interface of a backend: memory, prepared programs, prepared parameter updates, and a team of workers.
 //
 // A step is written once, for every backend, as a function that each worker of a team runs: operations share
-// their tiles among the workers and end with a barrier. A GPU backend has a team of one, which launches kernels.
+// their tiles among the workers and end with a barrier. A GPU backend has a team of one, which launches
+// kernels.
 #pragma once
 
 #include <cstdint>
@@ -50,11 +51,11 @@ struct Moments {
 
 // What a program measured. Sized once; filled by the first worker at the end of each section.
 struct Measurements {
-  double loss = 0;               // sum over the rows
-  std::int64_t correct = 0;      // rows whose largest output is the label
+  double loss = 0;           // sum over the rows
+  std::int64_t correct = 0;  // rows whose largest output is the label
   std::int64_t correct_top5 = 0;
-  std::vector<Moments> layers;             // per observed layer
-  std::vector<double> gradient_squares;    // per parameter
+  std::vector<Moments> layers;           // per observed layer
+  std::vector<double> gradient_squares;  // per parameter
 };
 
 class PreparedProgram {

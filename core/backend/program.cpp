@@ -51,9 +51,7 @@ std::vector<TensorId> inputs_of(const Operation& operation) {
             return without_absent({o.left, o.right, o.bias, o.activation_input, o.activation_output});
           },
           [](const Activation& o) { return without_absent({o.input}); },
-          [](const ActivationGradient& o) {
-            return without_absent({o.input, o.output, o.output_gradient});
-          },
+          [](const ActivationGradient& o) { return without_absent({o.input, o.output, o.output_gradient}); },
           [](const Dropout& o) { return without_absent({o.input}); },
           [](const ColumnSum& o) { return without_absent({o.input}); },
           [](const SoftmaxCrossEntropy& o) { return without_absent({o.logits, o.labels}); },
@@ -64,14 +62,13 @@ std::vector<TensorId> inputs_of(const Operation& operation) {
 }
 
 std::vector<TensorId> outputs_of(const Operation& operation) {
-  return std::visit(
-      Overloaded{
-          [](const ActivationGradient& o) { return without_absent({o.input_gradient}); },
-          [](const SoftmaxCrossEntropy& o) { return without_absent({o.gradient}); },
-          [](const ElementwiseLoss& o) { return without_absent({o.gradient}); },
-          [](const auto& o) { return without_absent({o.output}); },
-      },
-      operation);
+  return std::visit(Overloaded{
+                        [](const ActivationGradient& o) { return without_absent({o.input_gradient}); },
+                        [](const SoftmaxCrossEntropy& o) { return without_absent({o.gradient}); },
+                        [](const ElementwiseLoss& o) { return without_absent({o.gradient}); },
+                        [](const auto& o) { return without_absent({o.output}); },
+                    },
+                    operation);
 }
 
 Observation* observation_of(Operation& operation) {

@@ -20,12 +20,12 @@ inline constexpr TensorId no_tensor = -1;
 
 // Who owns a tensor's memory.
 enum class TensorRole {
-  input,         // bound by the caller at every run
-  target,        // bound by the caller
-  output,        // bound by the caller when it wants the result, else in the arena
-  activation,    // in the arena
-  parameter,     // a slice of the parameter buffer (or of the look-ahead point)
-  gradient,      // a slice of the gradient buffer
+  input,       // bound by the caller at every run
+  target,      // bound by the caller
+  output,      // bound by the caller when it wants the result, else in the arena
+  activation,  // in the arena
+  parameter,   // a slice of the parameter buffer (or of the look-ahead point)
+  gradient,    // a slice of the gradient buffer
 };
 
 struct Tensor {
@@ -33,14 +33,14 @@ struct Tensor {
   DType dtype;
   TensorRole role;
   std::string name;
-  std::int64_t offset = 0;      // in elements, for parameters and gradients
-  TensorId alias = no_tensor;   // the same memory under another shape
+  std::int64_t offset = 0;     // in elements, for parameters and gradients
+  TensorId alias = no_tensor;  // the same memory under another shape
 };
 
 // What an operation measures of its output while that is in cache; -1 for nothing.
 struct Observation {
-  int layer = -1;         // mean, variance and fraction of zeros of this layer's output
-  int parameter = -1;     // sum of squares of this parameter's gradient
+  int layer = -1;      // mean, variance and fraction of zeros of this layer's output
+  int parameter = -1;  // sum of squares of this parameter's gradient
 };
 
 // output[m, n] = left[m, k] right[k, n], either factor transposed where said; then bias, activation, and for

@@ -22,8 +22,8 @@ std::size_t edits_between(std::string_view a, std::string_view b) {
   for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1,
-                             cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      cost[i][j] = std::min(
+          {cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
         cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
       }
@@ -36,11 +36,16 @@ std::size_t edits_between(std::string_view a, std::string_view b) {
 
 std::string_view name_of(Kind kind) {
   switch (kind) {
-    case Kind::layer: return "layer";
-    case Kind::activation: return "activation";
-    case Kind::loss: return "loss";
-    case Kind::initializer: return "initializer";
-    case Kind::optimizer: return "optimizer";
+    case Kind::layer:
+      return "layer";
+    case Kind::activation:
+      return "activation";
+    case Kind::loss:
+      return "loss";
+    case Kind::initializer:
+      return "initializer";
+    case Kind::optimizer:
+      return "optimizer";
   }
   return "";
 }
@@ -49,18 +54,24 @@ Kind kind_from_name(std::string_view name) {
   for (Kind kind : kinds) {
     if (name_of(kind) == name) return kind;
   }
-  throw Error(ErrorCode::invalid_parameter, "the catalog has no kind '" + std::string(name) +
-                                                "'; kinds are layer, activation, loss, initializer, optimizer")
+  throw Error(ErrorCode::invalid_parameter,
+              "the catalog has no kind '" + std::string(name) +
+                  "'; kinds are layer, activation, loss, initializer, optimizer")
       .at_key("kind");
 }
 
 std::string_view name_of(Type type) {
   switch (type) {
-    case Type::real: return "real";
-    case Type::integer: return "integer";
-    case Type::boolean: return "boolean";
-    case Type::choice: return "choice";
-    case Type::component: return "component";
+    case Type::real:
+      return "real";
+    case Type::integer:
+      return "integer";
+    case Type::boolean:
+      return "boolean";
+    case Type::choice:
+      return "choice";
+    case Type::component:
+      return "component";
   }
   return "";
 }
@@ -81,7 +92,8 @@ std::string Range::to_string() const {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = [] {
     std::vector<Entry> joined;
-    for (auto table : {layer_entries, activation_entries, loss_entries, initializer_entries, optimizer_entries}) {
+    for (auto table :
+         {layer_entries, activation_entries, loss_entries, initializer_entries, optimizer_entries}) {
       std::vector<Entry> part = table();
       std::move(part.begin(), part.end(), std::back_inserter(joined));
     }

@@ -1,5 +1,6 @@
 // The only vocabulary: every layer, activation, loss, initializer and optimizer, with its parameters.
-// Bindings, experiment files, forms, documentation and contract tests read these tables; nothing repeats them.
+// Bindings, experiment files, forms, documentation and contract tests read these tables; nothing repeats
+// them.
 #pragma once
 
 #include <limits>
@@ -14,7 +15,8 @@ namespace ravine::catalog {
 
 enum class Kind { layer, activation, loss, initializer, optimizer };
 
-inline constexpr Kind kinds[] = {Kind::layer, Kind::activation, Kind::loss, Kind::initializer, Kind::optimizer};
+inline constexpr Kind kinds[] = {Kind::layer, Kind::activation, Kind::loss, Kind::initializer,
+                                 Kind::optimizer};
 std::string_view name_of(Kind kind);
 Kind kind_from_name(std::string_view name);
 

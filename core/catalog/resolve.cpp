@@ -28,7 +28,8 @@ std::string described(const Value& value) {
     return text;
   }
   if (std::holds_alternative<std::string>(value)) return "'" + std::get<std::string>(value) + "'";
-  if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value)) return "'" + (*component)->name + "'";
+  if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value))
+    return "'" + (*component)->name + "'";
   return "nothing";
 }
 
@@ -82,7 +83,8 @@ Value check_component(const Parameter& parameter, const Value& value) {
 Value check(const Parameter& parameter, const Value& value) {
   switch (parameter.type) {
     case Type::real:
-    case Type::integer: return check_number(parameter, value);
+    case Type::integer:
+      return check_number(parameter, value);
     case Type::boolean:
       if (!std::holds_alternative<bool>(value)) {
         throw wrong(parameter.name, "expected true or false, got " + described(value));
@@ -90,12 +92,15 @@ Value check(const Parameter& parameter, const Value& value) {
       return value;
     case Type::choice: {
       const auto* text = std::get_if<std::string>(&value);
-      if (text == nullptr || std::find(parameter.choices.begin(), parameter.choices.end(), *text) == parameter.choices.end()) {
-        throw wrong(parameter.name, "expected one of " + listed(parameter.choices) + ", got " + described(value));
+      if (text == nullptr ||
+          std::find(parameter.choices.begin(), parameter.choices.end(), *text) == parameter.choices.end()) {
+        throw wrong(parameter.name,
+                    "expected one of " + listed(parameter.choices) + ", got " + described(value));
       }
       return value;
     }
-    case Type::component: return check_component(parameter, value);
+    case Type::component:
+      return check_component(parameter, value);
   }
   return value;
 }
@@ -120,7 +125,8 @@ Component resolve(Kind kind, const Component& given) {
     if (!given.values.has(parameter.name) && parameter.required()) {
       throw wrong(parameter.name, entry->name + " needs it: " + parameter.help);
     }
-    const Value& value = given.values.has(parameter.name) ? given.values.at(parameter.name) : parameter.default_value;
+    const Value& value =
+        given.values.has(parameter.name) ? given.values.at(parameter.name) : parameter.default_value;
     resolved.values.set(parameter.name, check(parameter, value));
   }
   return resolved;

@@ -70,7 +70,8 @@ Distribution distribution_of(const Component& initializer, double fan_in, double
 }
 
 template <typename T>
-void draw(const Distribution& distribution, std::uint64_t seed, int parameter, T* values, std::int64_t count) {
+void draw(const Distribution& distribution, std::uint64_t seed, int parameter, T* values,
+          std::int64_t count) {
   const RandomKey key{seed, RandomPurpose::initialize, static_cast<std::uint32_t>(parameter), 0};
   std::visit(
       [&](const auto& rule) {

@@ -22,8 +22,8 @@ class ActivationLayer final : public Layer {
                     bool input_gradient_needed) const override {
     if (!input_gradient_needed) return no_tensor;
     Program& program = context.program;
-    const TensorId input_gradient = program.add_activation(sample_shape(program, forwarded.input),
-                                                           context.name + ".input.gradient");
+    const TensorId input_gradient =
+        program.add_activation(sample_shape(program, forwarded.input), context.name + ".input.gradient");
     const TensorId input = activation_reads_input(function_.name) ? forwarded.input : no_tensor;
     program.add(ActivationGradient{function_, input, forwarded.output, output_gradient, input_gradient});
     return input_gradient;

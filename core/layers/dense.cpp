@@ -66,8 +66,8 @@ class Dense final : public Layer {
       program.add(ColumnSum{net_gradient, context.gradients[1], {.parameter = context.first_parameter + 1}});
     }
     if (!input_gradient_needed) return no_tensor;
-    const TensorId input_gradient = program.add_activation(sample_shape(program, forwarded.input),
-                                                           context.name + ".input.gradient");
+    const TensorId input_gradient =
+        program.add_activation(sample_shape(program, forwarded.input), context.name + ".input.gradient");
     program.add(Product{.left = net_gradient,
                         .transpose_left = false,
                         .right = context.parameters[0],

@@ -24,8 +24,8 @@ class DropoutLayer final : public Layer {
                     bool input_gradient_needed) const override {
     if (!input_gradient_needed) return no_tensor;
     Program& program = context.program;
-    const TensorId input_gradient = program.add_activation(sample_shape(program, forwarded.input),
-                                                           context.name + ".input.gradient");
+    const TensorId input_gradient =
+        program.add_activation(sample_shape(program, forwarded.input), context.name + ".input.gradient");
     program.add(Dropout{rate_, context.stream, output_gradient, input_gradient, true});
     return input_gradient;
   }

@@ -29,9 +29,9 @@ struct LayerContext {
   Program& program;
   bool training;
   std::string name;
-  std::uint32_t stream;               // tells this layer's random numbers apart
-  int first_parameter;                // index of its first parameter in the network
-  std::vector<TensorId> parameters;   // in the order of Layer::parameters
+  std::uint32_t stream;              // tells this layer's random numbers apart
+  int first_parameter;               // index of its first parameter in the network
+  std::vector<TensorId> parameters;  // in the order of Layer::parameters
   std::vector<TensorId> gradients;
 };
 

@@ -22,7 +22,8 @@ std::vector<int> readers(const LoweredProgram& lowered) {
 // Merges `next` into `product`; false where it does not follow from it.
 bool merge(Product& product, const Operation& next) {
   if (product.activation || product.activation_gradient) return false;
-  if (const auto* activation = std::get_if<Activation>(&next); activation && activation->input == product.output) {
+  if (const auto* activation = std::get_if<Activation>(&next);
+      activation && activation->input == product.output) {
     product.activation = activation->rule;
     product.output = activation->output;
     product.observe = activation->observe;

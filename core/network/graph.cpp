@@ -12,7 +12,8 @@ Graph infer(const NetworkSpec& spec) {
   }
   for (std::int64_t extent : spec.input.extents()) {
     if (extent < 1) {
-      throw Error(ErrorCode::shape_mismatch, "the input shape " + spec.input.to_string() + " has an empty extent")
+      throw Error(ErrorCode::shape_mismatch,
+                  "the input shape " + spec.input.to_string() + " has an empty extent")
           .at_key("input_shape");
     }
   }
@@ -26,7 +27,8 @@ Graph infer(const NetworkSpec& spec) {
           .at_key("name")
           .at_layer(layer_spec.name);
     }
-    GraphLayer layer{layer_spec.name, layer_spec.component.name,
+    GraphLayer layer{layer_spec.name,
+                     layer_spec.component.name,
                      make_layer(layer_spec.component),
                      shape,
                      {},
@@ -36,9 +38,8 @@ Graph infer(const NetworkSpec& spec) {
       layer.output = layer.layer->output_shape(shape);
       for (ParameterSpec& parameter : layer.layer->parameters(shape)) {
         const std::int64_t elements = parameter.shape.elements();
-        graph.parameters.push_back({layer.name + "." + parameter.name,
-                                    static_cast<int>(graph.layers.size()), std::move(parameter),
-                                    graph.parameter_elements});
+        graph.parameters.push_back({layer.name + "." + parameter.name, static_cast<int>(graph.layers.size()),
+                                    std::move(parameter), graph.parameter_elements});
         graph.parameter_elements += elements;
         ++layer.parameter_count;
       }

@@ -20,9 +20,12 @@ LayerContext context_of(LoweredProgram& lowered, const GraphLayer& layer, int in
     const auto begin = ids.begin() + layer.first_parameter;
     return std::vector<TensorId>(begin, begin + layer.parameter_count);
   };
-  return {lowered.program,        training,
-          layer.name,             static_cast<std::uint32_t>(index),
-          layer.first_parameter,  slice(lowered.parameters),
+  return {lowered.program,
+          training,
+          layer.name,
+          static_cast<std::uint32_t>(index),
+          layer.first_parameter,
+          slice(lowered.parameters),
           slice(lowered.gradients)};
 }
 
@@ -63,9 +66,9 @@ LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64
 
   program.section = Section::loss;
   const Shape target_shape = loss.target_kind() == TargetKind::labels ? Shape{} : graph.output();
-  lowered.targets = program.add_tensor(
-      {target_shape.with_batch(batch), loss.target_kind() == TargetKind::labels ? DType::int32 : dtype,
-       TensorRole::target, "targets"});
+  lowered.targets = program.add_tensor({target_shape.with_batch(batch),
+                                        loss.target_kind() == TargetKind::labels ? DType::int32 : dtype,
+                                        TensorRole::target, "targets"});
   if (training) lowered.output_gradient = program.add_activation(graph.output(), "output.gradient");
   loss.add(program, tensor, lowered.targets, lowered.output_gradient);
   if (!training) return lowered;

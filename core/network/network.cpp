@@ -83,9 +83,11 @@ void Network::initialize(std::uint64_t seed) {
         distribution_of(parameter.spec.initializer, parameter.spec.fans.in, parameter.spec.fans.out);
     const std::int64_t count = parameter.spec.shape.elements();
     if (options_.dtype == DType::float64) {
-      draw(distribution, seed, static_cast<int>(i), static_cast<double*>(parameters()) + parameter.offset, count);
+      draw(distribution, seed, static_cast<int>(i), static_cast<double*>(parameters()) + parameter.offset,
+           count);
     } else {
-      draw(distribution, seed, static_cast<int>(i), static_cast<float*>(parameters()) + parameter.offset, count);
+      draw(distribution, seed, static_cast<int>(i), static_cast<float*>(parameters()) + parameter.offset,
+           count);
     }
   }
 }
@@ -97,6 +99,21 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
                                            ParameterMemory{parameters_->data(), gradients_->data()});
   }
   return *plan;
+}
+
+PlanDescription Network::describe(Mode mode, std::int64_t batch) {
+  const std::lock_guard lock(mutex_);
+  const ExecutionPlan& chosen = plan(mode, batch);
+  return {chosen.rows(), chosen.flops(), chosen.memory().bytes, chosen.memory().unshared_bytes};
+}
+
+DrainedRows Network::drain() {
+  const std::lock_guard lock(mutex_);
+  const auto rows = static_cast<std::size_t>(ring_.rows());
+  DrainedRows drained{{ring_.steps(), ring_.steps() + rows},
+                      {ring_.values(), ring_.values() + rows * ring_.columns().size()}};
+  ring_.clear();
+  return drained;
 }
 
 RunContext Network::context(bool observe) const { return {options_.seed, step_number_, 0, observe}; }
@@ -113,10 +130,10 @@ void Network::check_labels(const void* targets, std::int64_t rows) const {
   const std::int64_t classes = graph_.output().back();
   for (std::int64_t row = 0; row < rows; ++row) {
     if (labels[row] >= 0 && labels[row] < classes) continue;
-    throw Error(ErrorCode::invalid_parameter,
-                "the label " + std::to_string(labels[row]) + " of row " + std::to_string(row) +
-                    " is outside 0 .. " + std::to_string(classes - 1) +
-                    ", the classes that the last layer can tell apart")
+    throw Error(ErrorCode::invalid_parameter, "the label " + std::to_string(labels[row]) + " of row " +
+                                                  std::to_string(row) + " is outside 0 .. " +
+                                                  std::to_string(classes - 1) +
+                                                  ", the classes that the last layer can tell apart")
         .at_key("targets");
   }
 }
@@ -190,11 +207,13 @@ void Network::backward(const void* output_gradient) {
 void Network::attach(Optimizer& optimizer) {
   std::vector<UpdateSegment> segments;
   for (const GraphParameter& parameter : graph_.parameters) {
-    segments.push_back({parameter.offset, parameter.offset + parameter.spec.shape.elements(), parameter.spec.decays});
+    segments.push_back(
+        {parameter.offset, parameter.offset + parameter.spec.shape.elements(), parameter.spec.decays});
   }
-  auto owner = std::make_shared<std::pair<std::shared_ptr<Buffer>, std::shared_ptr<Buffer>>>(parameters_, gradients_);
-  optimizer.attach({backend_, options_.dtype, graph_.parameter_elements, parameters_->data(), gradients_->data(),
-                    std::move(segments), std::move(owner)});
+  auto owner =
+      std::make_shared<std::pair<std::shared_ptr<Buffer>, std::shared_ptr<Buffer>>>(parameters_, gradients_);
+  optimizer.attach({backend_, options_.dtype, graph_.parameter_elements, parameters_->data(),
+                    gradients_->data(), std::move(segments), std::move(owner)});
 }
 
 void Network::look_ahead(Optimizer& optimizer) {
@@ -275,7 +294,8 @@ std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, c
   for (const GraphParameter& parameter : graph_.parameters) {
     const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
     if (!all_finite(options_.dtype, values, parameter.spec.shape.elements())) {
-      return {"the parameter " + parameter.name, graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
+      return {"the parameter " + parameter.name,
+              graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
     }
   }
   if (!all_finite(options_.dtype, input, plan.batch() * graph_.input.elements())) return {"the input", ""};
@@ -291,7 +311,8 @@ std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, c
   for (std::size_t i = graph_.parameters.size(); i-- > 0;) {
     if (!std::isfinite(measured.gradient_squares[i])) {
       const GraphParameter& parameter = graph_.parameters[i];
-      return {"the gradient of " + parameter.name, graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
+      return {"the gradient of " + parameter.name,
+              graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
     }
   }
   return {"the gradient", graph_.layers.front().name};

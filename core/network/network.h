@@ -54,6 +54,19 @@ struct TrainingResult {
   std::string trouble_layer;
 };
 
+struct DrainedRows {
+  std::vector<std::int64_t> steps;
+  std::vector<float> values;  // steps x columns
+};
+
+struct PlanDescription {
+  std::vector<PlanRow> operations;
+  double flops;
+  std::int64_t arena_bytes;
+  std::int64_t unshared_bytes;
+};
+
+// Calls from several threads are served one after the other.
 class Network {
  public:
   Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options);
@@ -82,12 +95,15 @@ class Network {
   void* gradients() { return gradients_->data(); }
   std::uint32_t step_number() const { return step_number_; }
   void set_step_number(std::uint32_t step) { step_number_ = step; }
-  StatisticsRing& statistics() { return ring_; }
-  ExecutionPlan& plan(Mode mode, std::int64_t batch);
+  const std::vector<std::string>& columns() const { return ring_.columns(); }
+  // Empties the ring of recorded steps.
+  DrainedRows drain();
+  PlanDescription describe(Mode mode, std::int64_t batch);
 
  private:
   friend class TrainingLoop;
 
+  ExecutionPlan& plan(Mode mode, std::int64_t batch);
   RunContext context(bool observe) const;
   void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
   void check_labels(const void* targets, std::int64_t rows) const;
@@ -104,8 +120,8 @@ class Network {
   std::shared_ptr<Buffer> gradients_;
   std::map<std::pair<Mode, std::int64_t>, std::unique_ptr<ExecutionPlan>> plans_;
   StatisticsRing ring_;
-  std::uint32_t step_number_ = 0;       // keys the random numbers of training
-  ExecutionPlan* by_hand_ = nullptr;    // the plan of the last forward pass
+  std::uint32_t step_number_ = 0;     // keys the random numbers of training
+  ExecutionPlan* by_hand_ = nullptr;  // the plan of the last forward pass
   bool has_loss_ = false;
   std::mutex mutex_;  // one call at a time
 };

@@ -31,7 +31,8 @@ StatisticsRing::StatisticsRing(const Graph& graph, bool has_accuracy, const std:
   values_.resize(static_cast<std::size_t>(rows) * columns_.size());
 }
 
-void StatisticsRing::record(const StepRecord& step, const Measurements& measured, const PreparedUpdate& update) {
+void StatisticsRing::record(const StepRecord& step, const Measurements& measured,
+                            const PreparedUpdate& update) {
   float* value = values_.data() + static_cast<std::size_t>(rows_) * columns_.size();
   const auto put = [&](double number) { *value++ = static_cast<float>(number); };
   const auto batch = static_cast<double>(step.batch);

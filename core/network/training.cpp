@@ -74,12 +74,15 @@ class TrainingLoop {
   void begin_step() {
     const bool out_of_time =
         chunk_.budget_seconds > 0 && result_.steps > 0 &&
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > chunk_.budget_seconds;
-    done_ = result_.steps == chunk_.steps || out_of_time || (chunk_.record_every > 0 && network_.ring_.full());
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() >
+            chunk_.budget_seconds;
+    done_ =
+        result_.steps == chunk_.steps || out_of_time || (chunk_.record_every > 0 && network_.ring_.full());
     if (done_) return;
     const std::size_t settings = chunk_.scheduled.size();
     for (std::size_t i = 0; i < settings; ++i) {
-      optimizer_.set(chunk_.scheduled[i], chunk_.schedule[static_cast<std::size_t>(result_.steps) * settings + i]);
+      optimizer_.set(chunk_.scheduled[i],
+                     chunk_.schedule[static_cast<std::size_t>(result_.steps) * settings + i]);
     }
     optimizer_.begin();
     recorded_ = chunk_.record_every > 0 && (optimizer_.step_count() + 1) % chunk_.record_every == 0;
@@ -105,10 +108,10 @@ class TrainingLoop {
     result_.correct += measured.correct;
     result_.rows += chunk_.batch;
     if (recorded_) {
-      network_.ring_.record({optimizer_.step_count(), chunk_.batch,
-                             optimizer_.rule().values.real("learning_rate"), gradient_norm_,
-                             chunk_.observe_layers},
-                            measured, optimizer_.prepared());
+      network_.ring_.record(
+          {optimizer_.step_count(), chunk_.batch, optimizer_.rule().values.real("learning_rate"),
+           gradient_norm_, chunk_.observe_layers},
+          measured, optimizer_.prepared());
     }
   }
 

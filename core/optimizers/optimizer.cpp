@@ -15,7 +15,8 @@ Optimizer::Optimizer(Component rule, Regularization regularization)
         return backend.prepare_update(name, dtype, buffers, std::move(segments));
       }) {}
 
-Optimizer::Optimizer(Component rule, Regularization regularization, UpdateRuleTraits traits, PrepareUpdate prepare)
+Optimizer::Optimizer(Component rule, Regularization regularization, UpdateRuleTraits traits,
+                     PrepareUpdate prepare)
     : rule_(std::move(rule)),
       regularization_(regularization),
       traits_(std::move(traits)),

@@ -19,8 +19,8 @@ Value to_value(const py::handle& given, const std::string& key) {
   if (py::isinstance<py::dict>(given)) return std::make_shared<const Component>(to_component(given, key));
   if (py::hasattr(given, "__index__")) return given.attr("__index__")().cast<std::int64_t>();
   if (py::hasattr(given, "__float__")) return given.attr("__float__")().cast<double>();
-  throw Error(ErrorCode::invalid_parameter,
-              "expected a number, true or false, text or a table, got " + py::str(py::type::of(given)).cast<std::string>())
+  throw Error(ErrorCode::invalid_parameter, "expected a number, true or false, text or a table, got " +
+                                                py::str(py::type::of(given)).cast<std::string>())
       .at_key(key);
 }
 
@@ -85,16 +85,19 @@ const void* checked_rows(const py::array& array, DType dtype, const Shape& sampl
   for (std::size_t axis = 0; fits && axis < sample.rank(); ++axis) fits = given[axis + 1] == sample[axis];
   if (!fits) {
     const std::string expected = sample.rank() == 0 ? "rows" : "rows x " + sample.to_string();
-    throw Error(ErrorCode::shape_mismatch, "expected shape " + expected + ", got " + given.to_string()).at_key(name);
+    throw Error(ErrorCode::shape_mismatch, "expected shape " + expected + ", got " + given.to_string())
+        .at_key(name);
   }
   if (!array.dtype().is(to_python(dtype))) {
-    throw Error(ErrorCode::invalid_parameter, "expected an array of " + std::string(name_of(dtype)) + ", got " +
-                                                  py::str(array.dtype()).cast<std::string>() +
-                                                  "; convert it with .astype(numpy." + std::string(name_of(dtype)) + ")")
+    throw Error(ErrorCode::invalid_parameter, "expected an array of " + std::string(name_of(dtype)) +
+                                                  ", got " + py::str(array.dtype()).cast<std::string>() +
+                                                  "; convert it with .astype(numpy." +
+                                                  std::string(name_of(dtype)) + ")")
         .at_key(name);
   }
   if ((array.flags() & py::array::c_style) == 0) {
-    throw Error(ErrorCode::invalid_parameter, "the array is not contiguous; use numpy.ascontiguousarray").at_key(name);
+    throw Error(ErrorCode::invalid_parameter, "the array is not contiguous; use numpy.ascontiguousarray")
+        .at_key(name);
   }
   *rows = given[0];
   return array.data();

@@ -81,7 +81,8 @@ class PythonUpdate final : public PreparedUpdate {
       const Shape shape{static_cast<std::int64_t>(before_.size())};
       const auto flat = [&](void* data) { return view(data, dtype_of<T>(), shape, py::none()); };
       py::dict state;
-      for (std::size_t i = 0; i < slot_names_.size(); ++i) state[py::str(slot_names_[i])] = flat(buffers_.slots[i]);
+      for (std::size_t i = 0; i < slot_names_.size(); ++i)
+        state[py::str(slot_names_[i])] = flat(buffers_.slots[i]);
       py::dict settings;
       for (const auto& [name, value] : settings_.all()) settings[py::str(name)] = to_python(value);
       function_(flat(buffers_.parameters), flat(buffers_.gradients), state, settings, step_);
@@ -105,7 +106,8 @@ class PythonUpdate final : public PreparedUpdate {
 };
 
 std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::string> slots,
-                                       const std::map<std::string, double>& settings, double l2, double clip_norm) {
+                                       const std::map<std::string, double>& settings, double l2,
+                                       double clip_norm) {
   if (slots.size() > 4) {
     throw Error(ErrorCode::invalid_parameter, "a rule has at most 4 state buffers").at_key("slots");
   }
@@ -130,8 +132,8 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
 }  // namespace
 
 void bind_custom_rule(py::module_& module) {
-  module.def("custom_rule", &make_custom, py::arg("function"), py::kw_only(), py::arg("slots"), py::arg("settings"),
-             py::arg("l2") = 0.0, py::arg("clip_norm") = 0.0,
+  module.def("custom_rule", &make_custom, py::arg("function"), py::kw_only(), py::arg("slots"),
+             py::arg("settings"), py::arg("l2") = 0.0, py::arg("clip_norm") = 0.0,
              "An optimizer whose rule is function(parameters, gradients, state, settings, step).");
 }
 

@@ -10,11 +10,15 @@ const char* class_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::invalid_parameter:
     case ErrorCode::shape_mismatch:
-    case ErrorCode::invalid_state: return "InputError";
-    case ErrorCode::not_finite: return "NotFiniteError";
+    case ErrorCode::invalid_state:
+      return "InputError";
+    case ErrorCode::not_finite:
+      return "NotFiniteError";
     case ErrorCode::device_unavailable:
-    case ErrorCode::out_of_memory: return "DeviceError";
-    case ErrorCode::internal: return "InternalError";
+    case ErrorCode::out_of_memory:
+      return "DeviceError";
+    case ErrorCode::internal:
+      return "InternalError";
   }
   return "InternalError";
 }

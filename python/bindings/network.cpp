@@ -30,7 +30,8 @@ py::array new_output(const Network& network, std::int64_t rows) {
                    std::vector<py::ssize_t>(shape.extents().begin(), shape.extents().end()));
 }
 
-// The arrays of a pass by hand are read again by loss and backward: the Python object holds them until the next.
+// The arrays of a pass by hand are read again by loss and backward: the Python object holds them until the
+// next.
 py::array forward(const py::object& self, const py::array& inputs, bool training) {
   auto& network = self.cast<Network&>();
   std::int64_t rows = 0;
@@ -80,9 +81,11 @@ void backward(Network& network, const std::optional<py::array>& output_gradient)
   const void* data = nullptr;
   if (output_gradient) {
     std::int64_t rows = 0;
-    data = checked_rows(*output_gradient, network.options().dtype, network.graph().output(), "output_gradient", &rows);
+    data = checked_rows(*output_gradient, network.options().dtype, network.graph().output(),
+                        "output_gradient", &rows);
     if (rows != network.rows_by_hand()) {
-      throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) + " rows after a forward pass of " +
+      throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
+                                                 " rows after a forward pass of " +
                                                  std::to_string(network.rows_by_hand()))
           .at_key("output_gradient");
     }
@@ -91,16 +94,18 @@ void backward(Network& network, const std::optional<py::array>& output_gradient)
   network.backward(data);
 }
 
-TrainingResult train(Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
-                     std::int64_t batch_size,
-                     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
-                     double budget_seconds, std::int64_t record_every, bool observe_layers) {
+TrainingResult train(
+    Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
+    std::int64_t batch_size,
+    const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
+    double budget_seconds, std::int64_t record_every, bool observe_layers) {
   std::int64_t rows = 0;
   TrainingChunk chunk;
   chunk.inputs = checked_inputs(network, inputs, &rows);
   chunk.targets = checked_targets(network, targets, rows);
   if (batch_size < 1 || rows % batch_size != 0) {
-    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) + " rows, which is no multiple of the batch size " +
+    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
+                                               " rows, which is no multiple of the batch size " +
                                                std::to_string(batch_size))
         .at_key("inputs");
   }
@@ -127,14 +132,17 @@ TrainingResult train(Network& network, Optimizer& optimizer, const py::array& in
 }
 
 py::tuple drain(Network& network) {
-  StatisticsRing& ring = network.statistics();
-  const std::int64_t rows = ring.rows();
-  const auto columns = static_cast<std::int64_t>(ring.columns().size());
+  DrainedRows drained;
+  {
+    const py::gil_scoped_release release;
+    drained = network.drain();
+  }
+  const auto rows = static_cast<py::ssize_t>(drained.steps.size());
+  const auto columns = static_cast<py::ssize_t>(network.columns().size());
   py::array_t<std::int64_t> steps(rows);
   py::array_t<float> values(std::vector<py::ssize_t>{rows, columns});
-  std::copy(ring.steps(), ring.steps() + rows, steps.mutable_data());
-  std::copy(ring.values(), ring.values() + rows * columns, values.mutable_data());
-  ring.clear();
+  std::copy(drained.steps.begin(), drained.steps.end(), steps.mutable_data());
+  std::copy(drained.values.begin(), drained.values.end(), values.mutable_data());
   return py::make_tuple(steps, values);
 }
 
@@ -144,7 +152,8 @@ py::dict named_views(const py::object& self, Address address) {
   const DType dtype = network.options().dtype;
   py::dict views;
   for (const GraphParameter& parameter : network.graph().parameters) {
-    auto* data = static_cast<std::byte*>(address(network)) + parameter.offset * static_cast<std::int64_t>(size_of(dtype));
+    auto* data = static_cast<std::byte*>(address(network)) +
+                 parameter.offset * static_cast<std::int64_t>(size_of(dtype));
     views[py::str(parameter.name)] = view(data, dtype, parameter.spec.shape, self);
   }
   return views;
@@ -170,10 +179,17 @@ py::list layers(const Network& network) {
 }
 
 py::dict describe(Network& network, const std::string& mode, std::int64_t batch_size) {
-  const Mode chosen = mode == "training" ? Mode::training : mode == "evaluation" ? Mode::evaluation : Mode::prediction;
-  ExecutionPlan& plan = network.plan(chosen, batch_size > 0 ? batch_size : network.options().batch);
+  const Mode chosen = mode == "training"     ? Mode::training
+                      : mode == "evaluation" ? Mode::evaluation
+                                             : Mode::prediction;
+  const std::int64_t batch = batch_size > 0 ? batch_size : network.options().batch;
+  PlanDescription plan;
+  {
+    const py::gil_scoped_release release;
+    plan = network.describe(chosen, batch);
+  }
   py::list operations;
-  for (const PlanRow& row : plan.rows()) {
+  for (const PlanRow& row : plan.operations) {
     py::dict operation;
     operation["section"] = row.section;
     operation["layer"] = row.layer;
@@ -186,9 +202,9 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
   }
   py::dict description;
   description["operations"] = operations;
-  description["flops"] = plan.flops();
-  description["arena_bytes"] = plan.memory().bytes;
-  description["unshared_bytes"] = plan.memory().unshared_bytes;
+  description["flops"] = plan.flops;
+  description["arena_bytes"] = plan.arena_bytes;
+  description["unshared_bytes"] = plan.unshared_bytes;
   description["parameters"] = network.graph().parameter_elements;
   return description;
 }
@@ -204,17 +220,19 @@ void bind_network(py::module_& module) {
       .def_readonly("trouble", &TrainingResult::trouble)
       .def_readonly("trouble_layer", &TrainingResult::trouble_layer);
 
-  py::class_<Network, std::shared_ptr<Network>>(module, "Network", py::dynamic_attr(),
-                                                "A network at work: parameters, gradients and execution plans.")
+  py::class_<Network, std::shared_ptr<Network>>(
+      module, "Network", py::dynamic_attr(), "A network at work: parameters, gradients and execution plans.")
       .def(py::init([](const NetworkSpec& spec, const py::object& loss, std::int64_t batch_size,
                        const std::string& dtype, const std::string& device, int threads, std::uint64_t seed) {
              if (threads < 0 || threads > 1024) {
-               throw Error(ErrorCode::invalid_parameter, "must be from 1 up to 1024, or 0 to let Ravine choose")
+               throw Error(ErrorCode::invalid_parameter,
+                           "must be from 1 up to 1024, or 0 to let Ravine choose")
                    .at_key("threads");
              }
              const DType type = dtype_from_name(dtype);
              if (type != DType::float32 && type != DType::float64) {
-               throw Error(ErrorCode::invalid_parameter, "networks compute in float32 or float64, got " + dtype)
+               throw Error(ErrorCode::invalid_parameter,
+                           "networks compute in float32 or float64, got " + dtype)
                    .at_key("dtype");
              }
              return std::make_shared<Network>(
@@ -244,11 +262,13 @@ void bind_network(py::module_& module) {
            py::arg("record_every") = 1, py::arg("observe_layers") = true,
            "Many training steps in one call, over batches that lie one behind the other.")
       .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")
-      .def_property_readonly("columns", [](Network& network) { return network.statistics().columns(); })
+      .def_property_readonly("columns", [](Network& network) { return network.columns(); })
       .def_property_readonly(
-          "parameters", [](const py::object& self) { return named_views(self, [](Network& n) { return n.parameters(); }); })
+          "parameters",
+          [](const py::object& self) { return named_views(self, [](Network& n) { return n.parameters(); }); })
       .def_property_readonly(
-          "gradients", [](const py::object& self) { return named_views(self, [](Network& n) { return n.gradients(); }); })
+          "gradients",
+          [](const py::object& self) { return named_views(self, [](Network& n) { return n.gradients(); }); })
       .def_property_readonly("flat_parameters",
                              [](const py::object& self) {
                                auto& network = self.cast<Network&>();
@@ -261,20 +281,23 @@ void bind_network(py::module_& module) {
                                return view(network.gradients(), network.options().dtype,
                                            {network.graph().parameter_elements}, self);
                              })
-      .def_property_readonly("decaying", [](const Network& network) {
-        py::list names;
-        for (const GraphParameter& parameter : network.graph().parameters) {
-          if (parameter.spec.decays) names.append(parameter.name);
-        }
-        return names;
-      })
+      .def_property_readonly("decaying",
+                             [](const Network& network) {
+                               py::list names;
+                               for (const GraphParameter& parameter : network.graph().parameters) {
+                                 if (parameter.spec.decays) names.append(parameter.name);
+                               }
+                               return names;
+                             })
       .def_property("step", &Network::step_number, &Network::set_step_number)
       .def_property_readonly("layers", &layers)
       .def_property_readonly("input_shape", [](const Network& n) { return to_python(n.graph().input); })
       .def_property_readonly("output_shape", [](const Network& n) { return to_python(n.graph().output()); })
-      .def_property_readonly("classifies",
-                             [](const Network& n) { return n.loss_function().target_kind() == TargetKind::labels; })
-      .def_property_readonly("dtype", [](const Network& n) { return std::string(name_of(n.options().dtype)); })
+      .def_property_readonly(
+          "classifies",
+          [](const Network& n) { return n.loss_function().target_kind() == TargetKind::labels; })
+      .def_property_readonly("dtype",
+                             [](const Network& n) { return std::string(name_of(n.options().dtype)); })
       .def_property_readonly("device", [](const Network& n) { return n.options().device.to_string(); })
       .def_property_readonly("threads", &Network::threads)
       .def_property_readonly("batch_size", [](const Network& n) { return n.options().batch; })
@@ -285,8 +308,8 @@ void bind_network(py::module_& module) {
   // What an optimizer does to a network; here, because both classes must be known.
   py::reinterpret_borrow<py::class_<Optimizer, std::shared_ptr<Optimizer>>>(module.attr("Optimizer"))
       .def(
-          "attach", [](Optimizer& optimizer, Network& network) { network.attach(optimizer); }, py::arg("network"),
-          "Allocates the state for a network's parameters.")
+          "attach", [](Optimizer& optimizer, Network& network) { network.attach(optimizer); },
+          py::arg("network"), "Allocates the state for a network's parameters.")
       .def(
           "look_ahead",
           [](Optimizer& optimizer, Network& network) {
@@ -294,7 +317,8 @@ void bind_network(py::module_& module) {
             network.look_ahead(optimizer);
           },
           py::arg("network"),
-          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for others.")
+          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for "
+          "others.")
       .def(
           "step",
           [](Optimizer& optimizer, Network& network) {

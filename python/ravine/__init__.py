@@ -7,6 +7,9 @@ Example:
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 try:
     from ravine import _core as _core
 except ImportError:
@@ -17,27 +20,28 @@ except ImportError:
         from ravine import _core as _core
     except ImportError as _error:
         raise ImportError(
-            f"Ravine's compiled core cannot be loaded ({_error}); install Ravine and the packages it needs anew "
-            "with pip"
+            f"Ravine's compiled core cannot be loaded ({_error}); "
+            "install Ravine and the packages it needs anew with pip"
         ) from None
 
-from ravine import activations, data, initializers, layers, losses, optimizers
-from ravine._core import Network, NetworkSpec, Optimizer, catalog
-from ravine._core import __version__ as __version__
-from ravine.errors import (
-    CheckpointError,
-    DeviceError,
-    InputError,
-    InternalError,
-    NotFiniteError,
-    RavineError,
-    RunError,
-)
-from ravine.experiment import Experiment, load_experiment
-from ravine.model import Sequential
-from ravine.training.history import History
-from ravine.training.optimizer import custom_optimizer, make_optimizer
-from ravine.training.trainer import Callback, Trainer
+if TYPE_CHECKING:
+    from ravine import activations, data, initializers, layers, losses, optimizers
+    from ravine._core import Network, NetworkSpec, Optimizer, catalog
+    from ravine._core import __version__ as __version__
+    from ravine.errors import (
+        CheckpointError,
+        DeviceError,
+        InputError,
+        InternalError,
+        NotFiniteError,
+        RavineError,
+        RunError,
+    )
+    from ravine.experiment import Experiment, load_experiment
+    from ravine.model import Sequential
+    from ravine.training.history import History
+    from ravine.training.optimizer import custom_optimizer, make_optimizer
+    from ravine.training.trainer import Callback, Trainer
 
 __all__ = [
     "Callback",
@@ -66,3 +70,33 @@ __all__ = [
     "make_optimizer",
     "optimizers",
 ]
+
+# Loaded when first asked for, so that `ravine --version` need not wait for NumPy.
+_MODULES = {
+    "ravine._core": ("Network", "NetworkSpec", "Optimizer", "__version__", "catalog"),
+    "ravine.errors": (
+        "CheckpointError", "DeviceError", "InputError", "InternalError", "NotFiniteError", "RavineError",
+        "RunError",
+    ),
+    "ravine.experiment": ("Experiment", "load_experiment"),
+    "ravine.model": ("Sequential",),
+    "ravine.training.history": ("History",),
+    "ravine.training.optimizer": ("custom_optimizer", "make_optimizer"),
+    "ravine.training.trainer": ("Callback", "Trainer"),
+}  # fmt: skip
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        value = getattr(importlib.import_module(_PLACES[name]), name)
+    elif name in __all__:
+        value = importlib.import_module(f"ravine.{name}")
+    else:
+        raise AttributeError(f"module 'ravine' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

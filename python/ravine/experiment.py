@@ -19,9 +19,11 @@ from msgspec import Meta, Struct
 from ravine import _core
 from ravine.data.settings import FIELD_SOURCES, DataSettings
 from ravine.errors import InputError
-from ravine.model import specification
+from ravine.model import shown, specification
 
-Count = Annotated[int, Meta(ge=1)]
+LARGEST = 2**31 - 1
+Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+Size = Annotated[float, Meta(ge=0, le=1e300)]  # finite
 Table = dict[str, Any]
 
 _FILE_FIELDS = ("train_images", "train_labels", "test_images", "test_labels", "file", "test_file")
@@ -46,8 +48,8 @@ class RegularizationSettings(_Section, frozen=True):
         clip_norm: largest norm of the whole gradient, at least 0; 0 does not clip.
     """
 
-    l2: Annotated[float, Meta(ge=0)] = 0.0
-    clip_norm: Annotated[float, Meta(ge=0)] = 0.0
+    l2: Size = 0.0
+    clip_norm: Size = 0.0
 
 
 class TrainingSettings(_Section, frozen=True):
@@ -68,7 +70,7 @@ class TrainingSettings(_Section, frozen=True):
     shuffle: bool = True
     drop_last: bool = False
     evaluate_every: Count = 1
-    checkpoint_seconds: Annotated[float, Meta(ge=0)] = 5.0
+    checkpoint_seconds: Size = 5.0
     keep_checkpoints: Count = 3
 
 
@@ -94,7 +96,7 @@ class StatisticsSettings(_Section, frozen=True):
         layers: mean, variance and fraction of zeros of every layer's output too.
     """
 
-    every: Annotated[int, Meta(ge=0)] = 1
+    every: Annotated[int, Meta(ge=0, le=LARGEST)] = 1
     layers: bool = True
 
 
@@ -112,7 +114,7 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
     """
 
     name: str = "run"
-    seed: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     loss: str | Table = "softmax_cross_entropy"
     data: DataSettings
     model: ModelSettings
@@ -133,7 +135,8 @@ def load_experiment(source: str | Path, overrides: Sequence[str] = ()) -> Experi
 
     Args:
         source: a TOML file, or the name of an experiment that is shipped ("digits").
-        overrides: "key.path=value" with TOML values ("optimizer.learning_rate=0.05", "model.layers.0.units=50").
+        overrides: "key.path=value" with TOML values ("optimizer.learning_rate=0.05",
+            "model.layers.0.units=50").
 
     Raises:
         InputError: no such file, no TOML, an unknown key, a wrong type or a value out of range; file and key
@@ -153,6 +156,8 @@ def load_experiment(source: str | Path, overrides: Sequence[str] = ()) -> Experi
         raise InputError("is not text in UTF-8", file=path) from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"is not TOML: {error}", file=path) from None
+    except RecursionError:
+        raise InputError("is not TOML of an experiment: it is nested too deeply", file=path) from None
     for override in overrides:
         _override(table, override)
     try:
@@ -176,7 +181,7 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
         raise _explained(error) from None
     data = experiment.data
     places = {
-        name: str(base / os.path.expandvars(Path(value).expanduser()))
+        name: str(base / os.path.expandvars(os.path.expanduser(value)))  # noqa: PTH111 - never raises
         for name in _FILE_FIELDS
         if (value := getattr(data, name))
     }
@@ -229,17 +234,21 @@ def _override(table: Table, override: str) -> None:
     place: Any = table
     for depth, part in enumerate(parents):
         if isinstance(place, list):
-            place = place[_index(place, part, ".".join(parents[: depth + 1]))]
+            place = place[_index(place, part, _joined(parents[: depth + 1]))]
         elif isinstance(place, dict):
             if isinstance(place.get(part), str) and part in ("loss", "optimizer"):
                 place[part] = {"type": place[part]}
             place = place.setdefault(part, {})
     if isinstance(place, list):
-        place[_index(place, last, key)] = value
+        place[_index(place, last, _joined([*parents, last]))] = value
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise InputError(f"has no settings of its own, so '{last}' cannot be set", key=".".join(parents))
+        raise InputError(f"has no settings of its own, so '{last}' cannot be set", key=_joined(parents))
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return ".".join(map(shown, parts))
 
 
 def _index(place: list[Any], part: str, key: str) -> int:
@@ -256,7 +265,7 @@ def _check_keys(kind: type[Struct], table: Mapping[str, Any], path: str) -> None
     """Unknown and missing keys, with the key that may have been meant."""
     hints = typing.get_type_hints(kind)
     for key, value in table.items():
-        where = f"{path}.{key}" if path else key
+        where = f"{path}.{shown(key)}" if path else shown(key)
         if key not in hints:
             near = difflib.get_close_matches(key, hints, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(hints)}"
@@ -289,20 +298,36 @@ def _explained(error: msgspec.ValidationError) -> InputError:
     field = re.match(r"`(\w+)` ", text)
     if field and key and field.group(1) != "split":
         key = f"{key}.{field.group(1)}"
+    if text.startswith("Invalid enum value"):
+        given = text.removeprefix("Invalid enum value ")
+        text = f"unknown value {given}; choose from {', '.join(_choices(key))}"
     words = {
-        "`str`": "text", "`int`": "a whole number", "`float`": "a number", "`bool`": "true or false",
-        "`object`": "a table", "`array`": "a list", "Expected": "expected", "Invalid enum value": "unknown value",
+        "`str | object`": "text or a table", "`int | str`": "a whole number or 'auto'", "`str`": "text",
+        "`int`": "a whole number", "`float`": "a number", "`bool`": "true or false", "`object`": "a table",
+        "`array`": "a list", "Expected": "expected",
     }  # fmt: skip
     for name, word in words.items():
         text = text.replace(name, word)
     return InputError(text, key=key or None)
 
 
+def _choices(key: str) -> list[str]:
+    """The words that a setting may be."""
+    kind: Any = Experiment
+    for part in key.split("."):
+        kind = typing.get_type_hints(kind)[part]
+    literals = [kind, *typing.get_args(kind)]
+    words = [
+        str(word) for one in literals if typing.get_origin(one) is Literal for word in typing.get_args(one)
+    ]
+    return [*words, "a whole number"] if len(words) == 1 else words
+
+
 def _resolved(kind: str, component: str | Table) -> Table:
     try:
         resolved: Table = _core.resolve(kind, component)
     except InputError as error:
-        key = f"{kind}.{error.key}" if error.key and error.key != kind else kind
+        key = f"{kind}.{shown(error.key)}" if error.key and error.key != kind else kind
         raise InputError(error.message, key=key) from None
     return resolved
 

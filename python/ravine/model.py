@@ -73,9 +73,7 @@ class Sequential:
         )
 
 
-def specification(
-    input_shape: Sequence[int], layers: Iterable[Mapping[str, Any] | str]
-) -> _core.NetworkSpec:
+def specification(input_shape: Sequence[int], layers: Iterable[Mapping[str, Any] | str]) -> _core.NetworkSpec:
     """A network specification from layer tables; errors carry the key ``layers.N.setting``.
 
     Example:
@@ -91,6 +89,17 @@ def specification(
                 raise InputError("expected text", key="name")
             spec.add(settings, name)
         except InputError as error:
-            key = f"layers.{index}" + (f".{error.key}" if error.key else "")
+            inner = error.key not in (None, "", "layer")
+            key = f"layers.{index}" + (f".{shown(str(error.key))}" if inner else "")
             raise InputError(error.message, key=key) from None
     return spec
+
+
+def shown(key: str) -> str:
+    """A key as an error may print it in one line: in quotes where it is empty or not printable.
+
+    Example:
+        >>> shown("units"), shown("a\\nb")
+        ('units', "'a\\\\nb'")
+    """
+    return key if key and key.isprintable() else repr(key)

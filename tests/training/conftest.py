@@ -133,7 +133,7 @@ def _starts(log: Path) -> list[str]:
 def trainer_process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts ``ravine train`` or ``ravine resume`` in a process; what still runs at the end is killed.
 
-    ``trainer_process("train", file, *words)`` trains in ``tmp_path/runs/run``; ``script`` replaces the command.
+    ``trainer_process("train", file, *words)`` trains in ``tmp_path/runs/run``; ``script`` is run instead.
     """
     started: list[subprocess.Popen[str]] = []
 

@@ -146,20 +146,23 @@ def test_signals_stop_and_resume_to_the_same_bits(
     tmp_path: Path,
     number: signal.Signals,
 ) -> None:
-    words = ["training.epochs=600", "training.checkpoint_seconds=1000", "statistics.every=0"]
+    words = ["training.epochs=1200", "training.checkpoint_seconds=1000"]
     process = trainer_process("train", experiment_file, *[w for word in words for w in ("--set", word)])
     process.wait_until(process.training, "training")
+    process.wait_until(lambda: state(process.run).step > 0, "steps")
     process.popen.send_signal(number)
     answer = process.end()
     assert answer["code"] == 130, answer
     assert "ravine resume" in answer["stderr"]
     assert answer["state"] == "stopped"
-    assert 0 < answer["step"] < 600 * 22
+    assert 0 < answer["step"] < 1200 * 22
     assert checkpoints.load_latest(process.run).checkpoint.step == answer["step"]
     resumed = resume_run(process.run)
     unbroken = train_experiment(experiment(*words), parent=tmp_path / "unbroken")
     assert resumed.sha256 == unbroken.sha256
     assert resumed.metrics == unbroken.metrics
+    with RunFolder.open(process.run).reader() as broken, RunFolder.open(unbroken.path).reader() as whole:
+        assert broken.tail(limit=10**6).values.tobytes() == whole.tail(limit=10**6).values.tobytes()
 
 
 def test_a_signal_before_the_first_step_stops(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
@@ -195,15 +198,14 @@ def test_a_live_edit_survives_stop_and_resume(running: Any) -> None:
     assert checkpoints.load_latest(running.run).checkpoint.state["l2"] == 0.5
 
 
-def edited_and_killed(
-    start: Callable[..., Any], file: Path, run: Path
-) -> int:
-    """A run with one edit of the learning rate, killed before the next checkpoint; returns the edit's step."""
+def edited_and_killed(start: Callable[..., Any], file: Path, run: Path) -> int:
+    """A run with one edit of the learning rate, killed before the next checkpoint; returns its step."""
     process = start("train", file, *LONG)
     process.wait_until(process.training, "training")
     order(run, "checkpoint")
-    edit = order(run, "set", name="learning_rate", value=0.003)
     order(run, "pause")
+    order(run, "step", count=7)
+    edit = order(run, "set", name="learning_rate", value=0.003)
     order(run, "step", count=5)
     process.wait_until(lambda: state(run).step >= edit.taken_step + 5, "steps after the edit")
     process.popen.kill()
@@ -269,9 +271,13 @@ def test_an_override_survives_a_kill_before_the_next_checkpoint(
 
 
 @pytest.mark.parametrize(
-    "override", ["training.batch_size=16", "seed=4", "training.shuffle=false", "training.drop_last=true"]
-)
-def test_batches_cannot_change_within_an_epoch(
+    "override",
+    [
+        "training.batch_size=16", "seed=4", "training.shuffle=false", "training.drop_last=true",
+        "data.limit=9", "model.layers.0.units=3", "optimizer.type=adam", "compute.dtype=float64", "loss='x'",
+    ],
+)  # fmt: skip
+def test_what_makes_another_run_cannot_change(
     experiment: Callable[..., Experiment], tmp_path: Path, override: str
 ) -> None:
     def listener(progress: Any) -> None:
@@ -284,8 +290,29 @@ def test_batches_cannot_change_within_an_epoch(
         outcome = train_experiment(experiment(), parent=tmp_path, listener=listener)
     assert outcome.step == 1
     key = override.partition("=")[0]
-    with pytest.raises(InputError, match=f"{key}: .*middle of epoch 1"):
+    with pytest.raises(InputError, match=f"{key}: cannot change in the middle of a run"):
         resume_run(outcome.path, overrides=[override])
+    assert resume_run(outcome.path).state == "finished"
+
+
+def test_a_batch_size_changed_in_the_file_is_found(
+    experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listener(progress: Any) -> None:
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("ravine.training.trainer.CONTROL_SECONDS", 1e-9)
+    monkeypatch.setattr("ravine.training.session.REPORT_SECONDS", 0.0)
+    outcome = train_experiment(experiment(), parent=tmp_path, listener=listener)
+    assert outcome.step == 2
+    file = outcome.path / "experiment.toml"
+    written = file.read_text()
+    file.write_text(written.replace("batch_size = 32", "batch_size = 16"))
+    with pytest.raises(InputError, match=r"training.batch_size: is 16, but epoch 1 began with 32"):
+        resume_run(outcome.path)
+    file.write_text(written)
+    monkeypatch.undo()
     assert resume_run(outcome.path).state == "finished"
 
 

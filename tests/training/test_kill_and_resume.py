@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Callable
@@ -98,7 +97,7 @@ def kill_chain(
             pytest.fail(f"the run ended before kill {number + 1}: {process.end()}")
         process.popen.kill()
         process.popen.communicate()
-        within += any(name.endswith(".tmp") for name in os.listdir(process.run / "checkpoints"))
+        within += any(path.suffix == ".tmp" for path in (process.run / "checkpoints").iterdir())
         process = start("resume", name="broken", script=script)
     answer = process.end()
     assert answer["code"] == 0, answer
@@ -109,7 +108,7 @@ def await_write(process: Any) -> None:
     """Returns when a checkpoint is being written."""
     folder, deadline = process.run / "checkpoints", time.monotonic() + 5
     while time.monotonic() < deadline and process.popen.poll() is None:
-        if any(name.endswith(".tmp") for name in os.listdir(folder)):
+        if any(path.suffix == ".tmp" for path in folder.iterdir()):
             return
 
 

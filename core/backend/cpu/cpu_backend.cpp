@@ -43,8 +43,7 @@ class CpuProgram final : public PreparedProgram {
       aliases_[static_cast<std::size_t>(root)].push_back(id);
     }
     for (const Step& step : program.steps) {
-      operations_.push_back(
-          {step.section, prepare_operation(step.operation, program, pointers_, workers)});
+      operations_.push_back({step.section, prepare_operation(step.operation, program, pointers_, workers)});
     }
     measurements_.layers.resize(static_cast<std::size_t>(layers));
     measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));

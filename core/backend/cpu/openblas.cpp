@@ -25,8 +25,7 @@ class OpenBlasProduct final : public ProductEngine<T> {
   }
 
   void run(int, const T* left, const T* right, T* output) noexcept override {
-    const auto [m, n, k, transpose_left, transpose_right, left_stride, right_stride, output_stride] =
-        shape_;
+    const auto [m, n, k, transpose_left, transpose_right, left_stride, right_stride, output_stride] = shape_;
     const CBLAS_TRANSPOSE left_order = transpose_left ? CblasTrans : CblasNoTrans;
     const CBLAS_TRANSPOSE right_order = transpose_right ? CblasTrans : CblasNoTrans;
     const auto integer = [](std::int64_t value) { return static_cast<blasint>(value); };
@@ -57,8 +56,7 @@ template std::unique_ptr<ProductEngine<float>> make_openblas_product<float>(cons
 template std::unique_ptr<ProductEngine<double>> make_openblas_product<double>(const ProductShape&);
 
 std::string openblas_version() {
-  return std::string(RAVINE_BLAS(openblas_get_config)()) + ", core " +
-         RAVINE_BLAS(openblas_get_corename)();
+  return std::string(RAVINE_BLAS(openblas_get_config)()) + ", core " + RAVINE_BLAS(openblas_get_corename)();
 }
 
 template <>

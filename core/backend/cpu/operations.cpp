@@ -91,7 +91,8 @@ template <typename T>
 class DropoutOperation final : public LoopOperation<T> {
  public:
   DropoutOperation(const Dropout& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.batch(), program.tensor(o.input).shape.elements() / program.batch()),
+      : LoopOperation<T>(pointers, program.batch(),
+                         program.tensor(o.input).shape.elements() / program.batch()),
         operation_(o),
         columns_(program.tensor(o.input).shape.elements() / program.batch()),
         observer_(o.observe, this->tiles()) {}
@@ -125,9 +126,9 @@ class ColumnSumOperation final : public LoopOperation<T> {
 
   void run(int tile, int, const RunContext&) noexcept override {
     const std::int64_t column = this->cut_.begin(tile);
-    const double squares =
-        kernels<T>().column_sum({this->at(operation_.input) + column, rows_, this->cut_.length(tile), columns_},
-                                this->at(operation_.output) + column);
+    const double squares = kernels<T>().column_sum(
+        {this->at(operation_.input) + column, rows_, this->cut_.length(tile), columns_},
+        this->at(operation_.output) + column);
     observer_.set_squares(tile, squares);
   }
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
@@ -144,7 +145,8 @@ template <typename T>
 class LossOperation : public LoopOperation<T> {
  public:
   LossOperation(const Program& program, const PointerTable& pointers, TensorId prediction)
-      : LoopOperation<T>(pointers, program.batch(), program.tensor(prediction).shape.elements() / program.batch()),
+      : LoopOperation<T>(pointers, program.batch(),
+                         program.tensor(prediction).shape.elements() / program.batch()),
         columns_(program.tensor(prediction).shape.elements() / program.batch()),
         gradient_scale_(T(1) / static_cast<T>(program.batch())),
         partials_(static_cast<std::size_t>(this->tiles())) {}
@@ -205,8 +207,7 @@ class ElementwiseLossOperation final : public LossOperation<T> {
     this->partial(tile) = kernels<T>().elementwise_loss[rule_.index](
         rule_.get(),
         {this->row_of(operation_.prediction, row), this->cut_.length(tile), this->columns_, this->columns_},
-        this->row_of(operation_.targets, row), this->row_of(operation_.gradient, row),
-        this->gradient_scale_);
+        this->row_of(operation_.targets, row), this->row_of(operation_.gradient, row), this->gradient_scale_);
   }
 
  private:

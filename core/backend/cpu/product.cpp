@@ -25,7 +25,8 @@ Grid grid_for(const ProductExtents& extents) {
   const bool along_rows = m >= n;
   const std::int64_t extent = along_rows ? m : n;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const auto wanted = std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / flops_per_tile), 1, most_tiles);
+  const auto wanted =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / flops_per_tile), 1, most_tiles);
   const std::int64_t share = (extent + wanted - 1) / wanted;
   const std::int64_t block = std::max<std::int64_t>(granule, (share + granule - 1) / granule * granule);
   return {along_rows, block, static_cast<int>((extent + block - 1) / block)};
@@ -34,8 +35,7 @@ Grid grid_for(const ProductExtents& extents) {
 template <typename T>
 class ProductOperation final : public CpuOperation {
  public:
-  ProductOperation(const Product& product, const Program& program, const PointerTable& pointers,
-                   int workers)
+  ProductOperation(const Product& product, const Program& program, const PointerTable& pointers, int workers)
       : product_(product),
         pointers_(pointers),
         extents_(extents_of(product, program)),
@@ -109,8 +109,7 @@ class ProductOperation final : public CpuOperation {
   void multiply_by_derivative(Block<T> block, std::int64_t offset) const noexcept {
     const auto loop = kernels<T>().activations[gradient_.index].gradient;
     const T* y = at<const T>(product_.activation_output) + offset;
-    const T* x =
-        product_.activation_input == no_tensor ? y : at<const T>(product_.activation_input) + offset;
+    const T* x = product_.activation_input == no_tensor ? y : at<const T>(product_.activation_input) + offset;
     const bool whole = block.columns == block.stride;
     const std::int64_t rows = whole ? 1 : block.rows;
     const std::int64_t count = whole ? block.rows * block.columns : block.columns;

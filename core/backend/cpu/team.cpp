@@ -19,8 +19,9 @@ void pause() {
 #endif
 }
 
-// Where all workers of a team wait for each other. OpenMP's own barrier spins for long or sleeps at once; this
-// one spins briefly, then lets others run, then sleeps, so that a busy machine slows training and does not stall it.
+// Where all workers of a team wait for each other. OpenMP's own barrier spins for long or sleeps at once;
+// this one spins briefly, then lets others run, then sleeps, so that a busy machine slows training and does
+// not stall it.
 class Barrier {
  public:
   explicit Barrier(int team) : team_(team) {}

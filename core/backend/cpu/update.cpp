@@ -18,7 +18,8 @@ class CpuUpdate final : public PreparedUpdate {
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()) {
     for (std::size_t segment = 0; segment < segments_.size(); ++segment) {
-      for (std::int64_t begin = segments_[segment].begin; begin < segments_[segment].end; begin += tile_size) {
+      for (std::int64_t begin = segments_[segment].begin; begin < segments_[segment].end;
+           begin += tile_size) {
         Tile tile{segment, {}, {}};
         tile.range.count = std::min(tile_size, segments_[segment].end - begin);
         tile.range.parameters = static_cast<T*>(buffers.parameters) + begin;

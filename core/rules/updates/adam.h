@@ -23,8 +23,7 @@ struct Adam {
         one_minus_beta2(T(1.0 - settings.real("beta2"))),
         rate(T(settings.real("learning_rate") /
                (1.0 - std::pow(settings.real("beta1"), static_cast<double>(t))))),
-        root_corrector(
-            T(1.0 / std::sqrt(1.0 - std::pow(settings.real("beta2"), static_cast<double>(t))))) {}
+        root_corrector(T(1.0 / std::sqrt(1.0 - std::pow(settings.real("beta2"), static_cast<double>(t))))) {}
   RAVINE_HOST_DEVICE void update(T& theta, T g, T& m, T& v) const {
     m = beta1 * m + one_minus_beta1 * g;
     v = beta2 * v + one_minus_beta2 * (g * g);

@@ -79,12 +79,12 @@ def epoch_text(progress: Progress) -> str:
     width = len(str(progress.epochs))
     parts = [
         f"epoch {progress.epoch:{width}}/{progress.epochs}",
-        f"step {progress.step:,}",
+        f"step {progress.step:{len(f'{progress.steps:,}')},}",
         training_text(progress),
     ]
     if progress.validation:
         parts.append(f"validation: {metrics_text(progress.validation)}")
-    parts.append(f"{progress.samples_per_second:,.0f} samples/s")
+    parts.append(f"{progress.samples_per_second:9,.0f} samples/s")
     return "  ".join(parts)
 
 

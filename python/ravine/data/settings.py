@@ -75,7 +75,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     targets: str = ""
     split: SplitSettings = SplitSettings()
     preprocessing: Kind = "standardize"
-    divisor: Annotated[float, Meta(gt=0.0)] = 255.0
+    divisor: Annotated[float, Meta(gt=0.0, le=1e300)] = 255.0
     task: Literal["auto", "classification", "regression"] = "auto"
     classes: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=0)] = 0

@@ -28,9 +28,9 @@ class History:
 
     Example:
         >>> history = History(["loss"])
-        >>> history.append(np.array([1, 2]), np.array([[2.3], [2.1]], np.float32))
-        >>> history["loss"].tolist()[0] == np.float32(2.3)
-        True
+        >>> history.append(np.array([1, 2]), np.array([[2.5], [2.25]], np.float32))
+        >>> history["loss"].tolist()
+        [2.5, 2.25]
     """
 
     def __init__(self, columns: Sequence[str]) -> None:

@@ -52,7 +52,9 @@ class LoadedRun:
     def evaluate(self, inputs: ArrayLike, targets: ArrayLike) -> dict[str, float]:
         """Loss and metrics for raw inputs and targets."""
         outputs = self.network.output_shape[-1]
-        dataset = as_dataset(inputs, targets, task="classification" if self.network.classifies else "regression")
+        dataset = as_dataset(
+            inputs, targets, task="classification" if self.network.classifies else "regression"
+        )
         if self.network.classifies:
             dataset.require_classes(outputs)
         values = dataset.targets if self.network.classifies else dataset.targets.astype(self.network.dtype)

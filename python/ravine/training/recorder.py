@@ -43,7 +43,9 @@ class Recorder(Callback):
         self.on_pause: Callable[[], None] = lambda: None
         self.best = math.inf
         self._pending_best: checkpoints.Checkpoint | None = None
-        self._rows: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]] = []
+        self._rows: list[
+            tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]
+        ] = []
         self._last_write = time.monotonic()
         self._last_checkpoint = time.monotonic()
         self._saved_step = -1
@@ -77,7 +79,10 @@ class Recorder(Callback):
         plan = trainer.plan
         assert plan is not None
         self.writer.set_meta(
-            epochs=plan.epochs, steps=trainer.total_steps, seed=trainer.seed, data=self.parts.summary.as_dict()
+            epochs=plan.epochs,
+            steps=trainer.total_steps,
+            seed=trainer.seed,
+            data=self.parts.summary.as_dict(),
         )
         self.writer.set_state("running")
         if trainer.position.step != self._saved_step:
@@ -121,13 +126,17 @@ class Recorder(Callback):
         """Brings recorded steps to the database."""
         self._last_write = time.monotonic()
         if self._rows:
-            steps, epochs, seconds, values = (np.concatenate(parts) for parts in zip(*self._rows, strict=True))
+            steps, epochs, seconds, values = (
+                np.concatenate(parts) for parts in zip(*self._rows, strict=True)
+            )
             self._rows.clear()
             self.writer.record_steps(steps, epochs, seconds, values)
 
     def _snapshot(self, trainer: Trainer) -> checkpoints.Checkpoint:
         flat = {
-            f"{split}.{name}": value for split, values in self.metrics.items() for name, value in values.items()
+            f"{split}.{name}": value
+            for split, values in self.metrics.items()
+            for name, value in values.items()
         }
         return snapshot(trainer, self.parts, flat, {"last_command": self._last_command})
 

@@ -7,19 +7,26 @@ import signal
 import threading
 import time
 import types
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ravine import _core
 from ravine.data import DataParts
 from ravine.data import load as load_data
-from ravine.errors import CheckpointError, InputError, NotFiniteError, RavineError, RunError
+from ravine.errors import InputError, NotFiniteError, RavineError, RunError
 from ravine.experiment import Experiment, load_experiment, to_toml
 from ravine.model import specification
-from ravine.runs import Command, RunFolder, RunWriter
+from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.recorder import Recorder
+from ravine.training.resume import (
+    changed_settings,
+    check_overrides,
+    check_same_batches,
+    check_same_data,
+    edits_to_repeat,
+)
 from ravine.training.snapshot import restore, restored_position
 from ravine.training.trainer import Callback, Position, Trainer
 
@@ -147,7 +154,10 @@ def build(experiment: Experiment, parts: DataParts) -> Trainer:
             seed=experiment.seed,
         )
     except InputError as error:
-        sections = {"device": "compute", "threads": "compute", "dtype": "compute", "batch_size": "training"}
+        sections = {
+            "device": "compute", "threads": "compute", "dtype": "compute",
+            "batch_size": "training", "name": "model",
+        }  # fmt: skip
         key = f"{sections[error.key]}.{error.key}" if error.key in sections else error.key
         raise type(error)(error.message, key=key, layer=error.layer) from None
     _check_task(network, parts)
@@ -192,7 +202,9 @@ def _check_task(network: _core.Network, parts: DataParts) -> None:
 def load_parts(experiment: Experiment) -> DataParts:
     """The data of an experiment, split and preprocessed."""
     classifier = experiment.loss["type"] == "softmax_cross_entropy"  # type: ignore[index]
-    units = [layer["units"] for layer in experiment.model.layers if isinstance(layer, dict) and "units" in layer]
+    units = [
+        layer["units"] for layer in experiment.model.layers if isinstance(layer, dict) and "units" in layer
+    ]
     return load_data(
         experiment.data,
         Path(),
@@ -226,7 +238,7 @@ def train_experiment(
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as parent:
-        ...     outcome = train_experiment(load_experiment("digits"), parent=Path(parent), stop_on_signal=False)
+        ...     outcome = train_experiment(load_experiment("digits"), parent=Path(parent))
         >>> outcome.metrics["test"]["accuracy"] > 0.9
         True
     """
@@ -265,9 +277,10 @@ def resume_run(
         InputError: the data has changed since.
     """
     run = RunFolder.open(path)
+    check_overrides(overrides)
     with run.lock():
         experiment = load_experiment(run.experiment_path, overrides)
-        changed = _changed_settings(experiment, overrides)
+        changed = changed_settings(experiment, overrides)
         parts = load_parts(experiment)
         trainer = build(experiment, parts)
         if checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists():
@@ -275,8 +288,8 @@ def resume_run(
         else:
             loaded = checkpoints.load_latest(run.path)
             position = restored_position(loaded.checkpoint, loaded.path)
-            _check_same_data(loaded.checkpoint.state, parts, loaded.path)
-            _check_same_batches(load_experiment(run.experiment_path), experiment, trainer, parts, position)
+            check_same_data(loaded.checkpoint.state, parts, loaded.path)
+            check_same_batches(trainer, position)
             restore(trainer, loaded.checkpoint, loaded.path, changed=changed)
         columns = trainer.network.columns
         with run.writer(columns) as writer:
@@ -287,72 +300,12 @@ def resume_run(
             recorder = _recorder(run, writer, parts, experiment)
             last = loaded.checkpoint.state.get("last_command") if loaded is not None else 0
             last = last if isinstance(last, int) else 0
-            edits = _edits_to_repeat(writer, position.step, last, changed)
+            edits = edits_to_repeat(writer, position.step, last, changed)
             recorder.restore(position.step, last, edits, changed=bool(overrides))
             if overrides:
                 run.write_experiment(to_toml(experiment))
                 writer.record_event(position.step, position.seconds, "settings", {"set": list(overrides)})
             return _run(recorder, trainer, experiment, position, listener, stop_on_signal)
-
-
-def _changed_settings(experiment: Experiment, overrides: Sequence[str]) -> set[str]:
-    """Names of the optimizer's settings that overrides give."""
-    changed: set[str] = set()
-    for override in overrides:
-        section, _, name = override.partition("=")[0].strip().partition(".")
-        if section == "optimizer":
-            changed |= {name} if name else set(experiment.optimizer)
-        elif section == "regularization":
-            changed |= {name} if name else {"l2", "clip_norm"}
-    return changed
-
-
-def _edits_to_repeat(writer: RunWriter, step: int, last: int, changed: Collection[str]) -> list[Command]:
-    """Edits that were made after a checkpoint was saved, in their order, without those that overrides replace."""
-    edits = []
-    for command in writer.commands_taken_after(step - 1):
-        if command.kind != "set" or command.id <= last:
-            continue
-        if command.payload["name"] in changed:
-            writer.acknowledge(command.id, step, "refused", "replaced by a setting given to resume")
-        else:
-            edits.append(command)
-    return edits
-
-
-def _check_same_data(state: dict[str, object], parts: DataParts, path: Path) -> None:
-    saved = state.get("data_hash")
-    if saved != parts.summary.content_hash:
-        raise InputError(
-            f"the data is not what the run was trained on (hash {str(saved)[:12]}..., "
-            f"now {parts.summary.content_hash[:12]}...); restore the data, or start a new run",
-            file=path,
-            key="data",
-        )
-
-
-def _check_same_batches(
-    before: Experiment, now: Experiment, trainer: Trainer, parts: DataParts, position: Position
-) -> None:
-    """In the middle of an epoch its batches must stay: each sample is visited exactly once."""
-    if position.batch == 0:
-        return
-    pairs = {
-        "seed": (before.seed, now.seed),
-        "training.batch_size": (before.training.batch_size, now.training.batch_size),
-        "training.shuffle": (before.training.shuffle, now.training.shuffle),
-        "training.drop_last": (before.training.drop_last, now.training.drop_last),
-    }
-    for key, (old, new) in pairs.items():
-        if old != new:
-            raise InputError(
-                f"is {old} and cannot become {new} in the middle of epoch {position.epoch + 1}; resume without "
-                "it, or start a new run",
-                key=key,
-            )
-    batches = -(-len(parts.train) // trainer.batch_size)
-    if position.batch > batches:
-        raise CheckpointError(f"holds batch {position.batch} of an epoch of {batches}")
 
 
 def _recorder(run: RunFolder, writer: RunWriter, parts: DataParts, experiment: Experiment) -> Recorder:

@@ -19,7 +19,9 @@ SLOT_PREFIX = "optimizer."
 TRANSFORM_PREFIX = "preprocessing."
 
 
-def snapshot(trainer: Trainer, parts: DataParts, metrics: dict[str, float], extra: dict[str, Any]) -> Checkpoint:
+def snapshot(
+    trainer: Trainer, parts: DataParts, metrics: dict[str, float], extra: dict[str, Any]
+) -> Checkpoint:
     """All that a resume and a prediction need: weights, optimizer state, counters, position, preprocessing.
 
     The arrays are views: save the checkpoint, or copy them, before training goes on.
@@ -60,7 +62,9 @@ def restored_position(checkpoint: Checkpoint, path: Path) -> Position:
     names = {field.name for field in fields(Position)}
     if not isinstance(stored, dict) or set(stored) != names:
         raise CheckpointError("holds no training position; it was not written by a training run", file=path)
-    integers = all(isinstance(stored[name], int) and stored[name] >= 0 for name in names - {"loss", "seconds"})
+    integers = all(
+        isinstance(stored[name], int) and stored[name] >= 0 for name in names - {"loss", "seconds"}
+    )
     if not integers or not all(isinstance(stored[name], (int, float)) for name in ("loss", "seconds")):
         raise CheckpointError("holds a training position that cannot be", file=path)
     return Position(**stored)

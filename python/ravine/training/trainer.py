@@ -27,7 +27,7 @@ STAGING_BYTES = 8 << 20
 
 @dataclass
 class Position:
-    """Where a training is, between two steps: with the weights and the optimizer's state, all that a resume needs.
+    """Where a training is, between two steps: all that a resume needs beside weights and optimizer state.
 
     Args:
         epoch: finished epochs.
@@ -205,7 +205,9 @@ class Trainer:
         Returns:
             Recorded steps and evaluations.
         """
-        dataset = self._typed(as_dataset(inputs, targets, name="train"))
+        dataset = as_dataset(inputs, targets, name="train")
+        self.compile(dataset)
+        dataset = self._typed(dataset)
         splits = {}
         if validation is not None:
             splits["validation"] = self._typed(as_dataset(*validation, name="validation"))
@@ -225,6 +227,7 @@ class Trainer:
             raise InputError(f"is {epochs}, expected at least 1", key="epochs")
         network = self.compile(train)
         self.optimizer.attach(network)
+        network.drain()  # what a broken call left
         sample = train.inputs[0].nbytes if len(train) else 1
         source = BatchSource(
             train,
@@ -258,7 +261,11 @@ class Trainer:
             if not isinstance(self.model, Sequential) or self.loss is None:
                 raise InputError("a Sequential needs a loss", key="loss")
             self._network = self.model.network(
-                dataset.input_shape, loss=self.loss, batch_size=self.batch_size, seed=self.seed, **self._compute
+                dataset.input_shape,
+                loss=self.loss,
+                batch_size=self.batch_size,
+                seed=self.seed,
+                **self._compute,
             )
         return self._network
 
@@ -346,7 +353,8 @@ class Trainer:
         for split, metrics in records:
             if not all(math.isfinite(value) for value in metrics.values()):
                 raise NotFiniteError(
-                    f"the {split} loss is NaN or Inf after epoch {position.epoch}; use a smaller learning rate"
+                    f"the {split} loss is NaN or Inf after epoch {position.epoch}; "
+                    "use a smaller learning rate"
                 )
             record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
             history.evaluations.append(record)

@@ -5,8 +5,7 @@ namespace ravine::cpu::RAVINE_SIMD {
 namespace {
 
 template <typename T, typename Rule>
-void forward(const void* rule_pointer, const T* __restrict input, T* __restrict output,
-             std::int64_t count) {
+void forward(const void* rule_pointer, const T* __restrict input, T* __restrict output, std::int64_t count) {
   const Rule rule = *static_cast<const Rule*>(rule_pointer);
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) output[i] = rule.forward(input[i]);

@@ -20,8 +20,8 @@ void draw_chunk(const RandomKey& key, std::uint32_t row, std::uint32_t first_cal
   for (int round = 0; round < philox_rounds; ++round) {
 #pragma omp simd
     for (int call = 0; call < calls; ++call) {
-      const RandomBits next = philox_round(
-          {{words[0][call], words[1][call], words[2][call], words[3][call]}}, key0, key1);
+      const RandomBits next =
+          philox_round({{words[0][call], words[1][call], words[2][call], words[3][call]}}, key0, key1);
       words[0][call] = next.word[0];
       words[1][call] = next.word[1];
       words[2][call] = next.word[2];

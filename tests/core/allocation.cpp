@@ -1,0 +1,95 @@
+// A training step allocates nothing: counted at operator new, over calls of different lengths.
+// AddressSanitizer has an operator new of its own, which checks more than this one: there the test is left
+// out.
+#if !defined(__SANITIZE_ADDRESS__)
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "network/network.h"
+#include "networks.h"
+
+namespace {
+
+std::atomic<bool> counting = false;
+std::atomic<std::int64_t> allocations = 0;
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+  if (counting) ++allocations;
+  const std::size_t rounded = (bytes + alignment) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// The forms that are left out call these.
+void* operator new(std::size_t bytes) { return counted(bytes, 16); }
+void* operator new[](std::size_t bytes) { return counted(bytes, 16); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace ravine {
+namespace {
+
+// Allocations of one call of so many steps, with a schedule, clipping and statistics.
+std::int64_t allocations_of(Network& network, Optimizer& optimizer, std::int64_t steps) {
+  constexpr std::int64_t batch = 16;
+  const auto rows = static_cast<std::size_t>(steps * batch);
+  const std::vector<double> inputs(rows * 30, 0.5);
+  const std::vector<std::int32_t> labels(rows, 1);
+  const std::vector<double> schedule(static_cast<std::size_t>(steps) * 2, 0.01);
+  TrainingChunk chunk{.inputs = inputs.data(), .targets = labels.data(), .steps = steps, .batch = batch};
+  chunk.scheduled = {"learning_rate", "clip_norm"};
+  chunk.schedule = schedule.data();
+  network.drain();
+  allocations = 0;
+  counting = true;
+  const TrainingResult result = network.train(optimizer, chunk);
+  counting = false;
+  REQUIRE(result.steps == steps);
+  return allocations;
+}
+
+}  // namespace
+
+TEST_CASE("a training step allocates nothing") {
+  const NetworkSpec spec = test::network(
+      {30}, {test::dense(40, "tanh"), test::component("dropout"), test::dense(20, "relu"), test::dense(5)});
+  for (const catalog::Entry& entry : catalog::optimizer_entries()) {
+    for (int threads : {1, 2}) {
+      CAPTURE(entry.name);
+      CAPTURE(threads);
+      NetworkOptions options;
+      options.dtype = DType::float64;
+      options.threads = threads;
+      Network network(spec, test::loss("softmax_cross_entropy"), options);
+      Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, {entry.name, {}}), {.l2 = 0.01});
+      CHECK(allocations_of(network, optimizer, 2) > 0);  // plans are made: the counter counts
+      const std::int64_t few = allocations_of(network, optimizer, 2);
+      const std::int64_t many = allocations_of(network, optimizer, 200);
+      CHECK(many == few);
+    }
+  }
+}
+
+}  // namespace ravine
+
+#endif

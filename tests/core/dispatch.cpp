@@ -1,0 +1,277 @@
+// Every instruction set gives the same numbers within rounding, and the same decisions exactly.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backend/cpu/simd/kernels.h"
+#include "catalog/catalog.h"
+
+namespace ravine::cpu {
+
+namespace baseline {
+template <typename T>
+Kernels<T> make_kernels();
+}
+#if defined(RAVINE_HAS_AVX2)
+namespace avx2 {
+template <typename T>
+Kernels<T> make_kernels();
+}
+#endif
+#if defined(RAVINE_HAS_AVX512)
+namespace avx512 {
+template <typename T>
+Kernels<T> make_kernels();
+}
+#endif
+
+namespace {
+
+// The tables that this processor can run, the baseline first.
+template <typename T>
+std::vector<Kernels<T>> levels() {
+  std::vector<Kernels<T>> tables{baseline::make_kernels<T>()};
+#if defined(RAVINE_HAS_AVX2)
+  if (__builtin_cpu_supports("x86-64-v3")) tables.push_back(avx2::make_kernels<T>());
+#endif
+#if defined(RAVINE_HAS_AVX512)
+  if (__builtin_cpu_supports("x86-64-v4")) tables.push_back(avx512::make_kernels<T>());
+#endif
+  return tables;
+}
+
+template <typename T>
+std::vector<T> numbers(std::size_t count, unsigned seed, double scale = 1.0) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal(0.0, scale);
+  std::vector<T> values(count);
+  for (T& value : values) value = static_cast<T>(normal(random));
+  return values;
+}
+
+template <typename T>
+void check_close(const std::vector<T>& found, const std::vector<T>& expected, double ulps) {
+  REQUIRE(found.size() == expected.size());
+  double largest = 1.0;
+  double error = 0.0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    largest = std::max(largest, std::fabs(static_cast<double>(expected[i])));
+    error = std::max(error, std::fabs(static_cast<double>(found[i]) - static_cast<double>(expected[i])));
+  }
+  CHECK(error <= ulps * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest);
+}
+
+template <typename T, typename Rule, typename... More>
+Rule made(catalog::Kind kind, More... more) {
+  return Rule(catalog::resolve(kind, {std::string(Rule::name), {}}).values, more...);
+}
+
+// Sizes around the width of a vector register.
+constexpr std::size_t sizes[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 127, 128, 129, 1000};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("levels: activations", T, float, double) {
+  const auto tables = levels<T>();
+  for (std::size_t table = 1; table < tables.size(); ++table) {
+    CAPTURE(tables[table].level);
+    int index = 0;
+    ActivationRules::for_each([&]<template <typename> class Rule>() {
+      CAPTURE(Rule<T>::name);
+      const auto rule = made<T, Rule<T>>(catalog::Kind::activation);
+      for (std::size_t size : sizes) {
+        const auto count = static_cast<std::int64_t>(size);
+        const auto x = numbers<T>(size, 1, 4.0);
+        const auto g = numbers<T>(size, 2);
+        const auto run = [&](const Kernels<T>& kernels) {
+          const auto& loops = kernels.activations[index];
+          std::vector<T> y(size), gradient(size), block = x;
+          loops.forward(&rule, x.data(), y.data(), count);
+          loops.gradient(&rule, x.data(), y.data(), g.data(), gradient.data(), count);
+          loops.bias_forward(&rule, {block.data(), 1, count, count}, g.data());
+          y.insert(y.end(), gradient.begin(), gradient.end());
+          y.insert(y.end(), block.begin(), block.end());
+          return y;
+        };
+        check_close(run(tables[table]), run(tables[0]), 16);
+      }
+      ++index;
+    });
+  }
+}
+
+TEST_CASE_TEMPLATE("levels: activations keep NaN and bounds", T, float, double) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const std::vector<T> x{
+      std::numeric_limits<T>::quiet_NaN(), infinity, -infinity, std::numeric_limits<T>::max(),
+      std::numeric_limits<T>::lowest(),    T(0),     T(-0.0),   std::numeric_limits<T>::min()};
+  for (const Kernels<T>& kernels : levels<T>()) {
+    CAPTURE(kernels.level);
+    int index = 0;
+    ActivationRules::for_each([&]<template <typename> class Rule>() {
+      CAPTURE(Rule<T>::name);
+      const auto rule = made<T, Rule<T>>(catalog::Kind::activation);
+      std::vector<T> y(x.size());
+      kernels.activations[index++].forward(&rule, x.data(), y.data(), static_cast<std::int64_t>(x.size()));
+      CHECK(std::isnan(y[0]));
+      for (std::size_t i = 1; i < y.size(); ++i) CHECK_FALSE(std::isnan(y[i]));
+      for (std::size_t i = 5; i < y.size(); ++i) CHECK(std::fabs(y[i]) <= T(0.5));
+    });
+  }
+}
+
+TEST_CASE_TEMPLATE("levels: reductions", T, float, double) {
+  const auto tables = levels<T>();
+  const double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+  for (std::size_t size : sizes) {
+    const auto columns = static_cast<std::int64_t>(size);
+    constexpr std::int64_t rows = 5;
+    const std::int64_t stride = columns + 3;  // gaps hold what must not be read
+    auto values = numbers<T>(static_cast<std::size_t>(rows * stride), 3);
+    double squares = 0, sum = 0;
+    std::vector<T> column_sums(size, T(0));
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t column = 0; column < stride; ++column) {
+        T& value = values[static_cast<std::size_t>(row * stride + column)];
+        if (column >= columns) {
+          value = std::numeric_limits<T>::quiet_NaN();
+          continue;
+        }
+        if (column % 3 == 0) value = T(0);
+        squares += static_cast<double>(value) * static_cast<double>(value);
+        sum += static_cast<double>(value);
+        column_sums[static_cast<std::size_t>(column)] += value;
+      }
+    }
+    const Block<const T> block{values.data(), rows, columns, stride};
+    for (const Kernels<T>& kernels : tables) {
+      CAPTURE(kernels.level);
+      CAPTURE(size);
+      const double bound = 100 * epsilon * (1 + squares);
+      CHECK(std::fabs(kernels.squares(block) - squares) <= bound);
+      const PartialMoments moments = kernels.moments(block);
+      CHECK(moments.count == static_cast<double>(rows * columns));
+      CHECK(moments.zeros == static_cast<double>(rows * ((columns + 2) / 3)));
+      CHECK(std::fabs(moments.sum + moments.shift * moments.count - sum) <= bound);
+      std::vector<T> found(size);
+      const double sum_squares = kernels.column_sum(block, found.data());
+      check_close(found, column_sums, 8);
+      double expected = 0;
+      for (T value : found) expected += static_cast<double>(value) * static_cast<double>(value);
+      CHECK(std::fabs(sum_squares - expected) <= bound + 100 * epsilon * expected);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("levels: dropout keeps the same values", T, float, double) {
+  const auto tables = levels<T>();
+  for (std::size_t size : sizes) {
+    const auto columns = static_cast<std::int64_t>(size);
+    const auto x = numbers<T>(3 * size, 4);
+    const RandomKey key{77, RandomPurpose::dropout, 2, 9};
+    const auto run = [&](const Kernels<T>& kernels, std::uint32_t first_row, std::size_t row,
+                         std::int64_t rows) {
+      std::vector<T> y(static_cast<std::size_t>(rows) * size);
+      kernels.dropout(key, 0.3, first_row, {x.data() + row * size, rows, columns, columns}, y.data());
+      return y;
+    };
+    const std::vector<T> whole = run(tables[0], 5, 0, 3);
+    for (const Kernels<T>& kernels : tables) {
+      CAPTURE(kernels.level);
+      CHECK(run(kernels, 5, 0, 3) == whole);  // exactly
+      // A row's mask does not depend on the rows beside it.
+      CHECK(run(kernels, 6, 1, 1) == std::vector<T>(whole.begin() + columns, whole.begin() + 2 * columns));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("levels: losses", T, float, double) {
+  const auto tables = levels<T>();
+  for (std::size_t size : sizes) {
+    const auto columns = static_cast<std::int64_t>(size);
+    constexpr std::int64_t rows = 6;
+    const auto z = numbers<T>(rows * size, 5, 3.0);
+    const auto targets = numbers<T>(rows * size, 6);
+    std::vector<std::int32_t> labels;
+    for (std::int64_t row = 0; row < rows; ++row)
+      labels.push_back(static_cast<std::int32_t>(row * 7 % columns));
+    const auto run = [&](const Kernels<T>& kernels, bool with_gradient, PartialLoss* loss) {
+      std::vector<T> gradient(z.size()), probabilities(z.size());
+      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(),
+                                            with_gradient ? gradient.data() : nullptr, T(0.25));
+      kernels.softmax({z.data(), rows, columns, columns}, probabilities.data());
+      gradient.insert(gradient.end(), probabilities.begin(), probabilities.end());
+      int index = 0;
+      ElementwiseLossRules::for_each([&]<template <typename> class Rule>() {
+        const auto rule = made<T, Rule<T>>(catalog::Kind::loss);
+        std::vector<T> own(z.size());
+        const PartialLoss part = kernels.elementwise_loss[index++](&rule, {z.data(), rows, columns, columns},
+                                                                   targets.data(), own.data(), T(0.25));
+        own.push_back(static_cast<T>(part.loss));
+        gradient.insert(gradient.end(), own.begin(), own.end());
+      });
+      return gradient;
+    };
+    PartialLoss expected{};
+    const std::vector<T> gradients = run(tables[0], true, &expected);
+    for (const Kernels<T>& kernels : tables) {
+      CAPTURE(kernels.level);
+      CAPTURE(size);
+      PartialLoss found{}, without{};
+      check_close(run(kernels, true, &found), gradients, 32);
+      run(kernels, false, &without);
+      CHECK(found.loss == without.loss);
+      CHECK(found.loss == doctest::Approx(expected.loss).epsilon(sizeof(T) == 4 ? 1e-5 : 1e-13));
+      CHECK(found.correct == expected.correct);
+      CHECK(found.correct_top5 == expected.correct_top5);
+      CHECK(found.correct == without.correct);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
+  const auto tables = levels<T>();
+  for (std::size_t table = 1; table < tables.size(); ++table) {
+    CAPTURE(tables[table].level);
+    int index = 0;
+    UpdateRules::for_each([&]<template <typename> class Rule>() {
+      CAPTURE(Rule<T>::name);
+      const auto rule = made<T, Rule<T>>(catalog::Kind::optimizer, std::int64_t{3});
+      for (std::size_t size : {std::size_t{1}, std::size_t{17}, std::size_t{5000}}) {
+        PartialUpdate sums{};
+        const auto run = [&](const Kernels<T>& kernels) {
+          auto theta = numbers<T>(size, 7);
+          const auto g = numbers<T>(size, 8);
+          std::vector<T> ahead(size), slots[4];
+          UpdateRange<T> range{theta.data(), g.data(), ahead.data(), {}, static_cast<std::int64_t>(size),
+                               T(0.5),       T(0.1)};
+          for (int slot = 0; slot < 4; ++slot) {
+            slots[slot] = numbers<T>(size, 9 + static_cast<unsigned>(slot));
+            for (T& value : slots[slot]) value = std::fabs(value);
+            range.slots[slot] = slots[slot].data();
+          }
+          const auto& loops = kernels.updates[index];
+          if (loops.look_ahead != nullptr) loops.look_ahead(&rule, range);
+          sums = loops.update(&rule, range);
+          for (const auto& more : {ahead, slots[0], slots[1]})
+            theta.insert(theta.end(), more.begin(), more.end());
+          return theta;
+        };
+        const std::vector<T> expected = run(tables[0]);
+        const PartialUpdate expected_sums = sums;
+        check_close(run(tables[table]), expected, 16);
+        const double relative = sizeof(T) == 4 ? 1e-4 : 1e-12;
+        CHECK(sums.weight_squares == doctest::Approx(expected_sums.weight_squares).epsilon(relative));
+        CHECK(sums.update_squares == doctest::Approx(expected_sums.update_squares).epsilon(relative));
+      }
+      ++index;
+    });
+  }
+}
+
+}  // namespace ravine::cpu
