@@ -100,7 +100,7 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
             print(f"{result_text(outcome)} after {outcome.epochs:g} epochs in {duration(outcome.seconds)}")
             print(f"run folder: {outcome.path}")
             print(f"next: ravine evaluate {short(outcome.path)}")
-            print(f"      ravine predict {short(outcome.path)} INPUTS.npy --output predictions.csv")
+            print(f"  or: ravine predict {short(outcome.path)} INPUTS.npy --output predictions.csv")
     if as_json:
         print_json(
             {
