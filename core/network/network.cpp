@@ -97,6 +97,7 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
   if (!plan) {
     plan = std::make_unique<ExecutionPlan>(graph_, *loss_, mode, batch, options_.dtype, *backend_,
                                            ParameterMemory{parameters_->data(), gradients_->data()});
+    if (mode == Mode::training) plan->bind_parameters(looking_ahead_);
   }
   return *plan;
 }
@@ -222,8 +223,9 @@ void Network::look_ahead(Optimizer& optimizer) {
   if (optimizer.look_ahead() == nullptr) return;
   optimizer.begin();
   backend_->parallel([&](Worker& worker) { optimizer.run_look_ahead(worker); });
+  looking_ahead_ = optimizer.look_ahead();
   for (auto& [key, plan] : plans_) {
-    if (key.first == Mode::training) plan->bind_parameters(optimizer.look_ahead());
+    if (key.first == Mode::training) plan->bind_parameters(looking_ahead_);
   }
 }
 
@@ -244,6 +246,7 @@ void Network::step(Optimizer& optimizer) {
   optimizer.prepared().rethrow();
   optimizer.end();
   step_number_ = static_cast<std::uint32_t>(optimizer.step_count());
+  looking_ahead_ = nullptr;
   for (auto& [key, plan] : plans_) {
     if (key.first == Mode::training) plan->bind_parameters(nullptr);
   }

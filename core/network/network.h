@@ -43,11 +43,12 @@ struct TrainingChunk {
   double budget_seconds = 0;                // stop after this time; 0 for no limit
   std::int64_t record_every = 1;            // 0: record nothing
   bool observe_layers = true;
+  double loss_so_far = 0;  // where the sum of the losses begins
 };
 
 struct TrainingResult {
   std::int64_t steps = 0;  // done
-  double loss = 0;         // sum over the rows of these steps
+  double loss = 0;         // loss_so_far, plus the sum over the rows of these steps
   std::int64_t correct = 0;
   std::int64_t rows = 0;
   std::string trouble;  // empty, or what is not finite
@@ -123,7 +124,8 @@ class Network {
   std::uint32_t step_number_ = 0;     // keys the random numbers of training
   ExecutionPlan* by_hand_ = nullptr;  // the plan of the last forward pass
   bool has_loss_ = false;
-  std::mutex mutex_;  // one call at a time
+  const void* looking_ahead_ = nullptr;  // by hand, from look_ahead to step: where training plans read
+  std::mutex mutex_;                     // one call at a time
 };
 
 }  // namespace ravine

@@ -16,6 +16,7 @@ class TrainingLoop {
         chunk_(chunk),
         plan_(network.plan(Mode::training, chunk.batch)),
         start_(std::chrono::steady_clock::now()) {
+    result_.loss = chunk.loss_so_far;
     const auto element = static_cast<std::int64_t>(size_of(network.options_.dtype));
     input_bytes_ = chunk.batch * network.graph_.input.elements() * element;
     target_bytes_ = chunk.batch * (network.loss_->target_kind() == TargetKind::labels

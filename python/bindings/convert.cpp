@@ -20,7 +20,7 @@ Value to_value(const py::handle& given, const std::string& key) {
   if (py::hasattr(given, "__index__")) return given.attr("__index__")().cast<std::int64_t>();
   if (py::hasattr(given, "__float__")) return given.attr("__float__")().cast<double>();
   throw Error(ErrorCode::invalid_parameter, "expected a number, true or false, text or a table, got " +
-                                                py::str(py::type::of(given)).cast<std::string>())
+                                                py::type::of(given).attr("__name__").cast<std::string>())
       .at_key(key);
 }
 

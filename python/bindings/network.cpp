@@ -98,7 +98,7 @@ TrainingResult train(
     Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
     std::int64_t batch_size,
     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
-    double budget_seconds, std::int64_t record_every, bool observe_layers) {
+    double budget_seconds, std::int64_t record_every, bool observe_layers, double loss_so_far) {
   std::int64_t rows = 0;
   TrainingChunk chunk;
   chunk.inputs = checked_inputs(network, inputs, &rows);
@@ -114,6 +114,7 @@ TrainingResult train(
   chunk.budget_seconds = budget_seconds;
   chunk.record_every = record_every;
   chunk.observe_layers = observe_layers;
+  chunk.loss_so_far = loss_so_far;
   std::vector<double> settings(static_cast<std::size_t>(chunk.steps) * schedule.size());
   for (const auto& [name, values] : schedule) {
     if (values.ndim() != 1 || values.shape(0) != chunk.steps) {
@@ -178,10 +179,17 @@ py::list layers(const Network& network) {
   return rows;
 }
 
+Mode mode_from_name(const std::string& name) {
+  if (name == "training") return Mode::training;
+  if (name == "evaluation") return Mode::evaluation;
+  if (name == "prediction") return Mode::prediction;
+  throw Error(ErrorCode::invalid_parameter,
+              "unknown mode '" + name + "'; use training, evaluation or prediction")
+      .at_key("mode");
+}
+
 py::dict describe(Network& network, const std::string& mode, std::int64_t batch_size) {
-  const Mode chosen = mode == "training"     ? Mode::training
-                      : mode == "evaluation" ? Mode::evaluation
-                                             : Mode::prediction;
+  const Mode chosen = mode_from_name(mode);
   const std::int64_t batch = batch_size > 0 ? batch_size : network.options().batch;
   PlanDescription plan;
   {
@@ -259,7 +267,7 @@ void bind_network(py::module_& module) {
       .def("evaluate", &evaluate, py::arg("inputs"), py::arg("targets"))
       .def("train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
            py::arg("batch_size"), py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0,
-           py::arg("record_every") = 1, py::arg("observe_layers") = true,
+           py::arg("record_every") = 1, py::arg("observe_layers") = true, py::arg("loss_so_far") = 0.0,
            "Many training steps in one call, over batches that lie one behind the other.")
       .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")
       .def_property_readonly("columns", [](Network& network) { return network.columns(); })
@@ -313,8 +321,12 @@ void bind_network(py::module_& module) {
       .def(
           "look_ahead",
           [](Optimizer& optimizer, Network& network) {
-            const py::gil_scoped_release release;
-            network.look_ahead(optimizer);
+            {
+              const py::gil_scoped_release release;
+              network.look_ahead(optimizer);
+            }
+            // The next pass reads the optimizer's buffer.
+            py::cast(network).attr("_looking_ahead") = py::cast(optimizer);
           },
           py::arg("network"),
           "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for "

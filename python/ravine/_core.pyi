@@ -126,6 +126,7 @@ class Network:
         budget_seconds: float = 0.0,
         record_every: int = 1,
         observe_layers: bool = True,
+        loss_so_far: float = 0.0,
     ) -> TrainingResult:
         """Many training steps in one call, over batches that lie one behind the other."""
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -14,6 +14,7 @@ from reference.network import Perceptron, build, randomize
 from ravine import _core
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: `make peers` installs it")
+torch.set_num_threads(1)  # the problems are small, and its idle threads spin
 
 STEPS, BATCH = 50, 16
 

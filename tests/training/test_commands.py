@@ -17,6 +17,7 @@ from ravine.experiment import Experiment
 from ravine.runs import RunFolder, send_command, wait_for_reply
 from ravine.training import checkpoint as checkpoints
 from ravine.training.session import resume_run, train_experiment
+from ravine.training.trainer import Trainer
 
 LONG = ["--set", "training.epochs=100000", "--set", "training.checkpoint_seconds=1000"]
 
@@ -167,16 +168,14 @@ def test_signals_stop_and_resume_to_the_same_bits(
 
 def test_a_signal_before_the_first_step_stops(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     """It must not be forgotten between the start of the session and the start of the loop."""
-    from ravine.training.recorder import Recorder
+    original = Trainer.fit_datasets
 
-    original = Recorder.on_start
-
-    def on_start(self: Any, trainer: Any) -> None:
+    def fit_datasets(self: Any, *arguments: Any, **settings: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        original(self, trainer)
+        return original(self, *arguments, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recorder, "on_start", on_start)
+        patch.setattr(Trainer, "fit_datasets", fit_datasets)
         outcome = train_experiment(experiment(), parent=tmp_path)
     assert outcome.state == "stopped"
     assert outcome.step == 0
@@ -299,7 +298,7 @@ def test_a_batch_size_changed_in_the_file_is_found(
     experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def listener(progress: Any) -> None:
-        if progress.step == 2:
+        if progress.state == "training" and progress.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("ravine.training.trainer.CONTROL_SECONDS", 1e-9)

@@ -15,7 +15,7 @@ import pytest
 
 from ravine.errors import RunError
 from ravine.experiment import Experiment
-from ravine.runs import RunFolder, files
+from ravine.runs import RunFolder, RunWriter, files
 from ravine.training import checkpoint as checkpoints
 from ravine.training.session import resume_run, train_experiment
 
@@ -145,3 +145,27 @@ def test_a_log_that_cannot_be_written(experiment: Callable[..., Experiment], tmp
         resume_run(outcome.path, overrides=["training.epochs=2"])
     log.rmdir()
     assert resume_run(outcome.path).step == 44
+
+
+def test_a_disk_that_fails_at_the_very_end(
+    experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last step, while the test metrics are recorded: the reason is kept, resume ends the run."""
+    original = RunWriter.record_evaluation
+
+    def record_evaluation(self: RunWriter, step: int, epoch: float, split: str, metrics: Any) -> None:
+        if split == "test":
+            raise RunError("cannot be written: database or disk is full", file=self.path)
+        original(self, step, epoch, split, metrics)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "record_evaluation", record_evaluation)
+        with pytest.raises(RunError, match="disk is full"):
+            train_experiment(experiment(), parent=tmp_path)
+    with RunFolder.open(tmp_path / "run").reader() as reader:
+        assert reader.state().state == "crashed"
+        assert "disk is full" in reader.state().reason
+    unbroken = train_experiment(experiment(), parent=tmp_path / "unbroken")
+    resumed = resume_run(tmp_path / "run")
+    assert resumed.metrics == unbroken.metrics
+    assert resumed.sha256 == unbroken.sha256

@@ -220,6 +220,15 @@ class RunWriter:
         with schema.database_errors(self.path, "cannot be read"):
             return [schema.command_of(row) for row in self._connection.execute(query, (int(step),))]
 
+    def take(self, command: Command, step: int, seconds: float, reply: str = "") -> None:
+        """Records that a command was obeyed, as an event and for its sender, in one transaction."""
+        event = (int(step), float(seconds), command.kind, schema.encoded(dict(command.payload)))
+        with self._writing():
+            self._connection.execute(
+                "INSERT INTO events(step, seconds, kind, payload) VALUES (?, ?, ?, ?)", event
+            )
+            self._answer(command.id, step, "done", reply)
+
     def acknowledge(self, command_id: int, step: int, status: str = "done", reply: str = "") -> None:
         """Tells the sender what became of a command.
 
@@ -232,10 +241,13 @@ class RunWriter:
         if status not in ("done", "refused"):
             raise ValueError(f"expected 'done' or 'refused', got {status!r}")
         with self._writing():
-            self._connection.execute(
-                "UPDATE commands SET taken_step = ?, status = ?, reply = ? WHERE id = ?",
-                (int(step), status, reply, int(command_id)),
-            )
+            self._answer(command_id, step, status, reply)
+
+    def _answer(self, command_id: int, step: int, status: str, reply: str) -> None:
+        self._connection.execute(
+            "UPDATE commands SET taken_step = ?, status = ?, reply = ? WHERE id = ?",
+            (int(step), status, reply, int(command_id)),
+        )
 
     def truncate_after(self, step: int) -> None:
         """Forgets what was recorded after a step, so that a resumed record equals an unbroken one.

@@ -202,8 +202,7 @@ class Recorder(Callback):
                 self.writer.acknowledge(command.id, step, "refused", str(error))
                 continue
             self.write()
-            self.writer.record_event(step, trainer.position.seconds, command.kind, command.payload)
-            self.writer.acknowledge(command.id, step, "done", reply)
+            self.writer.take(command, step, trainer.position.seconds, reply)
 
     def _take(self, trainer: Trainer, command: Command) -> str:
         kind, payload = command.kind, command.payload

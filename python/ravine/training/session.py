@@ -154,10 +154,8 @@ def build(experiment: Experiment, parts: DataParts) -> Trainer:
             seed=experiment.seed,
         )
     except InputError as error:
-        sections = {
-            "device": "compute", "threads": "compute", "dtype": "compute",
-            "batch_size": "training", "name": "model",
-        }  # fmt: skip
+        sections = dict.fromkeys(("device", "threads", "dtype"), "compute")
+        sections |= {"batch_size": "training", "name": "model"}
         key = f"{sections[error.key]}.{error.key}" if error.key in sections else error.key
         raise type(error)(error.message, key=key, layer=error.layer) from None
     _check_task(network, parts)
@@ -340,6 +338,11 @@ def _run(
                 evaluate_every=training.evaluate_every,
                 position=position,
             )
+            finished = trainer.position.epoch >= training.epochs
+            if finished and parts.test is not None:
+                metrics = trainer.network.evaluate(parts.test.inputs, parts.test.targets)
+                recorder.record_evaluation(trainer, "test", metrics)
+            writer.set_state("finished" if finished else "stopped")
         except RavineError as error:
             with contextlib.suppress(RavineError):
                 _log(run, str(error))
@@ -352,12 +355,7 @@ def _run(
             with contextlib.suppress(RavineError):
                 writer.set_state("crashed", repr(error))
             raise
-    finished = trainer.position.epoch >= training.epochs
-    if finished and parts.test is not None:
-        metrics = trainer.network.evaluate(parts.test.inputs, parts.test.targets)
-        recorder.record_evaluation(trainer, "test", metrics)
     state = "finished" if finished else "stopped"
-    writer.set_state("finished" if finished else "stopped")
     _log(run, f"{state} at step {trainer.position.step}")
     if reporter is not None:
         reporter.report(trainer, state, epoch_ended=True)

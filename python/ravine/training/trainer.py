@@ -49,8 +49,7 @@ class Position:
         """Means over the batches of the epoch that runs."""
         if self.rows == 0:
             return {}
-        # The sum was taken in chunks whose lengths depend on the clock; float32 hides the last bits.
-        metrics = {"loss": float(np.float32(self.loss / self.rows))}
+        metrics = {"loss": self.loss / self.rows}
         if classifies:
             metrics["accuracy"] = self.correct / self.rows
         return metrics
@@ -305,6 +304,7 @@ class Trainer:
             chunk.targets,
             batch_size=len(chunk.inputs) // steps,
             schedule=self._scheduled(position.step, steps),
+            loss_so_far=position.loss,
             budget_seconds=CONTROL_SECONDS,
             record_every=self.record_every,
             observe_layers=self.observe_layers,
@@ -314,7 +314,7 @@ class Trainer:
         position.batch += result.steps
         position.step += result.steps
         position.rows += result.rows
-        position.loss += result.loss
+        position.loss = result.loss  # a running sum: its bits do not depend on when control came back
         position.correct += result.correct
         if result.steps:
             self.step_seconds = elapsed / result.steps
