@@ -43,7 +43,7 @@ struct RunContext {
 };
 
 // Moments of a layer's output.
-struct Moments {
+struct OutputMoments {
   double mean = 0;
   double variance = 0;
   double zeros = 0;  // fraction
@@ -54,7 +54,7 @@ struct Measurements {
   double loss = 0;           // sum over the rows
   std::int64_t correct = 0;  // rows whose largest output is the label
   std::int64_t correct_top5 = 0;
-  std::vector<Moments> layers;           // per observed layer
+  std::vector<OutputMoments> layers;           // per observed layer
   std::vector<double> gradient_squares;  // per parameter
 };
 
@@ -100,14 +100,13 @@ struct UpdateBuffers {
   void* gradients;
   void* look_ahead;  // nullptr unless the rule looks ahead
   std::vector<void*> slots;
+  std::vector<std::shared_ptr<void>> owners;  // what keeps these buffers alive
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
-  virtual void copy_to_device(void* target, const void* source, std::size_t bytes) = 0;
-  virtual void copy_to_host(void* target, const void* source, std::size_t bytes) = 0;
   // Prepares the program. The caller binds every tensor that is no alias before the first run.
   virtual std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) = 0;
   virtual std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,

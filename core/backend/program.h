@@ -94,11 +94,13 @@ struct ColumnSum {
   Observation observe = {};
 };
 
-// Loss of a row: log sum exp(logits) - logits[label]; gradient (softmax - one hot) / batch.
+// Loss of a row: log sum exp(logits) - sum of target times logits; gradient (softmax - target) / batch; the
+// target is (1 - label_smoothing) one hot + label_smoothing / columns.
 struct SoftmaxCrossEntropy {
   TensorId logits;
   TensorId labels;
   TensorId gradient;  // no_tensor in evaluation
+  double label_smoothing = 0;
 };
 
 // Loss of a row: the mean of the rule over its elements; gradient divided by batch and elements.

@@ -1,10 +1,18 @@
 #include "base/shape.h"
 
+#include "base/errors.h"
+
 namespace ravine {
 
 std::int64_t Shape::elements() const {
   std::int64_t product = 1;
-  for (std::int64_t extent : extents_) product *= extent;
+  constexpr std::int64_t most = std::int64_t{1} << 40;
+  for (std::int64_t extent : extents_) {
+    if (extent > 0 && product > most / extent) {
+      throw Error(ErrorCode::shape_mismatch, "a tensor of shape " + to_string() + " has too many values");
+    }
+    product *= extent;
+  }
   return product;
 }
 

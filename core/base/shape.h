@@ -19,7 +19,7 @@ class Shape {
   std::int64_t back() const { return extents_.back(); }
   const std::vector<std::int64_t>& extents() const { return extents_; }
 
-  // The number of elements; 1 for a scalar.
+  // The number of elements; 1 for a scalar. Throws Error(shape_mismatch) beyond 2^40.
   std::int64_t elements() const;
   // The same shape behind a leading batch extent.
   Shape with_batch(std::int64_t batch) const;

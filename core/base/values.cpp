@@ -48,4 +48,10 @@ const Component& Values::component(std::string_view name) const {
   return **component;
 }
 
+const std::vector<double>& Values::numbers(std::string_view name) const {
+  const auto* numbers = std::get_if<std::vector<double>>(&at(name));
+  if (numbers == nullptr) fail(name, "a list of numbers");
+  return *numbers;
+}
+
 }  // namespace ravine

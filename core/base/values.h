@@ -7,14 +7,15 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace ravine {
 
 struct Component;
 
 // A setting's value. An integer is accepted wherever a real number is asked for.
-using Value =
-    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::shared_ptr<const Component>>;
+using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string,
+                           std::shared_ptr<const Component>, std::vector<double>>;
 
 // Settings by name. Defaults were filled in by the catalog: a name that is missing here is a fault of ours.
 class Values {
@@ -28,6 +29,7 @@ class Values {
   bool boolean(std::string_view name) const;
   const std::string& text(std::string_view name) const;
   const Component& component(std::string_view name) const;
+  const std::vector<double>& numbers(std::string_view name) const;
 
   const std::map<std::string, Value, std::less<>>& all() const { return values_; }
 

@@ -46,6 +46,8 @@ std::string_view name_of(Kind kind) {
       return "initializer";
     case Kind::optimizer:
       return "optimizer";
+    case Kind::schedule:
+      return "schedule";
   }
   return "";
 }
@@ -56,7 +58,7 @@ Kind kind_from_name(std::string_view name) {
   }
   throw Error(ErrorCode::invalid_parameter,
               "the catalog has no kind '" + std::string(name) +
-                  "'; kinds are layer, activation, loss, initializer, optimizer")
+                  "'; kinds are layer, activation, loss, initializer, optimizer, schedule")
       .at_key("kind");
 }
 
@@ -72,6 +74,8 @@ std::string_view name_of(Type type) {
       return "choice";
     case Type::component:
       return "component";
+    case Type::numbers:
+      return "numbers";
   }
   return "";
 }
@@ -92,8 +96,8 @@ std::string Range::to_string() const {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = [] {
     std::vector<Entry> joined;
-    for (auto table :
-         {layer_entries, activation_entries, loss_entries, initializer_entries, optimizer_entries}) {
+    for (auto table : {layer_entries, activation_entries, loss_entries, initializer_entries,
+                       optimizer_entries, schedule_entries}) {
       std::vector<Entry> part = table();
       std::move(part.begin(), part.end(), std::back_inserter(joined));
     }

@@ -1,6 +1,6 @@
-// The only vocabulary: every layer, activation, loss, initializer and optimizer, with its parameters.
-// Bindings, experiment files, forms, documentation and contract tests read these tables; nothing repeats
-// them.
+// The only vocabulary: every layer, activation, loss, initializer, optimizer and schedule, with its
+// parameters. Bindings, experiment files, forms, documentation and contract tests read these tables; nothing
+// repeats them.
 #pragma once
 
 #include <limits>
@@ -13,14 +13,14 @@
 
 namespace ravine::catalog {
 
-enum class Kind { layer, activation, loss, initializer, optimizer };
+enum class Kind { layer, activation, loss, initializer, optimizer, schedule };
 
-inline constexpr Kind kinds[] = {Kind::layer, Kind::activation, Kind::loss, Kind::initializer,
-                                 Kind::optimizer};
+inline constexpr Kind kinds[] = {Kind::layer,       Kind::activation, Kind::loss,
+                                 Kind::initializer, Kind::optimizer,  Kind::schedule};
 std::string_view name_of(Kind kind);
 Kind kind_from_name(std::string_view name);
 
-enum class Type { real, integer, boolean, choice, component };
+enum class Type { real, integer, boolean, choice, component, numbers };
 std::string_view name_of(Type type);
 
 struct Range {
@@ -42,6 +42,7 @@ struct Parameter {
   Kind component = Kind::initializer;
   std::string unit = {};
   std::string help = {};
+  std::string reason = {};  // why no value outside the range is taken, where that needs saying
 
   bool required() const { return std::holds_alternative<std::monostate>(default_value); }
 };
@@ -53,6 +54,10 @@ struct Entry {
   std::string formula;
   std::string reference;
   std::vector<Parameter> parameters;
+  // Of a schedule: whether its steps satisfy Robbins and Monro's conditions, and when.
+  std::string robbins_monro = {};
+  // Of an optimizer: it compares gradients of one step with those of another, and wants those of all samples.
+  bool full_batch = false;
 };
 
 // All entries, by kind, in the order of the tables.
@@ -62,6 +67,10 @@ const Entry* find(Kind kind, std::string_view name);
 // Checks a component and fills in defaults, nested components too. Throws Error(invalid_parameter) with the
 // dotted key at fault.
 Component resolve(Kind kind, const Component& given);
+
+// Throws Error(invalid_parameter) unless a number of an optimizer (or "l2", "clip_norm") may have this value.
+void check_number(const Component& optimizer, const std::string& name, double value);
+void check_regularization(double l2, double clip_norm);
 
 // A layer; the name of an activation is accepted too and means an activation layer of that function.
 Component resolve_layer(const Component& given);
@@ -78,5 +87,6 @@ std::vector<Entry> activation_entries();
 std::vector<Entry> loss_entries();
 std::vector<Entry> initializer_entries();
 std::vector<Entry> optimizer_entries();
+std::vector<Entry> schedule_entries();
 
 }  // namespace ravine::catalog

@@ -1,5 +1,6 @@
 // Checks what a user chose against the tables and fills in what was left out.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "base/errors.h"
@@ -30,6 +31,7 @@ std::string described(const Value& value) {
   if (std::holds_alternative<std::string>(value)) return "'" + std::get<std::string>(value) + "'";
   if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value))
     return "'" + (*component)->name + "'";
+  if (std::holds_alternative<std::vector<double>>(value)) return "a list";
   return "nothing";
 }
 
@@ -57,7 +59,8 @@ Value check_number(const Parameter& parameter, const Value& value) {
                                     parameter.range.to_string() + "), got " + described(value));
   }
   if (!std::isfinite(number) || !parameter.range.contains(number)) {
-    throw wrong(parameter.name, "must be " + parameter.range.to_string() + ", got " + described(value));
+    throw wrong(parameter.name, "must be " + parameter.range.to_string() + ", got " + described(value) +
+                                    (parameter.reason.empty() ? "" : "; " + parameter.reason));
   }
   return whole ? value : Value(number);
 }
@@ -78,6 +81,22 @@ Value check_component(const Parameter& parameter, const Value& value) {
     throw error.at_key(error.key().empty() || error.key() == "type" ? parameter.name
                                                                     : parameter.name + "." + error.key());
   }
+}
+
+// A list of numbers that grow, at least one.
+Value check_numbers(const Parameter& parameter, const Value& value) {
+  const auto* numbers = std::get_if<std::vector<double>>(&value);
+  if (numbers == nullptr || numbers->empty()) {
+    throw wrong(parameter.name,
+                "expected a list of numbers (" + parameter.range.to_string() + "), got " + described(value));
+  }
+  for (double number : *numbers) check_number(parameter, number);
+  for (std::size_t i = 1; i < numbers->size(); ++i) {
+    if ((*numbers)[i] > (*numbers)[i - 1]) continue;
+    throw wrong(parameter.name, "must grow, but " + described((*numbers)[i]) + " comes after " +
+                                    described((*numbers)[i - 1]));
+  }
+  return value;
 }
 
 Value check(const Parameter& parameter, const Value& value) {
@@ -101,6 +120,8 @@ Value check(const Parameter& parameter, const Value& value) {
     }
     case Type::component:
       return check_component(parameter, value);
+    case Type::numbers:
+      return check_numbers(parameter, value);
   }
   return value;
 }
@@ -132,6 +153,24 @@ Component resolve(Kind kind, const Component& given) {
   return resolved;
 }
 
+void check_number(const Component& optimizer, const std::string& name, double value) {
+  Range range;
+  if (name == "l2" || name == "clip_norm") range.low = 0;
+  if (const Entry* entry = find(Kind::optimizer, optimizer.name)) {
+    for (const Parameter& parameter : entry->parameters) {
+      if (parameter.name == name) range = parameter.range;
+    }
+  }
+  if (std::isfinite(value) && range.contains(value)) return;
+  throw wrong(name, "must be " + (std::isfinite(value) ? range.to_string() : std::string("a finite number")) +
+                        ", got " + described(value));
+}
+
+void check_regularization(double l2, double clip_norm) {
+  check_number({}, "l2", l2);
+  check_number({}, "clip_norm", clip_norm);
+}
+
 Component resolve_layer(const Component& given) {
   if (find(Kind::layer, given.name) != nullptr) return resolve(Kind::layer, given);
   if (find(Kind::activation, given.name) != nullptr) {
@@ -149,8 +188,13 @@ void add_layer(NetworkSpec& spec, const Component& given, const std::string& nam
   int position = 1;
   for (const LayerSpec& layer : spec.layers) position += layer.component.name == resolved.name ? 1 : 0;
   std::string chosen = name.empty() ? resolved.name + "_" + std::to_string(position) : name;
-  if (chosen.find('.') != std::string::npos) {
-    throw wrong("name", "a layer's name must not contain a full stop, got '" + chosen + "'");
+  const bool is_plain = std::all_of(chosen.begin(), chosen.end(), [](unsigned char letter) {
+    return std::isalnum(letter) != 0 || letter == '_' || letter == '-';
+  });
+  if (!is_plain || chosen == "optimizer" || chosen == "preprocessing") {
+    throw wrong("name",
+                "a layer's name is made of letters, digits, '_' and '-', and is neither 'optimizer' nor "
+                "'preprocessing', which checkpoints use");
   }
   spec.layers.push_back({std::move(chosen), std::move(resolved)});
 }

@@ -14,6 +14,11 @@ class Loss {
  public:
   virtual ~Loss() = default;
   virtual TargetKind target_kind() const = 0;
+  // Whether there is a share of right answers to report.
+  virtual bool has_accuracy() const { return target_kind() == TargetKind::labels; }
+  // Throws Error(invalid_parameter) with the first target that the loss has no meaning for. `columns` is the
+  // number of values a row; labels are checked by the network, which knows the classes.
+  virtual void check_values(const void*, DType, std::int64_t /* count */, std::int64_t /* columns */) const {}
   // Throws Error(shape_mismatch) where the network's output cannot be compared with such targets.
   virtual void check_output(const Shape& output) const = 0;
   // Adds the loss of `prediction`; `gradient` is no_tensor where only the value is wanted.

@@ -1,4 +1,6 @@
-// -log softmax(z)[label], through log sum exp; the network's last layer gives the logits z.
+// -log softmax(z)[label], through log sum exp; the network's last layer gives the logits z. With label
+// smoothing s the cross entropy to the distribution (1 - s) one hot + s / classes (C. Szegedy et al., CVPR
+// 2016).
 #include "base/errors.h"
 #include "losses/loss.h"
 
@@ -7,6 +9,9 @@ namespace {
 
 class SoftmaxCrossEntropyLoss final : public Loss {
  public:
+  explicit SoftmaxCrossEntropyLoss(const Values& settings)
+      : label_smoothing_(settings.real("label_smoothing")) {}
+
   TargetKind target_kind() const override { return TargetKind::labels; }
 
   void check_output(const Shape& output) const override {
@@ -19,7 +24,7 @@ class SoftmaxCrossEntropyLoss final : public Loss {
   }
 
   void add(Program& program, TensorId prediction, TensorId targets, TensorId gradient) const override {
-    program.add(SoftmaxCrossEntropy{prediction, targets, gradient});
+    program.add(SoftmaxCrossEntropy{prediction, targets, gradient, label_smoothing_});
   }
 
   TensorId add_link(Program& program, TensorId prediction) const override {
@@ -29,12 +34,15 @@ class SoftmaxCrossEntropyLoss final : public Loss {
     program.add(Softmax{prediction, probabilities});
     return probabilities;
   }
+
+ private:
+  double label_smoothing_;
 };
 
 }  // namespace
 
-std::unique_ptr<Loss> make_softmax_cross_entropy(const Component&) {
-  return std::make_unique<SoftmaxCrossEntropyLoss>();
+std::unique_ptr<Loss> make_softmax_cross_entropy(const Component& component) {
+  return std::make_unique<SoftmaxCrossEntropyLoss>(component.values);
 }
 
 }  // namespace ravine

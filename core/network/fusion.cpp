@@ -23,7 +23,7 @@ std::vector<int> readers(const LoweredProgram& lowered) {
 bool merge(Product& product, const Operation& next) {
   if (product.activation || product.activation_gradient) return false;
   if (const auto* activation = std::get_if<Activation>(&next);
-      activation && activation->input == product.output) {
+      activation && activation->input == product.output && product.observe.layer < 0) {
     product.activation = activation->rule;
     product.output = activation->output;
     product.observe = activation->observe;

@@ -54,7 +54,7 @@ LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64
     LayerContext context = context_of(lowered, graph.layers[i], index, training);
     forwarded.push_back(graph.layers[i].layer->forward(context, tensor));
     tensor = forwarded.back().output;
-    observe(program, tensor, index);
+    if (training) observe(program, tensor, index);
   }
   lowered.output = tensor;
 

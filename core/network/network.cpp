@@ -17,7 +17,8 @@ int choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& o
   const LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
   double flops = 0;
   for (const Step& step : lowered.program.steps) flops += flops_of(step.operation, lowered.program);
-  return std::clamp(static_cast<int>(flops / flops_per_worker), 1, available_processors());
+  const double most = available_processors();
+  return static_cast<int>(std::clamp(flops / flops_per_worker, 1.0, most));
 }
 
 // The layers whose output some operation measures.
@@ -64,7 +65,7 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
       graph_(infer(spec)),
       loss_(make_checked_loss(loss, graph_)),
       backend_(make_backend(options.device, choose_threads(graph_, *loss_, options))),
-      ring_(graph_, loss_->target_kind() == TargetKind::labels, observed_layers(graph_, *loss_, options),
+      ring_(graph_, loss_->has_accuracy(), observed_layers(graph_, *loss_, options),
             options.ring_rows) {
   if (options.batch < 1) {
     throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
@@ -76,7 +77,7 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
 }
 
 void Network::initialize(std::uint64_t seed) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
     const GraphParameter& parameter = graph_.parameters[i];
     const Distribution distribution =
@@ -97,23 +98,31 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
   if (!plan) {
     plan = std::make_unique<ExecutionPlan>(graph_, *loss_, mode, batch, options_.dtype, *backend_,
                                            ParameterMemory{parameters_->data(), gradients_->data()});
-    if (mode == Mode::training) plan->bind_parameters(looking_ahead_);
+    if (mode == Mode::training && looking_ahead_) plan->bind_parameters(looking_ahead_->data());
   }
   return *plan;
 }
 
+Network::Turn::Turn(Network& network) : network_(network), lock_(network.mutex_, std::defer_lock) {
+  if (network_.caller_.load() == std::this_thread::get_id()) {
+    throw Error(ErrorCode::invalid_state, "the network is in the middle of a step; a rule must not call it");
+  }
+  lock_.lock();
+  network_.caller_.store(std::this_thread::get_id());
+}
+
+Network::Turn::~Turn() { network_.caller_.store({}); }
+
 PlanDescription Network::describe(Mode mode, std::int64_t batch) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   const ExecutionPlan& chosen = plan(mode, batch);
   return {chosen.rows(), chosen.flops(), chosen.memory().bytes, chosen.memory().unshared_bytes};
 }
 
 DrainedRows Network::drain() {
-  const std::lock_guard lock(mutex_);
-  const auto rows = static_cast<std::size_t>(ring_.rows());
-  DrainedRows drained{{ring_.steps(), ring_.steps() + rows},
-                      {ring_.values(), ring_.values() + rows * ring_.columns().size()}};
-  ring_.clear();
+  const Turn turn(*this);
+  DrainedRows drained;
+  ring_.drain(drained.steps, drained.values);
   return drained;
 }
 
@@ -125,8 +134,12 @@ void Network::run(ExecutionPlan& plan, std::initializer_list<Section> sections, 
   });
 }
 
-void Network::check_labels(const void* targets, std::int64_t rows) const {
-  if (loss_->target_kind() != TargetKind::labels) return;
+void Network::check_targets(const void* targets, std::int64_t rows) const {
+  if (loss_->target_kind() != TargetKind::labels) {
+    const std::int64_t columns = graph_.output().elements();
+    loss_->check_values(targets, options_.dtype, rows * columns, columns);
+    return;
+  }
   const auto* labels = static_cast<const std::int32_t*>(targets);
   const std::int64_t classes = graph_.output().back();
   for (std::int64_t row = 0; row < rows; ++row) {
@@ -149,7 +162,7 @@ void Network::for_batches(Mode mode, std::int64_t rows, Visit&& visit) {
 }
 
 void Network::forward(const void* input, std::int64_t rows, bool training, void* output) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   has_loss_ = false;
   by_hand_ = nullptr;
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
@@ -175,7 +188,7 @@ void Network::forward(const void* input, std::int64_t rows, bool training, void*
 }
 
 double Network::loss(const void* targets, std::int64_t rows) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   if (by_hand_ == nullptr) {
     throw Error(ErrorCode::invalid_state, "loss needs a forward pass of one batch before it");
   }
@@ -185,7 +198,7 @@ double Network::loss(const void* targets, std::int64_t rows) {
                                                std::to_string(by_hand_->batch()))
         .at_key("targets");
   }
-  check_labels(targets, rows);
+  check_targets(targets, rows);
   by_hand_->bind_targets(targets);
   run(*by_hand_, {Section::loss}, context(true));
   has_loss_ = true;
@@ -193,7 +206,7 @@ double Network::loss(const void* targets, std::int64_t rows) {
 }
 
 void Network::backward(const void* output_gradient) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   if (by_hand_ == nullptr || by_hand_->output_gradient() == nullptr) {
     throw Error(ErrorCode::invalid_state, "backward needs forward(..., training=True) before it");
   }
@@ -203,6 +216,12 @@ void Network::backward(const void* output_gradient) {
   by_hand_->bind_output_gradient(output_gradient);
   run(*by_hand_, {Section::backward}, context(true));
   by_hand_->bind_output_gradient(nullptr);
+  by_hand_ = nullptr;  // the arena has been used again: another backward pass needs another forward pass
+}
+
+void Network::attach_optimizer(Optimizer& optimizer) {
+  const std::lock_guard optimizer_lock(optimizer.mutex());
+  attach(optimizer);
 }
 
 void Network::attach(Optimizer& optimizer) {
@@ -218,19 +237,21 @@ void Network::attach(Optimizer& optimizer) {
 }
 
 void Network::look_ahead(Optimizer& optimizer) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
+  const std::lock_guard optimizer_lock(optimizer.mutex());
   attach(optimizer);
   if (optimizer.look_ahead() == nullptr) return;
   optimizer.begin();
   backend_->parallel([&](Worker& worker) { optimizer.run_look_ahead(worker); });
-  looking_ahead_ = optimizer.look_ahead();
+  looking_ahead_ = optimizer.look_ahead_buffer();
   for (auto& [key, plan] : plans_) {
-    if (key.first == Mode::training) plan->bind_parameters(looking_ahead_);
+    if (key.first == Mode::training) plan->bind_parameters(looking_ahead_->data());
   }
 }
 
 void Network::step(Optimizer& optimizer) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
+  const std::lock_guard optimizer_lock(optimizer.mutex());
   attach(optimizer);
   optimizer.begin();
   if (optimizer.regularization().clip_norm > 0) {
@@ -246,15 +267,16 @@ void Network::step(Optimizer& optimizer) {
   optimizer.prepared().rethrow();
   optimizer.end();
   step_number_ = static_cast<std::uint32_t>(optimizer.step_count());
-  looking_ahead_ = nullptr;
+  looking_ahead_.reset();
   for (auto& [key, plan] : plans_) {
     if (key.first == Mode::training) plan->bind_parameters(nullptr);
   }
 }
 
 Evaluation Network::evaluate(const void* inputs, const void* targets, std::int64_t rows) {
-  const std::lock_guard lock(mutex_);
-  check_labels(targets, rows);
+  const Turn turn(*this);
+  if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows to evaluate").at_key("inputs");
+  check_targets(targets, rows);
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
   const std::int64_t input_bytes = graph_.input.elements() * element;
   const std::int64_t target_bytes = loss_->target_kind() == TargetKind::labels
@@ -278,7 +300,7 @@ Evaluation Network::evaluate(const void* inputs, const void* targets, std::int64
 }
 
 void Network::predict(const void* inputs, std::int64_t rows, void* output) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
   const std::int64_t input_bytes = graph_.input.elements() * element;
   const std::int64_t output_bytes = graph_.output().elements() * element;
@@ -305,7 +327,7 @@ std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, c
   run(plan, {Section::forward}, context(true));
   const Measurements& measured = plan.program().measurements();
   for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
-    const Moments& moments = measured.layers[i];
+    const OutputMoments& moments = measured.layers[i];
     if (!std::isfinite(moments.mean) || !std::isfinite(moments.variance)) {
       return {"the output", graph_.layers[i].name};
     }

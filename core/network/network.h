@@ -1,11 +1,13 @@
 // A network at work: parameters and gradients in one buffer each, and a plan for each mode and batch size.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -82,7 +84,7 @@ class Network {
   std::int64_t rows_by_hand() const { return by_hand_ == nullptr ? 0 : by_hand_->batch(); }
   void look_ahead(Optimizer& optimizer);
   void step(Optimizer& optimizer);
-  void attach(Optimizer& optimizer);
+  void attach_optimizer(Optimizer& optimizer);
 
   Evaluation evaluate(const void* inputs, const void* targets, std::int64_t rows);
   void predict(const void* inputs, std::int64_t rows, void* output);
@@ -104,10 +106,24 @@ class Network {
  private:
   friend class TrainingLoop;
 
+  // Held during every call; refuses a call that a user's rule makes from within a step.
+  class Turn {
+   public:
+    explicit Turn(Network& network);
+    ~Turn();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Network& network_;
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  void attach(Optimizer& optimizer);
   ExecutionPlan& plan(Mode mode, std::int64_t batch);
   RunContext context(bool observe) const;
   void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
-  void check_labels(const void* targets, std::int64_t rows) const;
+  void check_targets(const void* targets, std::int64_t rows) const;
   // Calls visit(plan, first row) for each batch of an array of rows.
   template <typename Visit>
   void for_batches(Mode mode, std::int64_t rows, Visit&& visit);
@@ -124,8 +140,9 @@ class Network {
   std::uint32_t step_number_ = 0;     // keys the random numbers of training
   ExecutionPlan* by_hand_ = nullptr;  // the plan of the last forward pass
   bool has_loss_ = false;
-  const void* looking_ahead_ = nullptr;  // by hand, from look_ahead to step: where training plans read
-  std::mutex mutex_;                     // one call at a time
+  std::shared_ptr<Buffer> looking_ahead_;  // by hand, from look_ahead to step: where training plans read
+  std::mutex mutex_;                       // one call at a time
+  std::atomic<std::thread::id> caller_ = {};
 };
 
 }  // namespace ravine

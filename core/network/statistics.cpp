@@ -33,7 +33,7 @@ StatisticsRing::StatisticsRing(const Graph& graph, bool has_accuracy, const std:
 
 void StatisticsRing::record(const StepRecord& step, const Measurements& measured,
                             const PreparedUpdate& update) {
-  float* value = values_.data() + static_cast<std::size_t>(rows_) * columns_.size();
+  float* value = values_.data() + static_cast<std::size_t>(next_) * columns_.size();
   const auto put = [&](double number) { *value++ = static_cast<float>(number); };
   const auto batch = static_cast<double>(step.batch);
   put(measured.loss / batch);
@@ -42,7 +42,7 @@ void StatisticsRing::record(const StepRecord& step, const Measurements& measured
   put(step.gradient_norm);
   for (const Source& source : sources_) {
     if (source.observed) {
-      const Moments& moments = measured.layers[static_cast<std::size_t>(source.layer)];
+      const OutputMoments& moments = measured.layers[static_cast<std::size_t>(source.layer)];
       constexpr double absent = std::numeric_limits<double>::quiet_NaN();
       put(step.observe_layers ? moments.mean : absent);
       put(step.observe_layers ? moments.variance : absent);
@@ -58,8 +58,20 @@ void StatisticsRing::record(const StepRecord& step, const Measurements& measured
     }
     for (double sum : squares) put(std::sqrt(sum));
   }
-  steps_[static_cast<std::size_t>(rows_)] = step.step;
-  ++rows_;
+  steps_[static_cast<std::size_t>(next_)] = step.step;
+  next_ = (next_ + 1) % capacity_;
+  if (rows_ < capacity_) ++rows_;
+}
+
+void StatisticsRing::drain(std::vector<std::int64_t>& steps, std::vector<float>& values) {
+  const std::size_t columns = columns_.size();
+  for (std::int64_t i = 0; i < rows_; ++i) {
+    const auto row = static_cast<std::size_t>((next_ - rows_ + i + capacity_) % capacity_);
+    steps.push_back(steps_[row]);
+    const auto begin = values_.begin() + static_cast<std::ptrdiff_t>(row * columns);
+    values.insert(values.end(), begin, begin + static_cast<std::ptrdiff_t>(columns));
+  }
+  rows_ = 0;
 }
 
 }  // namespace ravine

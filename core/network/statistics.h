@@ -1,4 +1,5 @@
-// What is recorded of each step: a ring of rows, sized once, that the caller drains.
+// What is recorded of each step: a ring of rows, sized once, that the caller drains; when it is full, new
+// rows take the place of the oldest.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,8 @@ class StatisticsRing {
   StatisticsRing(const Graph& graph, bool has_accuracy, const std::vector<bool>& observed, std::int64_t rows);
 
   const std::vector<std::string>& columns() const { return columns_; }
-  std::int64_t rows() const { return rows_; }
-  bool full() const { return rows_ == capacity_; }
-  const std::int64_t* steps() const { return steps_.data(); }
-  const float* values() const { return values_.data(); }
-  void clear() { rows_ = 0; }
+  // Moves the rows out, the oldest first.
+  void drain(std::vector<std::int64_t>& steps, std::vector<float>& values);
 
   struct StepRecord {
     std::int64_t step;
@@ -42,7 +40,8 @@ class StatisticsRing {
   std::vector<Source> sources_;
   bool has_accuracy_;
   std::int64_t capacity_;
-  std::int64_t rows_ = 0;
+  std::int64_t rows_ = 0;  // that are held
+  std::int64_t next_ = 0;  // where the next one goes
   std::vector<std::int64_t> steps_;
   std::vector<float> values_;
 };

@@ -77,8 +77,7 @@ class TrainingLoop {
         chunk_.budget_seconds > 0 && result_.steps > 0 &&
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() >
             chunk_.budget_seconds;
-    done_ =
-        result_.steps == chunk_.steps || out_of_time || (chunk_.record_every > 0 && network_.ring_.full());
+    done_ = result_.steps == chunk_.steps || out_of_time;
     if (done_) return;
     const std::size_t settings = chunk_.scheduled.size();
     for (std::size_t i = 0; i < settings; ++i) {
@@ -109,10 +108,9 @@ class TrainingLoop {
     result_.correct += measured.correct;
     result_.rows += chunk_.batch;
     if (recorded_) {
-      network_.ring_.record(
-          {optimizer_.step_count(), chunk_.batch, optimizer_.rule().values.real("learning_rate"),
-           gradient_norm_, chunk_.observe_layers},
-          measured, optimizer_.prepared());
+      network_.ring_.record({optimizer_.step_count(), chunk_.batch, optimizer_.learning_rate(),
+                             gradient_norm_, chunk_.observe_layers},
+                            measured, optimizer_.prepared());
     }
   }
 
@@ -132,10 +130,11 @@ class TrainingLoop {
 };
 
 TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
+  const std::lock_guard optimizer_lock(optimizer.mutex());
   attach(optimizer);
   for (const std::string& name : chunk.scheduled) optimizer.check_number(name);  // the loop must not throw
-  check_labels(chunk.targets, chunk.steps * chunk.batch);
+  check_targets(chunk.targets, chunk.steps * chunk.batch);
   by_hand_ = nullptr;
   return TrainingLoop(*this, optimizer, chunk).run();
 }

@@ -1,5 +1,6 @@
 #include "optimizers/optimizer.h"
 
+#include <limits>
 #include <utility>
 
 #include "base/errors.h"
@@ -28,11 +29,12 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   count_ = buffers.count;
   dtype_ = buffers.dtype;
   const std::size_t bytes = static_cast<std::size_t>(count_) * size_of(dtype_);
-  UpdateBuffers update{buffers.parameters, buffers.gradients, nullptr, {}};
+  UpdateBuffers update{buffers.parameters, buffers.gradients, nullptr, {}, {buffers.owner}};
   slots_.clear();
   for (std::size_t slot = 0; slot < traits_.slots.size(); ++slot) {
     slots_.push_back(backend_->allocate(bytes));
     update.slots.push_back(slots_.back()->data());
+    update.owners.push_back(slots_.back());
   }
   look_ahead_.reset();
   if (traits_.looks_ahead) {
@@ -45,11 +47,15 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   step_count_ = 0;
 }
 
+double Optimizer::learning_rate() const {
+  return rule_.values.has("learning_rate") ? rule_.values.real("learning_rate")
+                                           : std::numeric_limits<double>::quiet_NaN();
+}
+
 void Optimizer::check_number(const std::string& name) const {
   if (name == "l2" || name == "clip_norm") return;
   if (rule_.values.has(name)) {
-    const Value& value = rule_.values.at(name);
-    if (std::holds_alternative<double>(value) || std::holds_alternative<std::int64_t>(value)) return;
+    if (std::holds_alternative<double>(rule_.values.at(name))) return;  // whole numbers stay as they are
   }
   throw Error(ErrorCode::invalid_parameter, rule_.name + " has no number '" + name + "' that could be set")
       .at_key(name);

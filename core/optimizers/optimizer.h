@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class Optimizer {
   bool attached_to(const void* parameters) const { return parameters_ == parameters && prepared_ != nullptr; }
 
   const Component& rule() const { return rule_; }
+  // Of the rule; NaN where it has none.
+  double learning_rate() const;
   // A number of the rule, or "l2" or "clip_norm"; takes effect at the next step.
   void set(const std::string& name, double value);
   // Throws Error(invalid_parameter) where `set` has no such number.
@@ -52,12 +55,16 @@ class Optimizer {
   void set_step_count(std::int64_t count) { step_count_ = count; }
 
   const std::vector<std::string>& slot_names() const { return traits_.slots; }
-  void* slot(std::size_t index) { return slots_.at(index)->data(); }
+  const std::shared_ptr<Buffer>& slot(std::size_t index) const { return slots_.at(index); }
   std::int64_t count() const { return count_; }
   DType dtype() const { return dtype_; }
 
   // Where the gradient is to be taken; nullptr where that is the parameters themselves.
   void* look_ahead() { return look_ahead_ ? look_ahead_->data() : nullptr; }
+  const std::shared_ptr<Buffer>& look_ahead_buffer() const { return look_ahead_; }
+
+  // Held by whoever trains with it, so that two networks or threads take turns.
+  std::mutex& mutex() { return mutex_; }
 
   // One step, in three calls: `begin` by one worker, then look_ahead (if there is one) by all; the gradient
   // is computed; `scale` by one worker; `run` by all; `end` by one.
@@ -80,9 +87,10 @@ class Optimizer {
   const void* parameters_ = nullptr;
   std::shared_ptr<void> owner_;
   std::shared_ptr<Backend> backend_;
-  std::vector<std::unique_ptr<Buffer>> slots_;
-  std::unique_ptr<Buffer> look_ahead_;
+  std::vector<std::shared_ptr<Buffer>> slots_;
+  std::shared_ptr<Buffer> look_ahead_;
   std::unique_ptr<PreparedUpdate> prepared_;
+  std::mutex mutex_;
 };
 
 }  // namespace ravine

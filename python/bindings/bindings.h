@@ -19,12 +19,13 @@ void bind_errors(py::module_& module);
 void bind_random(py::module_& module);
 void bind_catalog(py::module_& module);
 void bind_optimizer(py::module_& module);
+void bind_schedule(py::module_& module);
 void bind_custom_rule(py::module_& module);
 void bind_network(py::module_& module);
 void bind_report(py::module_& module);
 
 // A type name, or a dictionary with "type" and settings, to a component and back.
-Component to_component(const py::handle& given, const std::string& key);
+Component to_component(const py::handle& given, const std::string& key, int depth = 0);
 py::object to_python(const Value& value);
 py::dict to_python(const Component& component);
 
@@ -35,6 +36,9 @@ py::dtype to_python(DType dtype);
 // throws with the name of the argument, both shapes, and what to do.
 const void* checked_rows(const py::array& array, DType dtype, const Shape& sample, const std::string& name,
                          std::int64_t* rows);
+
+// What keeps a buffer alive as long as an array that views it.
+py::capsule owner_of(const std::shared_ptr<void>& buffer);
 
 // A writable view of memory that `owner` keeps alive.
 py::array view(void* data, DType dtype, const Shape& shape, const py::handle& owner);

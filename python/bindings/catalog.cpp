@@ -28,13 +28,16 @@ void bind_catalog(py::module_& module) {
       .def_readonly("help", &Parameter::help)
       .def("__repr__", [](const Parameter& p) { return "<Parameter " + p.name + ">"; });
 
-  py::class_<Entry>(module, "Entry", "One layer, activation, loss, initializer or optimizer of the catalog.")
+  py::class_<Entry>(module, "Entry",
+                    "One layer, activation, loss, initializer, optimizer or schedule of the catalog.")
       .def_property_readonly("kind", [](const Entry& e) { return std::string(catalog::name_of(e.kind)); })
       .def_readonly("name", &Entry::name)
       .def_readonly("summary", &Entry::summary)
       .def_readonly("formula", &Entry::formula)
       .def_readonly("reference", &Entry::reference)
       .def_readonly("parameters", &Entry::parameters)
+      .def_readonly("full_batch", &Entry::full_batch)
+      .def_readonly("robbins_monro", &Entry::robbins_monro)
       .def("__repr__", [](const Entry& e) {
         return "<Entry " + std::string(catalog::name_of(e.kind)) + " " + e.name + ">";
       });

@@ -5,7 +5,7 @@
 namespace ravine::bindings {
 namespace {
 
-Value to_value(const py::handle& given, const std::string& key) {
+Value to_value(const py::handle& given, const std::string& key, int depth) {
   if (py::isinstance<py::bool_>(given)) return given.cast<bool>();
   if (py::isinstance<py::int_>(given)) {
     try {
@@ -16,7 +16,15 @@ Value to_value(const py::handle& given, const std::string& key) {
   }
   if (py::isinstance<py::float_>(given)) return given.cast<double>();
   if (py::isinstance<py::str>(given)) return given.cast<std::string>();
-  if (py::isinstance<py::dict>(given)) return std::make_shared<const Component>(to_component(given, key));
+  if (py::isinstance<py::dict>(given))
+    return std::make_shared<const Component>(to_component(given, key, depth + 1));
+  if (py::isinstance<py::list>(given) || py::isinstance<py::tuple>(given)) {
+    try {
+      return given.cast<std::vector<double>>();
+    } catch (const py::cast_error&) {
+      throw Error(ErrorCode::invalid_parameter, "expected numbers in the list").at_key(key);
+    }
+  }
   if (py::hasattr(given, "__index__")) return given.attr("__index__")().cast<std::int64_t>();
   if (py::hasattr(given, "__float__")) return given.attr("__float__")().cast<double>();
   throw Error(ErrorCode::invalid_parameter, "expected a number, true or false, text or a table, got " +
@@ -26,7 +34,8 @@ Value to_value(const py::handle& given, const std::string& key) {
 
 }  // namespace
 
-Component to_component(const py::handle& given, const std::string& key) {
+Component to_component(const py::handle& given, const std::string& key, int depth) {
+  if (depth > 8) throw Error(ErrorCode::invalid_parameter, "the tables are nested too deep").at_key(key);
   if (py::isinstance<py::str>(given)) return {given.cast<std::string>(), {}};
   if (!py::isinstance<py::dict>(given)) {
     throw Error(ErrorCode::invalid_parameter, "expected a name or a table with the key 'type'").at_key(key);
@@ -38,7 +47,7 @@ Component to_component(const py::handle& given, const std::string& key) {
   Component component{table["type"].cast<std::string>(), {}};
   for (const auto& [name, value] : table) {
     const std::string setting = py::str(name);
-    if (setting != "type") component.values.set(setting, to_value(value, setting));
+    if (setting != "type") component.values.set(setting, to_value(value, setting, depth));
   }
   return component;
 }
@@ -99,8 +108,17 @@ const void* checked_rows(const py::array& array, DType dtype, const Shape& sampl
     throw Error(ErrorCode::invalid_parameter, "the array is not contiguous; use numpy.ascontiguousarray")
         .at_key(name);
   }
+  if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+    throw Error(ErrorCode::invalid_parameter, "the array is not aligned in memory; use a copy of it")
+        .at_key(name);
+  }
   *rows = given[0];
   return array.data();
+}
+
+py::capsule owner_of(const std::shared_ptr<void>& buffer) {
+  using Held = std::shared_ptr<void>;
+  return py::capsule(new Held(buffer), [](void* held) { delete static_cast<Held*>(held); });
 }
 
 py::array view(void* data, DType dtype, const Shape& shape, const py::handle& owner) {

@@ -1,9 +1,11 @@
 // An update rule written in Python: a function over flat views of parameters, gradients and state, called by
 // the native loop in the place of a rule of the list.
+#include <cmath>
 #include <exception>
 
 #include "base/errors.h"
 #include "bindings.h"
+#include "catalog/catalog.h"
 #include "optimizers/optimizer.h"
 
 namespace ravine::bindings {
@@ -79,7 +81,10 @@ class PythonUpdate final : public PreparedUpdate {
     const py::gil_scoped_acquire acquire;
     try {
       const Shape shape{static_cast<std::int64_t>(before_.size())};
-      const auto flat = [&](void* data) { return view(data, dtype_of<T>(), shape, py::none()); };
+      // The arrays keep the buffers alive, should the function keep the arrays.
+      const py::capsule owner =
+          owner_of(std::make_shared<std::vector<std::shared_ptr<void>>>(buffers_.owners));
+      const auto flat = [&](void* data) { return view(data, dtype_of<T>(), shape, owner); };
       py::dict state;
       for (std::size_t i = 0; i < slot_names_.size(); ++i)
         state[py::str(slot_names_[i])] = flat(buffers_.slots[i]);
@@ -108,6 +113,12 @@ class PythonUpdate final : public PreparedUpdate {
 std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::string> slots,
                                        const std::map<std::string, double>& settings, double l2,
                                        double clip_norm) {
+  catalog::check_regularization(l2, clip_norm);
+  for (const auto& [name, value] : settings) {
+    if (!std::isfinite(value)) {
+      throw Error(ErrorCode::invalid_parameter, "must be a finite number").at_key(name);
+    }
+  }
   if (slots.size() > 4) {
     throw Error(ErrorCode::invalid_parameter, "a rule has at most 4 state buffers").at_key("slots");
   }

@@ -30,6 +30,7 @@ PYBIND11_MODULE(_core, module) {
   bind_random(module);
   bind_catalog(module);
   bind_optimizer(module);
+  bind_schedule(module);
   bind_custom_rule(module);
   bind_network(module);
   bind_report(module);

@@ -44,6 +44,7 @@ py::array forward(const py::object& self, const py::array& inputs, bool training
     network.forward(data, rows, training, to);
   }
   self.attr("_pass") = py::make_tuple(inputs, output);
+  if (training) output.attr("setflags")(py::arg("write") = false);  // loss and backward read it
   return output;
 }
 
@@ -68,9 +69,9 @@ py::dict evaluate(Network& network, const py::array& inputs, const py::array& ta
   }
   py::dict metrics;
   metrics["loss"] = evaluation.loss;
-  if (network.loss_function().target_kind() == TargetKind::labels && rows > 0) {
+  if (network.loss_function().has_accuracy() && rows > 0) {
     metrics["accuracy"] = static_cast<double>(evaluation.correct) / static_cast<double>(rows);
-    if (network.graph().output().back() > 5) {
+    if (network.loss_function().target_kind() == TargetKind::labels && network.graph().output().back() > 5) {
       metrics["top5"] = static_cast<double>(evaluation.correct_top5) / static_cast<double>(rows);
     }
   }
@@ -124,6 +125,9 @@ TrainingResult train(
     }
     for (std::int64_t step = 0; step < chunk.steps; ++step) {
       settings[static_cast<std::size_t>(step) * schedule.size() + chunk.scheduled.size()] = values.at(step);
+    }
+    for (std::int64_t step = 0; step < chunk.steps; ++step) {
+      catalog::check_number(optimizer.rule(), name, values.at(step));
     }
     chunk.scheduled.push_back(name);
   }
@@ -304,6 +308,8 @@ void bind_network(py::module_& module) {
       .def_property_readonly(
           "classifies",
           [](const Network& n) { return n.loss_function().target_kind() == TargetKind::labels; })
+      .def_property_readonly("has_accuracy",
+                             [](const Network& n) { return n.loss_function().has_accuracy(); })
       .def_property_readonly("dtype",
                              [](const Network& n) { return std::string(name_of(n.options().dtype)); })
       .def_property_readonly("device", [](const Network& n) { return n.options().device.to_string(); })
@@ -316,7 +322,7 @@ void bind_network(py::module_& module) {
   // What an optimizer does to a network; here, because both classes must be known.
   py::reinterpret_borrow<py::class_<Optimizer, std::shared_ptr<Optimizer>>>(module.attr("Optimizer"))
       .def(
-          "attach", [](Optimizer& optimizer, Network& network) { network.attach(optimizer); },
+          "attach", [](Optimizer& optimizer, Network& network) { network.attach_optimizer(optimizer); },
           py::arg("network"), "Allocates the state for a network's parameters.")
       .def(
           "look_ahead",

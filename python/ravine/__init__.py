@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from ravine.experiment import Experiment, load_experiment
     from ravine.model import Sequential
     from ravine.training.history import History
+    from ravine.training.loaded import load_run
     from ravine.training.optimizer import custom_optimizer, make_optimizer
+    from ravine.training.session import resume_run, train_experiment
     from ravine.training.trainer import Callback, Trainer
 
 __all__ = [
@@ -66,9 +68,12 @@ __all__ = [
     "initializers",
     "layers",
     "load_experiment",
+    "load_run",
     "losses",
     "make_optimizer",
     "optimizers",
+    "resume_run",
+    "train_experiment",
 ]
 
 # Loaded when first asked for, so that `ravine --version` need not wait for NumPy.
@@ -81,7 +86,9 @@ _MODULES = {
     "ravine.experiment": ("Experiment", "load_experiment"),
     "ravine.model": ("Sequential",),
     "ravine.training.history": ("History",),
+    "ravine.training.loaded": ("load_run",),
     "ravine.training.optimizer": ("custom_optimizer", "make_optimizer"),
+    "ravine.training.session": ("resume_run", "train_experiment"),
     "ravine.training.trainer": ("Callback", "Trainer"),
 }  # fmt: skip
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}

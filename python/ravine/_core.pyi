@@ -64,6 +64,9 @@ class Entry:
     def reference(self) -> str: ...
     @property
     def parameters(self) -> list[Parameter]: ...
+    @property
+    def full_batch(self) -> bool:
+        """Of an optimizer: it wants the gradient of all samples."""
 
 def catalog(kind: str | None = None) -> list[Entry]:
     """All catalog entries, or those of one kind."""

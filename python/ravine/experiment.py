@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
+import math
 import re
 import tomllib
 import types
@@ -17,6 +17,7 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from ravine import _core
+from ravine.data.files import expanded, unexpanded
 from ravine.data.settings import FIELD_SOURCES, DataSettings
 from ravine.errors import InputError
 from ravine.model import shown, specification
@@ -25,6 +26,7 @@ LARGEST = 2**31 - 1
 Count = Annotated[int, Meta(ge=1, le=LARGEST)]
 Size = Annotated[float, Meta(ge=0, le=1e300)]  # finite
 Table = dict[str, Any]
+CUSTOM = "custom"  # the type of an optimizer whose rule is a Python function
 
 _FILE_FIELDS = ("train_images", "train_labels", "test_images", "test_labels", "file", "test_file")
 EXAMPLES = Path(__file__).parent / "examples"
@@ -180,16 +182,12 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
     except msgspec.ValidationError as error:
         raise _explained(error) from None
     data = experiment.data
-    places = {
-        name: str(base / os.path.expandvars(os.path.expanduser(value)))  # noqa: PTH111 - never raises
-        for name in _FILE_FIELDS
-        if (value := getattr(data, name))
-    }
+    places = {name: str(base / expanded(value)) for name in _FILE_FIELDS if (value := getattr(data, name))}
     return msgspec.structs.replace(
         experiment,
         data=msgspec.structs.replace(data, **places),
         loss=_resolved("loss", experiment.loss),
-        optimizer=_resolved("optimizer", experiment.optimizer),
+        optimizer=_resolved_optimizer(experiment.optimizer),
         model=ModelSettings(layers=_resolved_layers(experiment.model.layers)),
     )
 
@@ -201,6 +199,8 @@ def to_toml(experiment: Experiment) -> str:
     for field, sources in FIELD_SOURCES.items():
         if not data[field] or data["source"] not in sources:
             del data[field]
+        elif field in _FILE_FIELDS:
+            data[field] = unexpanded(data[field])
     return tomli_w.dumps(table)
 
 
@@ -330,6 +330,19 @@ def _resolved(kind: str, component: str | Table) -> Table:
         key = f"{kind}.{shown(error.key)}" if error.key and error.key != kind else kind
         raise InputError(error.message, key=key) from None
     return resolved
+
+
+def _resolved_optimizer(optimizer: str | Table) -> Table:
+    """From the catalog; a rule in Python has numbers that only its function knows."""
+    if isinstance(optimizer, str) or optimizer.get("type") != CUSTOM:
+        return _resolved("optimizer", optimizer)
+    numbers = {name: value for name, value in optimizer.items() if name != "type"}
+    for name, value in {"learning_rate": None, **numbers}.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            given = "is missing" if value is None else f"is {_named(value)}"
+            raise InputError(f"{given}; expected a number", key=f"optimizer.{shown(name)}")
+    return {"type": CUSTOM, **{name: float(value) for name, value in numbers.items()}}
 
 
 def _resolved_layers(layers: Sequence[Table | str]) -> list[Table | str]:

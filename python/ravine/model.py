@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -62,6 +63,8 @@ class Sequential:
             InputError: shapes that do not fit (the layer is named), or a setting out of range.
             DeviceError: the device is not there.
         """
+        whole_number("batch_size", batch_size, 1)
+        whole_number("seed", seed, 0)
         return _core.Network(
             self.specification(input_shape),
             loss,
@@ -93,6 +96,25 @@ def specification(input_shape: Sequence[int], layers: Iterable[Mapping[str, Any]
             key = f"layers.{index}" + (f".{shown(str(error.key))}" if inner else "")
             raise InputError(error.message, key=key) from None
     return spec
+
+
+def whole_number(key: str, value: object, least: int) -> int:
+    """A setting that counts something.
+
+    Raises:
+        InputError: not a whole number, below the least, or above 2^63 - 1.
+
+    Example:
+        >>> whole_number("epochs", 3, 1)
+        3
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"expected a whole number, got {value!r}", key=key) from None
+    if not least <= number < 2**63:
+        raise InputError(f"is {number}, expected at least {least} and below 2^63", key=key)
+    return number
 
 
 def shown(key: str) -> str:

@@ -58,6 +58,7 @@ STRUCT = re.compile(r"^struct (\w+) ", re.MULTILINE)
 OTHER_USES = {
     "core/layers/dense.cpp": "identity means no activation",
     "core/catalog/layers.cpp": "identity is the default activation",
+    "core/losses/elementwise.cpp": "the sigmoid turns logits into probabilities",
     "core/backend/cpu/product.cpp": "identity stands in for a bias without activation",
     "python/ravine/commands/doctor.py": "computes a small network to see whether the core works",
 }

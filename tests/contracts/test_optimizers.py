@@ -28,7 +28,7 @@ def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule
     """Runs the reference; returns theta and the state, named like the slots."""
     rule = reference("optimizer", name)
     state = dict.fromkeys(_core.Optimizer(name).slot_names, np.zeros_like(theta))
-    full = resolved("optimizer", name, settings)
+    full = resolved("optimizer", name, settings) | {"decays": MODEL.decays}
     clipped = 0
     for step in range(steps):
         for key, values in (schedule or {}).items():
@@ -86,21 +86,23 @@ def test_regularization(name, settings, l2, clip_norm):
 def test_schedule(name):
     """Any number of the rule, the L2 factor and the norm to clip at may change from step to step."""
     ramp = np.linspace(1.0, 0.2, STEPS)
-    schedule = {
-        "learning_rate": 0.1 * ramp,
-        "l2": 0.2 * ramp,
-        "clip_norm": np.where(np.arange(STEPS) % 2, 0.2, 0.0),
-    }
+    schedule = {"l2": 0.2 * ramp, "clip_norm": np.where(np.arange(STEPS) % 2, 0.2, 0.0)}
     for parameter in next(e for e in _core.catalog("optimizer") if e.name == name).parameters:
-        if parameter.type == "real" and 0 < parameter.default < 1 and parameter.name not in schedule:
+        if parameter.name == "learning_rate":
+            schedule[parameter.name] = 0.1 * ramp
+        elif parameter.type == "real" and 0 < parameter.default < 1:
             schedule[parameter.name] = parameter.default * np.linspace(0.9, 1.0, STEPS)
     check(name, {}, schedule=schedule)
 
 
 @pytest.mark.parametrize("name", names("optimizer"))
-def test_every_rule_has_a_learning_rate(name):
-    """Recording, schedules and live edits count on it."""
-    assert "learning_rate" in resolved("optimizer", name, {})
+def test_recorded_learning_rate(name):
+    """NaN where a rule has none."""
+    network, x, y = problem()
+    network.train(_core.Optimizer(name), x, y, batch_size=BATCH)
+    recorded = network.drain()[1][:, network.columns.index("learning_rate")]
+    expected = resolved("optimizer", name, {}).get("learning_rate", np.nan)
+    np.testing.assert_array_equal(recorded, np.full(STEPS, expected, np.float32))
 
 
 @pytest.mark.parametrize("name", names("optimizer"))
@@ -115,6 +117,32 @@ def test_biases_do_not_decay(name):
     for key, values in network.parameters.items():
         assert np.array_equal(values, before[key]) == (key not in network.decaying)
     assert network.decaying == ["dense_1.weight", "dense_2.weight"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "value", "reason"),
+    [
+        ("momentum", "momentum", 1.0, "and below 1, got 1.0; at 1 no step is ever forgotten"),
+        ("nesterov", "momentum", 1, "and below 1, got 1; at 1 no step is ever forgotten"),
+        ("adam", "beta2", 1.0, "and below 1, got 1.0; at 1 the running average takes in nothing"),
+        ("adagrad", "learning_rate", -0.1, "at least 0, got -0.1; a negative rate climbs"),
+        ("adagrad", "epsilon", 0.0, "above 0, got 0.0"),
+        ("adadelta_window", "window", 5, "from 1 up to 4, got 5"),
+        ("rprop", "increase", 0.9, "at least 1, got 0.9"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(rule, key, value, reason):
+    with pytest.raises(InputError) as refused:
+        _core.Optimizer({"type": rule, key: value})
+    assert refused.value.key == key
+    assert reason in str(refused.value)
+
+
+def test_whole_numbers_cannot_be_scheduled():
+    network, x, y = problem()
+    optimizer = _core.Optimizer("adadelta_window")
+    with pytest.raises(InputError, match="window"):
+        network.train(optimizer, x, y, batch_size=BATCH, schedule={"window": np.full(STEPS, 3.0)})
 
 
 @pytest.mark.parametrize("name", ["nothing", "damped", "epsilom"])

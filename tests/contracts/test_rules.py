@@ -71,6 +71,8 @@ def test_loss(name, settings, rows, outputs):
             assert metrics["top5"] == np.mean(ranks < 5)
         else:
             assert "top5" not in metrics
+    elif network.has_accuracy:
+        assert metrics["accuracy"] == rule.accuracy(output, y)
 
 
 def test_cross_entropy_of_extreme_logits():

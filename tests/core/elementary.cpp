@@ -89,11 +89,60 @@ TEST_CASE("hyperbolic tangent, float32") {
   CHECK(std::isnan(hyperbolic_tangent(not_a_number)));
 }
 
+TEST_CASE("e^x - 1, float32") {
+  const auto function = [](float x) { return exponential_minus_one(x); };
+  const auto truth = [](double x) { return std::expm1(x); };
+  const double error = largest_error(-100.0f, 88.7228f, function, truth);
+  CAPTURE(error);
+  CHECK(error < 2.5);
+  CHECK(error > 0.4);
+
+  CHECK(exponential_minus_one(0.0f) == 0.0f);
+  CHECK(exponential_minus_one(88.8f) == infinity);
+  CHECK(exponential_minus_one(infinity) == infinity);
+  CHECK(exponential_minus_one(-infinity) == -1.0f);
+  CHECK(exponential_minus_one(-3e38f) == -1.0f);
+  CHECK(std::isnan(exponential_minus_one(not_a_number)));
+  CHECK(std::isfinite(exponential_minus_one(88.7228f)));
+}
+
+TEST_CASE("log(1 + x), float32") {
+  const auto function = [](float x) { return logarithm_one_plus(x); };
+  const auto truth = [](double x) { return std::log1p(x); };
+  const double error = largest_error(-0.99999f, 3e38f, function, truth);
+  CAPTURE(error);
+  CHECK(error < 2.5);
+  CHECK(error > 0.4);
+
+  CHECK(logarithm_one_plus(0.0f) == 0.0f);
+  CHECK(logarithm_one_plus(1.0f) == doctest::Approx(0.6931472).epsilon(1e-7));
+  CHECK(logarithm_one_plus(1e-40f) == 1e-40f);
+  CHECK(logarithm_one_plus(infinity) == infinity);
+  CHECK(std::isnan(logarithm_one_plus(not_a_number)));
+}
+
+TEST_CASE("error function, float32") {
+  const auto function = [](float x) { return error_function(x); };
+  const auto truth = [](double x) { return std::erf(x); };
+  const double error = largest_error(-20.0f, 20.0f, function, truth);
+  CAPTURE(error);
+  CHECK(error < 7.0);
+  CHECK(error > 0.4);
+  over_floats(1e30f, [](float x) { REQUIRE(error_function(-x) == -error_function(x)); });
+  CHECK(error_function(0.0f) == 0.0f);
+  CHECK(error_function(infinity) == doctest::Approx(1.0).epsilon(1e-7));
+  CHECK(error_function(-infinity) == doctest::Approx(-1.0).epsilon(1e-7));
+  CHECK(std::isnan(error_function(not_a_number)));
+}
+
 TEST_CASE("float64 is the C library's, and square roots are exact") {
   over_floats(600.0f, [](float x) {
     const auto wide = static_cast<double>(x);
     REQUIRE(exponential(wide) == std::exp(wide));
     REQUIRE(hyperbolic_tangent(wide) == std::tanh(wide));
+    REQUIRE(exponential_minus_one(wide) == std::expm1(wide));
+    REQUIRE(error_function(wide) == std::erf(wide));
+    if (x >= 0) REQUIRE(logarithm_one_plus(wide) == std::log1p(wide));
     if (x >= 0) {
       REQUIRE(square_root(x) == std::sqrt(x));
       REQUIRE(square_root(wide) == std::sqrt(wide));

@@ -225,7 +225,7 @@ def test_labels_out_of_range_are_named_by_row(folder: Path) -> None:
     assert refused({**IDX, "classes": 3}, folder) == expected
     assert refused(IDX, folder, classes=3) == expected
     digits = refused({"source": "digits"}, folder, classes=5)
-    assert digits == "digits: row 5: label 5 is outside 0..4 (5 classes)"
+    assert digits == "data: row 5: label 5 is outside 0..4 (5 classes)"
 
 
 def test_unequal_files(folder: Path) -> None:

@@ -23,6 +23,7 @@ __global__ void lose(Rule rule, const T* a, const T* y, T* loss) {
 
 template <typename T, typename Rule, std::size_t... Slot>
 __device__ void update_one(const Rule& rule, T* theta, T g, T* slots, std::index_sequence<Slot...>) {
+  if constexpr (requires { &Rule::decay; }) *theta = rule.decay(*theta);
   rule.update(*theta, g, slots[Slot]...);
   if constexpr (requires { &Rule::look_ahead; }) *theta = rule.look_ahead(*theta, slots[Slot]...);
 }

@@ -2,13 +2,14 @@
 
 activation   CASES (settings), forward(x, settings), derivative(x, settings)
 loss         CASES, targets(generator, rows, shape), loss(output, targets, settings), gradient(...),
-             shown(output)
+             shown(output); accuracy(output, targets) where yes or no is the question
 layer        CASES (pairs of settings and input shape), forward(x, parameters, settings, mask_key)
 initializer  CASES, distribution(settings, fan_in, fan_out) -> ("constant", c) | ("uniform", low, high) |
              ("normal", mean, deviation)
-optimizer    CASES, step(theta, gradient, state, settings, t) -> theta; `gradient` is a function of the point
+optimizer    CASES, step(theta, gradient, state, settings, t) -> theta; `gradient` is a function of the point,
+             settings["decays"] is 1 for weights and 0 for biases
 Activations, losses, layers and optimizers also name PyTorch's equivalent, torch_equivalent(torch, ...), or
-say why there is none: WITHOUT_TORCH = "reason".
+say why there is none: WITHOUT_TORCH = "reason". An optimizer's gives None for settings PyTorch does not know.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ import json, sys
 from pathlib import Path
 from ravine.cli import main
 from ravine.data import BatchSource
+from ravine.data.sampler import epoch_order
 from ravine.training.trainer import Trainer
 
 log = open(Path(__file__).with_suffix(".jsonl"), "a")
@@ -36,7 +37,8 @@ given = []
 
 def chunk(self, *arguments):
     result = original_chunk(self, *arguments)
-    given.append(result.indices)
+    first = arguments[1] * self.batch_size
+    given.append(epoch_order(self.seed, arguments[0], len(self.dataset))[first : first + len(result.inputs)])
     return result
 
 def run_steps(self, source, history):

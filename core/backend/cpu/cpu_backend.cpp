@@ -1,4 +1,6 @@
 // The CPU backend: memory, programs as lists of tiled operations, and the team that runs them.
+#include <unistd.h>
+
 #include <cstring>
 #include <new>
 
@@ -15,10 +17,15 @@ namespace {
 class CpuBuffer final : public Buffer {
  public:
   explicit CpuBuffer(std::size_t bytes) : bytes_(bytes) {
-    data_ = ::operator new(bytes == 0 ? 64 : bytes, std::align_val_t{64}, std::nothrow);
+    // The system promises more than it has: a buffer beyond its memory would end the process later.
+    const std::size_t there =
+        static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    data_ =
+        bytes > there ? nullptr : ::operator new(bytes == 0 ? 64 : bytes, std::align_val_t{64}, std::nothrow);
     if (data_ == nullptr) {
-      throw Error(ErrorCode::out_of_memory, "no memory for a buffer of " + std::to_string(bytes) +
-                                                " bytes; use a smaller network or batch");
+      throw Error(ErrorCode::out_of_memory,
+                  "a buffer of " + std::to_string(bytes >> 20) + " MiB is needed, this machine has " +
+                      std::to_string(there >> 20) + " MiB in all; use a smaller network or batch");
     }
     std::memset(data_, 0, bytes);
   }
@@ -94,12 +101,6 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(int threads) : threads_(threads) {}
 
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
-  void copy_to_device(void* target, const void* source, std::size_t bytes) override {
-    std::memcpy(target, source, bytes);
-  }
-  void copy_to_host(void* target, const void* source, std::size_t bytes) override {
-    std::memcpy(target, source, bytes);
-  }
   std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) override {
     return std::make_unique<CpuProgram>(program, layers, parameters, threads_);
   }

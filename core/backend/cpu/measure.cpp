@@ -2,7 +2,7 @@
 
 namespace ravine::cpu {
 
-Moments combine(const std::vector<PartialMoments>& partials) {
+OutputMoments combine(const std::vector<PartialMoments>& partials) {
   double count = 0;
   double mean = 0;
   double spread = 0;  // sum of squared deviations from the mean

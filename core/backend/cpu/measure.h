@@ -9,7 +9,7 @@
 namespace ravine::cpu {
 
 // Combines moments of tiles by Chan, Golub and LeVeque (1983).
-Moments combine(const std::vector<PartialMoments>& partials);
+OutputMoments combine(const std::vector<PartialMoments>& partials);
 
 template <typename T>
 class Observer {

@@ -187,7 +187,7 @@ class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
     this->partial(tile) = kernels<T>().softmax_cross_entropy(
         {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
         this->template at<const std::int32_t>(operation_.labels) + row,
-        this->row_of(operation_.gradient, row), this->gradient_scale_);
+        static_cast<T>(operation_.label_smoothing), this->row_of(operation_.gradient, row), this->gradient_scale_);
   }
 
  private:

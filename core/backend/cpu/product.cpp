@@ -1,6 +1,7 @@
 // A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
 // on each tile while it is in cache.
 #include <algorithm>
+#include <limits>
 
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
@@ -43,6 +44,12 @@ class ProductOperation final : public CpuOperation {
         left_stride_(columns_of(program.tensor(product.left))),
         right_stride_(columns_of(program.tensor(product.right))),
         observer_(product.observe, grid_.tiles) {
+    for (std::int64_t extent : {extents_.m, extents_.n, extents_.k}) {
+      if (extent > std::numeric_limits<std::int32_t>::max()) {
+        throw Error(ErrorCode::shape_mismatch,
+                    "a matrix product over " + std::to_string(extent) + " values is too large");
+      }
+    }
     if (product.activation || product.bias != no_tensor) {
       const Component identity{"identity", {}};
       const Component& rule = product.activation ? *product.activation : identity;

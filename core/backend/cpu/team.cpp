@@ -1,6 +1,7 @@
 #include "backend/cpu/team.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -83,10 +84,21 @@ class FlushToZero {
 #endif
 };
 
+// OpenMP's workers do not survive a fork: a child process works alone, to the same bits.
+bool is_forked_child = false;
+
+bool can_fork_a_team() {
+  static const bool registered = [] {
+    pthread_atfork(nullptr, nullptr, [] { is_forked_child = true; });
+    return true;
+  }();
+  return registered && !is_forked_child;
+}
+
 }  // namespace
 
 void run_team(int threads, const std::function<void(Worker&)>& run) {
-  if (threads == 1) {
+  if (threads == 1 || !can_fork_a_team()) {
     static Barrier alone(1);
     const FlushToZero flush;
     TeamWorker worker(0, 1, alone);

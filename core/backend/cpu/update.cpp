@@ -38,7 +38,8 @@ class CpuUpdate final : public PreparedUpdate {
     rule_ = make_rule<UpdateRules, T>(name_, settings, step);
     for (Tile& tile : tiles_) {
       tile.range.gradient_scale = static_cast<T>(gradient_scale);
-      tile.range.l2 = segments_[tile.segment].decays ? static_cast<T>(l2) : T(0);
+      tile.range.decays = segments_[tile.segment].decays;
+      tile.range.l2 = tile.range.decays ? static_cast<T>(l2) : T(0);
     }
   }
 

@@ -25,9 +25,9 @@ def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
         InputError: missing, damaged, of an unknown format, or an NPZ file in which none can be chosen.
     """
     from ravine.data import npz_names, read_idx, read_npy, read_npz
-    from ravine.data.files import locate, open_regular
+    from ravine.data.files import expanded, locate, open_regular
 
-    path = locate(written, Path())
+    path = locate(expanded(written), Path())
     file, _ = open_regular(path)
     with file:
         start = file.read(6)
@@ -46,8 +46,8 @@ def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
 
 def is_archive(written: str) -> bool:
     """Whether a file is an NPZ archive, which may hold inputs and targets."""
-    from ravine.data.files import locate, open_regular
+    from ravine.data.files import expanded, locate, open_regular
 
-    file, _ = open_regular(locate(written, Path()))
+    file, _ = open_regular(locate(expanded(written), Path()))
     with file:
         return file.read(2) == ZIP

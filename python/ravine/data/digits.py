@@ -37,5 +37,5 @@ def load_digits() -> Dataset:
         arrays["targets"].astype(np.int32),
         classes=10,
         class_names=tuple("0123456789"),
-        name="digits",
+        name="data",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -14,19 +15,39 @@ from ravine.errors import InputError
 DEFLATE_RATIO = 1032
 
 
-def locate(written: str, base_directory: Path) -> Path:
-    """The regular file that a path in an experiment means.
+_VARIABLE = re.compile(r"\$(\$|\w+|\{[^}]*\})")
 
-    `~` and environment variables are expanded, a relative path starts at `base_directory`, and a file is
-    found plain or with `.gz`, whichever is there.
+
+def expanded(written: str) -> str:
+    """A path as a user wrote it, with `~` and environment variables put in; `$$` is a dollar sign.
+
+    A variable or a home folder that does not exist is left as it is written.
+
+    Example:
+        >>> expanded("prices/$$1.npz")
+        'prices/$1.npz'
+    """
+
+    def value(found: re.Match[str]) -> str:
+        return "$" if found[1] == "$" else os.environ.get(found[1].strip("{}"), found[0])
+
+    return os.path.expanduser(_VARIABLE.sub(value, written))  # noqa: PTH111 - never raises
+
+
+def unexpanded(path: str) -> str:
+    """What `expanded` makes this very path of."""
+    return path.replace("$", "$$")
+
+
+def locate(path: str | Path, base_directory: Path) -> Path:
+    """The regular file that a path means, literally.
+
+    A relative path starts at `base_directory`, and a file is found plain or with `.gz`, whichever is there.
 
     Raises:
         InputError: no such file (similar names are offered), or not a regular file.
     """
-    try:
-        path = base_directory / Path(os.path.expandvars(written)).expanduser()
-    except RuntimeError as error:
-        raise InputError("names a home folder that does not exist", file=written) from error
+    path = base_directory / path
     if not path.name:
         raise InputError("is not the path of a file", file=path)
     other = path.with_suffix("") if path.suffix == ".gz" else path.with_name(path.name + ".gz")

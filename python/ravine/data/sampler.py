@@ -44,14 +44,12 @@ class Chunk(NamedTuple):
     Args:
         inputs: [rows, *shape]; batch i of the chunk is rows [i * batch_size, (i + 1) * batch_size).
         targets: int32 [rows] or floating [rows, outputs].
-        first_sample_positions: int64 [batches], where each batch starts in the order of the epoch.
-        indices: int64 [rows], the row of the data set that each sample is.
+        batches: how many there are, at least 1.
     """
 
     inputs: Array
     targets: Array
-    first_sample_positions: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    batches: int
 
 
 class BatchSource:
@@ -154,5 +152,4 @@ class BatchSource:
         targets = self._targets[self._turn][: len(indices)]
         gather_rows(self.dataset.inputs, indices, inputs, self.threads)
         gather_rows(self.dataset.targets, indices, targets, self.threads)
-        positions = np.arange(first_batch, first_batch + batches, dtype=np.int64) * self.batch_size
-        return Chunk(inputs, targets, positions, indices)
+        return Chunk(inputs, targets, batches)

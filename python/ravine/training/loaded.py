@@ -16,6 +16,7 @@ from ravine.experiment import Experiment, load_experiment
 from ravine.model import specification
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
+from ravine.training.evaluation import evaluate
 from ravine.training.snapshot import restore_parameters, restore_transform
 
 
@@ -58,11 +59,14 @@ class LoadedRun:
         if self.network.classifies:
             dataset.require_classes(outputs)
         values = dataset.targets if self.network.classifies else dataset.targets.astype(self.network.dtype)
-        return self.network.evaluate(self._prepared(dataset.inputs), values)
+        inputs = self._prepared(dataset.inputs)
+        return self.evaluate_prepared(Dataset(inputs, values, dataset.classes, name=dataset.name))
 
     def evaluate_prepared(self, dataset: Dataset) -> dict[str, float]:
         """Loss and metrics for a split that was loaded with the run's experiment."""
-        return self.network.evaluate(dataset.inputs, dataset.targets)
+        metrics = evaluate(self.network, dataset)
+        assert metrics is not None  # nothing is there to give it up
+        return metrics
 
     def _prepared(self, inputs: NDArray[Any]) -> NDArray[Any]:
         expected = tuple(self.network.input_shape)

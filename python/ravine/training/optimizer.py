@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ravine import _core
 from ravine.components import Component
+from ravine.errors import InputError
 
 Array = NDArray[np.floating[Any]]
 UpdateFunction = Callable[[Array, Array, dict[str, Array], Mapping[str, float], int], None]
@@ -25,11 +27,21 @@ def make_optimizer(
         l2: lambda of lambda/2 sum w^2 over the weights, at least 0.
         clip_norm: largest norm of the whole gradient; 0 does not clip.
 
+    Raises:
+        InputError: no such rule, a setting out of range, or `l2` or `clip_norm` beside an optimizer, which has
+            its own.
+
     Example:
         >>> make_optimizer("adam", l2=1e-4).settings["beta1"]
         0.9
     """
     if isinstance(rule, _core.Optimizer):
+        for name, value in (("l2", l2), ("clip_norm", clip_norm)):
+            if value != 0:
+                raise InputError(
+                    f"is {value}, but the optimizer is made already and has its own; give it where it is made",
+                    key=name,
+                )
         return rule
     return _core.Optimizer(rule, l2=l2, clip_norm=clip_norm)
 
@@ -53,6 +65,10 @@ def custom_optimizer(
         l2, clip_norm: as in `make_optimizer`; both are applied to the gradients before the call.
         settings: numbers that the rule reads; `learning_rate` is required. All can be scheduled and edited.
 
+    Raises:
+        InputError: no `learning_rate`, a setting that is not finite, a negative `l2` or `clip_norm`, or too
+            many slots.
+
     Example:
         >>> def momentum(parameters, gradients, state, settings, step):
         ...     state["velocity"] *= settings["momentum"]
@@ -61,5 +77,11 @@ def custom_optimizer(
         >>> custom_optimizer(momentum, slots=["velocity"], learning_rate=0.1, momentum=0.9).slot_names
         ['velocity']
     """
+    for name, value in (("l2", l2), ("clip_norm", clip_norm)):
+        if not 0 <= value <= 1e300:
+            raise InputError(f"must be at least 0, got {value}", key=name)
     numbers = {name: float(value) for name, value in settings.items()}
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise InputError(f"expected a number, got {number}", key=name)
     return _core.custom_rule(function, slots=list(slots), settings=numbers, l2=l2, clip_norm=clip_norm)

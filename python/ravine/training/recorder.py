@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravine.data import DataParts
 from ravine.errors import CheckpointError, InputError
+from ravine.experiment import CUSTOM
 from ravine.runs import Command, RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.history import EvaluationRecord
 from ravine.training.snapshot import copied, snapshot
-from ravine.training.trainer import CONTROL_SECONDS, Callback, Trainer
+from ravine.training.trainer import CONTROL_SECONDS, Callback, Position, Trainer
 
 WRITE_SECONDS = 0.25  # recorded steps reach the database at least so often
 
@@ -48,32 +50,41 @@ class Recorder(Callback):
         ] = []
         self._last_write = time.monotonic()
         self._last_checkpoint = time.monotonic()
-        self._saved_step = -1
+        self._saved: tuple[int, int, int] | None = None
         self._paused = False
         self._single_steps = 0
         self._last_command = 0
         self._edits: list[Command] = []
+        self.extra: dict[str, Any] = {}  # kept in every checkpoint
 
-    def restore(self, step: int, last_command: int, edits: Sequence[Command], *, changed: bool) -> None:
+    def restore(
+        self, position: Position, last_command: int, edits: Sequence[Command], *, unended: bool, changed: bool
+    ) -> None:
         """Takes over what a resumed run has behind it.
 
         Args:
-            step: where it goes on.
+            position: where it goes on.
             last_command: number of the last command that the checkpoint knows of.
             edits: later edits that were lost with the killed process, to be made again after the same steps.
+            unended: the steps of an epoch are done, but not its end; evaluations after this step, if the killed
+                process came to them, are made again.
             changed: the run goes on with other settings than the checkpoint holds; it is saved again.
         """
         self._last_command = last_command
         self._edits = list(edits)
-        if step == 0:
+        if position.step == 0:
             return
         if not changed:
-            self._saved_step = step
+            self._saved = _place(position)
         with self.run.reader() as reader:
             for record in reader.evaluations():
+                if unended and record.step == position.step:
+                    continue
                 self.metrics[record.split] = dict(record.metrics)
                 if record.split == "validation":
                     self.best = min(self.best, record.metrics["loss"])
+        if not checkpoints.best_path(self.run.path).exists():
+            self.best = math.inf  # whatever it was, it is gone
 
     def on_start(self, trainer: Trainer) -> None:
         plan = trainer.plan
@@ -85,7 +96,7 @@ class Recorder(Callback):
             data=self.parts.summary.as_dict(),
         )
         self.writer.set_state("running")
-        if trainer.position.step != self._saved_step:
+        if _place(trainer.position) != self._saved:
             self._save(trainer)
         self._repeat_edits(trainer, recorded=True)
         trainer.limit_steps = self._steps_to_next_edit(trainer)
@@ -101,6 +112,11 @@ class Recorder(Callback):
             self._rows.append((steps, epochs, seconds, values))
         if time.monotonic() - self._last_write > WRITE_SECONDS:
             self.write()
+        if self._paused and self._single_steps > 0:
+            self._single_steps -= 1
+        self._obey(trainer)
+
+    def on_pause_of_evaluation(self, trainer: Trainer) -> None:
         self._obey(trainer)
 
     def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
@@ -138,7 +154,7 @@ class Recorder(Callback):
             for split, values in self.metrics.items()
             for name, value in values.items()
         }
-        return snapshot(trainer, self.parts, flat, {"last_command": self._last_command})
+        return snapshot(trainer, self.parts, flat, {**self.extra, "last_command": self._last_command})
 
     def _save(self, trainer: Trainer) -> None:
         """The record first, then the best, then the latest: a checkpoint is never ahead of the record."""
@@ -148,9 +164,9 @@ class Recorder(Callback):
         if self._pending_best is not None:
             self._save_one(self._pending_best, best=True)
             self._pending_best = None
-        if trainer.position.step != self._saved_step:
+        if _place(trainer.position) != self._saved:
             self._save_one(self._snapshot(trainer), best=False)
-            self._saved_step = trainer.position.step
+            self._saved = _place(trainer.position)
 
     def _save_one(self, checkpoint: checkpoints.Checkpoint, best: bool) -> None:
         kind: checkpoints.Kind = "best" if best else "last"
@@ -162,8 +178,6 @@ class Recorder(Callback):
     def _obey(self, trainer: Trainer) -> None:
         """Takes the commands that are there; returns only when the training may go on or is to stop."""
         self._repeat_edits(trainer, recorded=False)
-        if self._paused and self._single_steps > 0:
-            self._single_steps -= 1
         self._take_commands(trainer)
         told = False
         while self._paused and self._single_steps == 0 and not trainer.stopping:
@@ -229,6 +243,11 @@ class Recorder(Callback):
         return ""
 
 
+def _place(position: Position) -> tuple[int, int, int]:
+    """What tells two positions apart: the same step can be before and after the end of its epoch."""
+    return position.step, position.epoch, position.batch
+
+
 def check_setting(trainer: Trainer, name: str, value: object) -> None:
     """Raises InputError unless a hyperparameter of that name may have that value."""
     from ravine import _core
@@ -242,5 +261,5 @@ def check_setting(trainer: Trainer, name: str, value: object) -> None:
     if name in ("l2", "clip_norm"):
         if value < 0:
             raise InputError(f"must be at least 0, got {value}", key=name)
-    else:
+    elif settings["type"] != CUSTOM:
         _core.resolve("optimizer", {**settings, name: float(value)})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ravine.data import DataParts
-from ravine.errors import InputError
+from ravine.errors import CheckpointError, InputError
 from ravine.experiment import Experiment
-from ravine.runs import Command, RunWriter
+from ravine.runs import Command, RunWriter, files
+from ravine.training import checkpoint as checkpoints
 from ravine.training.trainer import Position, Trainer
 
 # What may change between two sittings of a run; anything else would make it another run.
@@ -28,16 +29,61 @@ def check_overrides(overrides: Sequence[str]) -> None:
             )
 
 
-def changed_settings(experiment: Experiment, overrides: Sequence[str]) -> set[str]:
-    """Names of the optimizer's settings that overrides give."""
-    changed: set[str] = set()
+def hyperparameters(experiment: Experiment) -> dict[str, float]:
+    """Numbers of the optimizer as the experiment file has them; live edits may have changed them since."""
+    assert isinstance(experiment.optimizer, dict)
+    regularization = experiment.regularization
+    numbers = {name: value for name, value in experiment.optimizer.items() if isinstance(value, float)}
+    return {**numbers, "l2": regularization.l2, "clip_norm": regularization.clip_norm}
+
+
+def changed_settings(
+    experiment: Experiment, overrides: Sequence[str], state: Mapping[str, object]
+) -> set[str]:
+    """Names of the optimizer's settings that the experiment gives anew.
+
+    These are those that overrides name, and those that the file gives otherwise than when the checkpoint was
+    saved: a resume that was killed before its own first checkpoint had then changed the file.
+    """
+    changed = set()
     for override in overrides:
         section, _, name = override.partition("=")[0].strip().partition(".")
-        if section == "optimizer":
-            changed |= {name} if name else set(experiment.optimizer)
-        elif section == "regularization":
-            changed |= {name} if name else {"l2", "clip_norm"}
+        if section in ("optimizer", "regularization"):
+            changed.add(name)
+    saved = state.get("hyperparameters")
+    if isinstance(saved, dict):
+        numbers = hyperparameters(experiment)
+        changed |= {name for name, value in numbers.items() if name in saved and saved[name] != value}
     return changed
+
+
+def check_same_schedules(state: Mapping[str, object], schedules: Collection[str]) -> None:
+    """Raises InputError if the run was trained with schedules in Python that were not given again."""
+    saved = state.get("schedules")
+    for name in saved if isinstance(saved, list) else []:
+        if name not in schedules:
+            raise InputError(
+                f"{name} followed a schedule that is a Python function; give it again: "
+                f'resume_run(..., schedules={{"{name}": ...}})',
+                key=f"schedules.{name}",
+            )
+
+
+def remove_stale_best(folder: Path, step: int) -> None:
+    """Removes the best checkpoint if it is later than the step from which a run goes on with other settings."""
+    path = checkpoints.best_path(folder)
+    try:
+        stale = path.exists() and checkpoints.load(path).step > step
+    except CheckpointError:
+        return  # damaged: whoever wants it is told
+    if stale:
+        files.remove(path)
+
+
+def steps_are_done(trainer: Trainer, position: Position, samples: int) -> bool:
+    """Whether all steps of the epoch that runs are done, but not its end."""
+    size = trainer.batch_size
+    return 0 < position.batch == (samples // size if trainer.drop_last else -(-samples // size))
 
 
 def edits_to_repeat(writer: RunWriter, step: int, last: int, changed: Collection[str]) -> list[Command]:
@@ -65,9 +111,12 @@ def check_same_data(state: dict[str, object], parts: DataParts, path: Path) -> N
         )
 
 
-def check_same_batches(trainer: Trainer, position: Position) -> None:
+def check_same_batches(trainer: Trainer, position: Position, samples: int) -> None:
     """Raises InputError if the batches of the epoch that runs were not of the size of the trainer's."""
-    if position.rows != position.batch * trainer.batch_size:
+    expected = position.batch * trainer.batch_size
+    if steps_are_done(trainer, position, samples):
+        expected = min(expected, samples)  # the last batch may be smaller
+    if position.rows != expected:
         raise InputError(
             f"is {trainer.batch_size}, but epoch {position.epoch + 1} began with "
             f"{position.rows // max(1, position.batch)}; set it back, or start a new run",

@@ -7,15 +7,18 @@ import signal
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+from numpy.typing import ArrayLike
+
 from ravine import _core
-from ravine.data import DataParts
+from ravine.data import DataParts, as_dataset
 from ravine.data import load as load_data
 from ravine.errors import InputError, NotFiniteError, RavineError, RunError
-from ravine.experiment import Experiment, load_experiment, to_toml
+from ravine.experiment import CUSTOM, Experiment, RegularizationSettings, load_experiment, to_toml
 from ravine.model import specification
 from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
@@ -25,11 +28,16 @@ from ravine.training.resume import (
     check_overrides,
     check_same_batches,
     check_same_data,
+    check_same_schedules,
     edits_to_repeat,
+    hyperparameters,
+    remove_stale_best,
+    steps_are_done,
 )
 from ravine.training.snapshot import restore, restored_position
-from ravine.training.trainer import Callback, Position, Trainer
+from ravine.training.trainer import Callback, Position, Schedule, Trainer
 
+Arrays = tuple[ArrayLike, ArrayLike]
 Metrics = dict[str, float]
 REPORT_SECONDS = 0.05  # least time between two reports
 
@@ -104,7 +112,7 @@ class _Reporter(Callback):
         self.last_samples = self._samples(trainer)
 
     def on_steps(self, trainer: Trainer, *_: object) -> None:
-        running = trainer.position.training_metrics(trainer.network.classifies)
+        running = trainer.position.training_metrics(trainer.network.has_accuracy)
         self.loss = running.get("loss", self.loss)
         self.accuracy = running.get("accuracy", self.accuracy)
         if time.perf_counter() - self.last_time >= REPORT_SECONDS:
@@ -136,8 +144,19 @@ class _Reporter(Callback):
         return trainer.position.epoch * trainer.plan.source.samples_per_epoch + trainer.position.rows
 
 
-def build(experiment: Experiment, parts: DataParts) -> Trainer:
+def build(
+    experiment: Experiment,
+    parts: DataParts,
+    optimizer: _core.Optimizer | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+) -> Trainer:
     """The trainer that an experiment describes, for data that was loaded for it.
+
+    Args:
+        experiment: what to train.
+        parts: its data.
+        optimizer: takes the place of the experiment's, whose type and numbers it must have.
+        schedules: see `Trainer`.
 
     Raises:
         InputError: layers that do not fit the data or each other, or settings out of range.
@@ -162,9 +181,8 @@ def build(experiment: Experiment, parts: DataParts) -> Trainer:
     regularization = experiment.regularization
     return Trainer(
         network,
-        optimizer=_core.Optimizer(
-            experiment.optimizer, l2=regularization.l2, clip_norm=regularization.clip_norm
-        ),
+        optimizer=_optimizer(experiment, optimizer),
+        schedules=schedules,
         batch_size=training.batch_size,
         seed=experiment.seed,
         shuffle=training.shuffle,
@@ -197,16 +215,56 @@ def _check_task(network: _core.Network, parts: DataParts) -> None:
         )
 
 
-def load_parts(experiment: Experiment) -> DataParts:
-    """The data of an experiment, split and preprocessed."""
+def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.Optimizer:
+    """The experiment's optimizer: made here, or given and set to the experiment's numbers."""
+    regularization, wanted = experiment.regularization, experiment.optimizer
+    assert isinstance(wanted, dict)
+    if given is None:
+        if wanted["type"] == CUSTOM:
+            raise InputError(
+                'is "custom", a rule in Python that no file can hold; give it again: '
+                "resume_run(path, optimizer=custom_optimizer(...))",
+                key="optimizer.type",
+            )
+        return _core.Optimizer(wanted, l2=regularization.l2, clip_norm=regularization.clip_norm)
+    settings = given.settings
+    if settings["type"] != wanted["type"] or set(settings) != set(wanted):
+        raise InputError(
+            f"the run was trained with {_described(wanted)}, but {_described(settings)} was given",
+            key="optimizer",
+        )
+    for name, value in hyperparameters(experiment).items():
+        given.set(name, value)
+    return given
+
+
+def _described(rule: Mapping[str, object]) -> str:
+    names = ", ".join(sorted(set(rule) - {"type"}))
+    return f"{rule['type']} ({names})"
+
+
+def load_parts(
+    experiment: Experiment, data: Arrays | None = None, test_data: Arrays | None = None
+) -> DataParts:
+    """The data of an experiment, split and preprocessed; arrays where its source is "arrays"."""
     classifier = experiment.loss["type"] == "softmax_cross_entropy"  # type: ignore[index]
     units = [
         layer["units"] for layer in experiment.model.layers if isinstance(layer, dict) and "units" in layer
     ]
+    classes = units[-1] if classifier and units else 0
+    settings = experiment.data
+    train, test = (
+        as_dataset(*arrays, task=settings.task, classes=settings.classes or classes, name=name)
+        if arrays is not None
+        else None
+        for arrays, name in ((data, "data"), (test_data, "test_data"))
+    )
     return load_data(
-        experiment.data,
+        settings,
         Path(),
-        classes=units[-1] if classifier and units else 0,
+        train=train,
+        test=test,
+        classes=classes,
         dtype=experiment.compute.dtype,
         threads=_core.available_processors(),
     )
@@ -215,6 +273,11 @@ def load_parts(experiment: Experiment) -> DataParts:
 def train_experiment(
     experiment: Experiment,
     *,
+    data: Arrays | None = None,
+    test_data: Arrays | None = None,
+    optimizer: _core.Optimizer | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    callbacks: Sequence[Callback] = (),
     parent: Path = Path("runs"),
     folder: Path | None = None,
     listener: Listener | None = None,
@@ -224,10 +287,18 @@ def train_experiment(
 
     Args:
         experiment: what to train.
+        data: inputs [samples, *shape] and targets, where the experiment's `data.source` is "arrays".
+        test_data: the same of the test, if it is not split off `data`.
+        optimizer: used instead of the experiment's and recorded in its place, as with `custom_optimizer`.
+        schedules: for a hyperparameter, a function of the step (counted from 0) that gives its value.
+        callbacks: what listens; they come before the recording, so that a checkpoint holds what they change.
         parent: where the run folder is made, named after the experiment.
         folder: exactly this folder instead; it must not exist.
         listener: called with the progress.
         stop_on_signal: SIGINT and SIGTERM finish the step, save a checkpoint and stop.
+
+    What is Python's own (arrays, a rule, schedules, callbacks) is not in the run folder: give it to `resume_run`
+    again.
 
     Raises:
         InputError: anything a user gave that cannot be used.
@@ -240,8 +311,14 @@ def train_experiment(
         >>> outcome.metrics["test"]["accuracy"] > 0.9
         True
     """
-    parts = load_parts(experiment)
-    trainer = build(experiment, parts)
+    if optimizer is not None:
+        experiment = msgspec.structs.replace(
+            experiment,
+            optimizer=optimizer.settings,
+            regularization=RegularizationSettings(l2=optimizer.l2, clip_norm=optimizer.clip_norm),
+        )
+    parts = load_parts(experiment, data, test_data)
+    trainer = build(experiment, parts, optimizer, schedules)
     if folder is None:
         run = RunFolder.create(parent, experiment.name)
     else:
@@ -252,14 +329,19 @@ def train_experiment(
         run.write_experiment(to_toml(experiment))
         columns = trainer.network.columns
         with run.writer(columns) as writer:
-            recorder = _recorder(run, writer, parts, experiment)
-            return _run(recorder, trainer, experiment, Position(), listener, stop_on_signal)
+            recorder = _recorder(run, writer, parts, experiment, schedules)
+            return _run(recorder, trainer, experiment, Position(), callbacks, listener, stop_on_signal)
 
 
 def resume_run(
     path: Path,
     *,
     overrides: Sequence[str] = (),
+    data: Arrays | None = None,
+    test_data: Arrays | None = None,
+    optimizer: _core.Optimizer | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    callbacks: Sequence[Callback] = (),
     listener: Listener | None = None,
     stop_on_signal: bool = True,
 ) -> Outcome:
@@ -268,26 +350,38 @@ def resume_run(
     Args:
         path: of the run folder.
         overrides: settings to change from here on, such as "training.epochs=30"; recorded as events.
+        data, test_data, optimizer, schedules, callbacks: as in `train_experiment`, where the run had them. The
+            optimizer's numbers are those of the run, not those it was made with.
         listener, stop_on_signal: as in `train_experiment`.
 
     Raises:
         RunError: the run is in use, or holds no whole checkpoint.
-        InputError: the data has changed since.
+        InputError: the data has changed since, or the run needs a rule, schedules or arrays that were not given.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as parent:
+        ...     path = train_experiment(load_experiment("digits", ["training.epochs=1"]), parent=Path(parent)).path
+        ...     resume_run(path, overrides=["training.epochs=2"]).epochs
+        2.0
     """
     run = RunFolder.open(path)
     check_overrides(overrides)
     with run.lock():
         experiment = load_experiment(run.experiment_path, overrides)
-        changed = changed_settings(experiment, overrides)
-        parts = load_parts(experiment)
-        trainer = build(experiment, parts)
+        parts = load_parts(experiment, data, test_data)
+        trainer = build(experiment, parts, optimizer, schedules)
         if checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists():
-            loaded, position = None, Position()
+            loaded, position, state = None, Position(), {}
         else:
             loaded = checkpoints.load_latest(run.path)
             position = restored_position(loaded.checkpoint, loaded.path)
-            check_same_data(loaded.checkpoint.state, parts, loaded.path)
-            check_same_batches(trainer, position)
+            state = loaded.checkpoint.state
+            check_same_data(state, parts, loaded.path)
+            check_same_batches(trainer, position, len(parts.train))
+            check_same_schedules(state, schedules or {})
+        changed = changed_settings(experiment, overrides, state)
+        if loaded is not None:
             restore(trainer, loaded.checkpoint, loaded.path, changed=changed)
         columns = trainer.network.columns
         with run.writer(columns) as writer:
@@ -295,20 +389,35 @@ def resume_run(
             checkpoints.discard_after(run.path, position.step)
             if loaded is not None and loaded.warning:
                 _log(run, loaded.warning)
-            recorder = _recorder(run, writer, parts, experiment)
-            last = loaded.checkpoint.state.get("last_command") if loaded is not None else 0
-            last = last if isinstance(last, int) else 0
+            recorder = _recorder(run, writer, parts, experiment, schedules)
+            command = state.get("last_command")
+            last = command if isinstance(command, int) else 0
             edits = edits_to_repeat(writer, position.step, last, changed)
-            recorder.restore(position.step, last, edits, changed=bool(overrides))
+            if overrides or changed:
+                remove_stale_best(run.path, position.step)
+            unended = steps_are_done(trainer, position, len(parts.train))
+            recorder.restore(position, last, edits, unended=unended, changed=bool(overrides or changed))
             if overrides:
+                # From here on the change stands: a kill before the next checkpoint does not undo it.
                 run.write_experiment(to_toml(experiment))
-                writer.record_event(position.step, position.seconds, "settings", {"set": list(overrides)})
-            return _run(recorder, trainer, experiment, position, listener, stop_on_signal)
+            if overrides or changed:
+                values = hyperparameters(experiment)
+                settings = list(overrides) or [f"{name}={values[name]}" for name in sorted(changed)]
+                writer.record_event(position.step, position.seconds, "settings", {"set": settings})
+            return _run(recorder, trainer, experiment, position, callbacks, listener, stop_on_signal)
 
 
-def _recorder(run: RunFolder, writer: RunWriter, parts: DataParts, experiment: Experiment) -> Recorder:
+def _recorder(
+    run: RunFolder,
+    writer: RunWriter,
+    parts: DataParts,
+    experiment: Experiment,
+    schedules: Mapping[str, Schedule] | None,
+) -> Recorder:
     training = experiment.training
-    return Recorder(run, writer, parts, training.checkpoint_seconds, training.keep_checkpoints)
+    recorder = Recorder(run, writer, parts, training.checkpoint_seconds, training.keep_checkpoints)
+    recorder.extra = {"hyperparameters": hyperparameters(experiment), "schedules": sorted(schedules or {})}
+    return recorder
 
 
 def _run(
@@ -316,13 +425,14 @@ def _run(
     trainer: Trainer,
     experiment: Experiment,
     position: Position,
+    callbacks: Sequence[Callback],
     listener: Listener | None,
     stop_on_signal: bool,
 ) -> Outcome:
     """Trains from a position to the end, into a folder that is locked."""
     training, run, writer, parts = experiment.training, recorder.run, recorder.writer, recorder.parts
     reporter = _Reporter(listener, recorder.metrics) if listener is not None else None
-    trainer.callbacks = [recorder, *([reporter] if reporter is not None else [])]
+    trainer.callbacks = [*callbacks, recorder, *([reporter] if reporter is not None else [])]
     if reporter is not None:
         recorder.on_pause = lambda: reporter.report(trainer, "paused")
     splits = {}
@@ -340,8 +450,10 @@ def _run(
             )
             finished = trainer.position.epoch >= training.epochs
             if finished and parts.test is not None:
-                metrics = trainer.network.evaluate(parts.test.inputs, parts.test.targets)
-                recorder.record_evaluation(trainer, "test", metrics)
+                metrics = trainer.evaluate_dataset(parts.test)
+                finished = metrics is not None
+                if metrics is not None:
+                    recorder.record_evaluation(trainer, "test", metrics)
             writer.set_state("finished" if finished else "stopped")
         except RavineError as error:
             with contextlib.suppress(RavineError):

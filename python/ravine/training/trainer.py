@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine import _core
 from ravine.components import Component
-from ravine.data import BatchSource, Dataset, as_dataset
+from ravine.data import BatchSource, Dataset, as_dataset, as_inputs
 from ravine.errors import InputError, NotFiniteError
-from ravine.model import Sequential, Threads
+from ravine.model import Sequential, Threads, whole_number
+from ravine.training.evaluation import evaluate
 from ravine.training.history import EvaluationRecord, History
 from ravine.training.optimizer import make_optimizer
+from ravine.training.schedules import Schedule, Schedules
 
-Schedule = Callable[[int], float]
 CONTROL_SECONDS = 0.05  # Python gets control back at least this often
 MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
 STAGING_BYTES = 8 << 20
@@ -31,7 +32,7 @@ class Position:
 
     Args:
         epoch: finished epochs.
-        batch: finished batches of the epoch that runs.
+        batch: finished batches of the epoch that runs; all of them while its end is still to be evaluated.
         step: finished steps in all.
         rows, loss, correct: of the epoch that runs: samples, sum of their losses, right answers.
         seconds: of training so far.
@@ -45,12 +46,12 @@ class Position:
     correct: int = 0
     seconds: float = 0.0
 
-    def training_metrics(self, classifies: bool) -> dict[str, float]:
+    def training_metrics(self, has_accuracy: bool) -> dict[str, float]:
         """Means over the batches of the epoch that runs."""
         if self.rows == 0:
             return {}
         metrics = {"loss": self.loss / self.rows}
-        if classifies:
+        if has_accuracy:
             metrics["accuracy"] = self.correct / self.rows
         return metrics
 
@@ -70,8 +71,14 @@ class Callback:
     def on_steps(self, trainer: Trainer, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         """Some steps were done; `steps` and `values` [n, columns] are those that were recorded."""
 
+    def on_pause_of_evaluation(self, trainer: Trainer) -> None:
+        """A large split is being evaluated, and control is back for a moment."""
+
     def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
         """A split was evaluated."""
+
+    def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
+        """A schedule has changed a hyperparameter by what was measured: its name, the value before and now."""
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """An epoch is over, its evaluations too."""
@@ -88,6 +95,7 @@ class _Plan:
     epochs: int
     evaluate_every: int
     splits: dict[str, Dataset] = field(default_factory=dict)
+    first_step: int = 0  # steps that the optimizer had done in trainings before this one
 
 
 class Trainer:
@@ -99,7 +107,8 @@ class Trainer:
         loss: from `ravine.losses` or a catalog name; for a `Sequential`.
         batch_size: samples a step, at least 1.
         seed: of weights, order and masks.
-        schedules: for a hyperparameter, a function of the step (counted from 0) that gives its value.
+        schedules: for a hyperparameter, a schedule from `ravine.schedules`, or a function of the step (counted
+            from 0) that gives its value.
         callbacks: what listens, in order.
         shuffle, drop_last: of the batches.
         l2, clip_norm: see `make_optimizer`.
@@ -127,7 +136,7 @@ class Trainer:
         loss: Component | str | None = None,
         batch_size: int = 32,
         seed: int = 0,
-        schedules: Mapping[str, Schedule] | None = None,
+        schedules: Mapping[str, Schedule | Component | str] | None = None,
         callbacks: Sequence[Callback] = (),
         shuffle: bool = True,
         drop_last: bool = False,
@@ -142,13 +151,13 @@ class Trainer:
         self.optimizer = make_optimizer(optimizer, l2=l2, clip_norm=clip_norm)
         self.model = model
         self.loss = loss
-        self.batch_size = batch_size
-        self.seed = seed
-        self.schedules = dict(schedules or {})
+        self.batch_size = whole_number("batch_size", batch_size, 1)
+        self.seed = whole_number("seed", seed, 0)
+        self.schedules = Schedules(schedules or {}, self.optimizer)
         self.callbacks = list(callbacks)
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.record_every = record_every
+        self.record_every = whole_number("record_every", record_every, 0)
         self.observe_layers = observe_layers
         self._compute: dict[str, Any] = {"dtype": dtype, "device": device, "threads": threads}
         self._network = model if isinstance(model, _core.Network) else None
@@ -170,7 +179,9 @@ class Trainer:
     @property
     def total_steps(self) -> int:
         """Steps of the whole training."""
-        return self.plan.epochs * self.plan.source.batches_per_epoch if self.plan else 0
+        if self.plan is None:
+            return 0
+        return self.plan.first_step + self.plan.epochs * self.plan.source.batches_per_epoch
 
     @property
     def epochs_done(self) -> float:
@@ -192,24 +203,27 @@ class Trainer:
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         evaluate_every: int = 1,
     ) -> History:
-        """Trains for some epochs.
+        """Trains for some epochs; a second call goes on with the weights, and counts its steps on.
 
         Args:
             inputs: [samples, *shape].
-            targets: integer class labels [samples], or values [samples, outputs].
+            targets: class labels [samples], or for a loss over values [samples] or [samples, outputs].
             epochs: passes over the samples, at least 1.
             validation: inputs and targets to evaluate on after epochs.
             evaluate_every: epochs between evaluations.
 
         Returns:
             Recorded steps and evaluations.
+
+        Raises:
+            InputError: data that does not fit the network or its loss; the row is named.
         """
-        dataset = as_dataset(inputs, targets, name="train")
-        self.compile(dataset)
-        dataset = self._typed(dataset)
+        inputs = as_inputs(inputs, "train")
+        self.compile(inputs.shape[1:])
+        dataset = self._dataset(inputs, targets, "train")
         splits = {}
         if validation is not None:
-            splits["validation"] = self._typed(as_dataset(*validation, name="validation"))
+            splits["validation"] = self._dataset(*validation, "validation")
         return self.fit_datasets(dataset, splits, epochs=epochs, evaluate_every=evaluate_every)
 
     def fit_datasets(
@@ -222,9 +236,9 @@ class Trainer:
         position: Position | None = None,
     ) -> History:
         """Trains on data sets that are typed already; `position` goes on from there."""
-        if epochs < 1:
-            raise InputError(f"is {epochs}, expected at least 1", key="epochs")
-        network = self.compile(train)
+        whole_number("epochs", epochs, 1)
+        whole_number("evaluate_every", evaluate_every, 1)
+        network = self.compile(train.input_shape)
         self.optimizer.attach(network)
         network.drain()  # what a broken call left
         sample = train.inputs[0].nbytes if len(train) else 1
@@ -238,14 +252,22 @@ class Trainer:
             maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * self.batch_size))),
             threads=network.threads,
         )
-        self.plan = _Plan(source, epochs, evaluate_every, dict(splits))
-        self.position = position or Position()
+        self.position = position or Position(step=self.optimizer.step_count)
+        before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
+        self.plan = _Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
+        self.schedules.start(
+            steps=epochs * source.batches_per_epoch,
+            steps_per_epoch=source.batches_per_epoch,
+            splits=splits,
+            first_step=self.plan.first_step,
+        )
         history = History(network.columns)
         try:
             for callback in self.callbacks:
                 callback.on_start(self)
             while not self.stopping and self.position.epoch < epochs:
-                self._run_steps(source, history)
+                if self.position.batch < source.batches_per_epoch:
+                    self._run_steps(source, history)
                 if self.position.batch == source.batches_per_epoch:
                     self._end_epoch(history)
             for callback in self.callbacks:
@@ -254,13 +276,13 @@ class Trainer:
             self.stopping = False  # here and not at the start: a signal may have come before it
         return history
 
-    def compile(self, dataset: Dataset) -> _core.Network:
-        """Compiles a `Sequential` for the data's shape; does nothing for a network."""
+    def compile(self, input_shape: Sequence[int]) -> _core.Network:
+        """Compiles a `Sequential` for samples of a shape; does nothing for a network."""
         if self._network is None:
             if not isinstance(self.model, Sequential) or self.loss is None:
                 raise InputError("a Sequential needs a loss", key="loss")
             self._network = self.model.network(
-                dataset.input_shape,
+                input_shape,
                 loss=self.loss,
                 batch_size=self.batch_size,
                 seed=self.seed,
@@ -270,21 +292,43 @@ class Trainer:
 
     def evaluate(self, inputs: ArrayLike, targets: ArrayLike) -> dict[str, float]:
         """Loss and metrics ("accuracy", "top5" with more than five classes) on other samples."""
-        dataset = self._typed(as_dataset(inputs, targets, name="inputs"))
-        return self.network.evaluate(dataset.inputs, dataset.targets)
+        metrics = evaluate(self.network, self._dataset(inputs, targets, "inputs"))
+        assert metrics is not None  # nothing is there to give it up
+        return metrics
+
+    def evaluate_dataset(self, dataset: Dataset) -> dict[str, float] | None:
+        """Metrics on a data set that is typed already; None where a callback stopped the training meanwhile."""
+        return evaluate(self.network, dataset, self._between_slices)
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, [samples, outputs]."""
-        from ravine.data import as_inputs
-
         return self.network.predict(np.ascontiguousarray(as_inputs(inputs), self.network.dtype))
 
-    def _typed(self, dataset: Dataset) -> Dataset:
-        """The data set in the network's element type."""
-        dtype = np.dtype(self._network.dtype if self._network is not None else self._compute["dtype"])
-        targets = dataset.targets if dataset.task == "classification" else dataset.targets.astype(dtype)
-        inputs = np.ascontiguousarray(dataset.inputs, dtype)
-        return Dataset(inputs, targets, dataset.classes, dataset.class_names, dataset.name)
+    def _dataset(self, inputs: ArrayLike, targets: ArrayLike, name: str) -> Dataset:
+        """The samples as the loss needs them, in the network's element type."""
+        network = self.network
+        outputs = network.output_shape[-1]
+        if network.classifies:
+            data = as_dataset(inputs, targets, task="classification", classes=outputs, name=name)
+            values = data.targets
+        else:
+            data = as_dataset(inputs, targets, task="regression", name=name)
+            if (data.outputs,) != network.output_shape:
+                raise InputError(
+                    f"there are {data.outputs} target values a sample, but the network gives "
+                    f"{' x '.join(map(str, network.output_shape))} and its loss compares them one by one; "
+                    "use as many units, or for class labels a loss of classification",
+                    key=name,
+                )
+            values = data.targets.astype(network.dtype)
+        return Dataset(
+            np.ascontiguousarray(data.inputs, network.dtype), values, data.classes, data.class_names, name
+        )
+
+    def _between_slices(self) -> bool:
+        for callback in self.callbacks:
+            callback.on_pause_of_evaluation(self)
+        return self.stopping
 
     def _run_steps(self, source: BatchSource, history: History) -> None:
         position, network = self.position, self.network
@@ -297,13 +341,13 @@ class Trainer:
             wanted = min(wanted, self.limit_steps)
         start = time.perf_counter()
         chunk = source.chunk(position.epoch, position.batch, wanted)
-        steps = len(chunk.first_sample_positions)
+        steps = chunk.batches
         result = network.train(
             self.optimizer,
             chunk.inputs,
             chunk.targets,
             batch_size=len(chunk.inputs) // steps,
-            schedule=self._scheduled(position.step, steps),
+            schedule=self.schedules.values(position.step, steps),
             loss_so_far=position.loss,
             budget_seconds=CONTROL_SECONDS,
             record_every=self.record_every,
@@ -329,33 +373,31 @@ class Trainer:
                 layer=result.trouble_layer or None,
             )
 
-    def _scheduled(self, first: int, steps: int) -> dict[str, NDArray[np.float64]]:
-        scheduled = {}
-        for name, schedule in self.schedules.items():
-            values = np.array([schedule(step) for step in range(first, first + steps)], np.float64)
-            if not np.isfinite(values).all():
-                step = first + int(np.argmax(~np.isfinite(values)))
-                raise InputError(f"the schedule gives {schedule(step)} at step {step}", key=name)
-            scheduled[name] = values
-        return scheduled
-
     def _end_epoch(self, history: History) -> None:
         position, plan, network = self.position, self.plan, self.network
         assert plan is not None
+        records = [("train", position.training_metrics(network.has_accuracy))]
+        last = position.epoch + 1 == plan.epochs
+        if last or (position.epoch + 1) % plan.evaluate_every == 0:
+            for split, dataset in plan.splits.items():
+                found = self.evaluate_dataset(dataset)
+                if found is None:
+                    return  # stopped: the end of the epoch is made up for when the training goes on
+                records.append((split, found))
         position.epoch += 1
-        records = [("train", position.training_metrics(network.classifies))]
         position.batch = position.rows = position.correct = 0
         position.loss = 0.0
-        last = position.epoch == plan.epochs
-        if last or position.epoch % plan.evaluate_every == 0:
-            for split, dataset in plan.splits.items():
-                records.append((split, network.evaluate(dataset.inputs, dataset.targets)))
         for split, metrics in records:
             if not all(math.isfinite(value) for value in metrics.values()):
                 raise NotFiniteError(
                     f"the {split} loss is NaN or Inf after epoch {position.epoch}; "
                     "use a smaller learning rate"
                 )
+        # Before anyone hears of it: a checkpoint saved from here on knows what the schedules made of the epoch.
+        for change in [change for record in records for change in self.schedules.observe(*record)]:
+            for callback in self.callbacks:
+                callback.on_schedule(self, change)
+        for split, metrics in records:
             record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
             history.evaluations.append(record)
             for callback in self.callbacks:

@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <dnnl.hpp>
+#include <limits>
 #include <new>
 #include <vector>
 
@@ -22,12 +23,22 @@ dnnl::memory::desc matrix(std::int64_t rows, std::int64_t columns, std::int64_t 
           transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
 }
 
+// A primitive that runs inside a parallel region must be made for one thread, or it hangs.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 class OneDnnProduct final : public ProductEngine<float> {
  public:
   OneDnnProduct(const ProductShape& shape, int workers) {
-    // A primitive that runs inside a parallel region must be made for one thread, or it hangs.
-    const int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
+    const OneThread one_thread;
     dnnl::primitive_attr attributes;
     // The library's own scratchpad belongs to the thread that made the primitive; ours is one a worker.
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -39,10 +50,8 @@ class OneDnnProduct final : public ProductEngine<float> {
       primitive_ = dnnl::matmul(description);
       scratchpad_ = description.scratchpad_desc();
     } catch (const dnnl::error& error) {
-      omp_set_num_threads(threads);
       throw Error(ErrorCode::internal, std::string("oneDNN refused a product: ") + error.what());
     }
-    omp_set_num_threads(threads);
     workers_.reserve(static_cast<std::size_t>(workers));
     for (int worker = 0; worker < workers; ++worker) {
       workers_.push_back({dnnl::stream(engine()), dnnl::memory(left, engine(), nullptr),
@@ -61,7 +70,10 @@ class OneDnnProduct final : public ProductEngine<float> {
                                          {DNNL_ARG_WEIGHTS, own.right.get()},
                                          {DNNL_ARG_DST, own.output.get()},
                                          {DNNL_ARG_SCRATCHPAD, own.scratchpad.get()}};
-    dnnl_primitive_execute(primitive_.get(), own.stream.get(), 4, arguments);
+    // A failure cannot be thrown from here; NaN ends the step with a message instead of a wrong result.
+    if (dnnl_primitive_execute(primitive_.get(), own.stream.get(), 4, arguments) != dnnl_success) {
+      *output = std::numeric_limits<float>::quiet_NaN();
+    }
   }
 
   const char* name() const override { return "oneDNN"; }

@@ -49,6 +49,7 @@ struct UpdateRange {
   std::int64_t count;
   T gradient_scale;
   T l2;
+  bool decays;  // whether a rule's own weight decay applies
 };
 
 template <typename T>
@@ -74,8 +75,8 @@ struct Kernels {
   void (*dropout)(const RandomKey& key, double rate, std::uint32_t first_row, Block<const T> input,
                   T* output);
 
-  PartialLoss (*softmax_cross_entropy)(Block<const T> logits, const std::int32_t* labels, T* gradient,
-                                       T gradient_scale);
+  PartialLoss (*softmax_cross_entropy)(Block<const T> logits, const std::int32_t* labels, T smoothing,
+                                       T* gradient, T gradient_scale);
   void (*softmax)(Block<const T> logits, T* output);
   PartialLoss (*elementwise_loss[ElementwiseLossRules::size])(const void* rule, Block<const T> prediction,
                                                               const T* targets, T* gradient,

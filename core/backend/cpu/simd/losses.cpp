@@ -28,8 +28,10 @@ Exponentials<T> exponentials(const T* logits, T* output, std::int64_t columns) {
 }
 
 // Loss of a row: log sum exp(z) - z[label], with the largest z taken out; gradient: softmax - one hot.
+// With smoothing s the target is (1 - s) one hot + s / columns: s (z[label] - mean z) more, and the gradient
+// follows.
 template <typename T>
-PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* labels, T* gradient,
+PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* labels, T smoothing, T* gradient,
                                   T gradient_scale) {
   PartialLoss result{};
   const std::int64_t columns = logits.columns;
@@ -48,7 +50,12 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
       const T scale = gradient_scale / sum;
 #pragma omp simd
       for (std::int64_t i = 0; i < columns; ++i) g[i] *= scale;
-      g[label] -= gradient_scale;
+      if (smoothing > T(0)) {
+        const T share = gradient_scale * smoothing / static_cast<T>(columns);
+#pragma omp simd
+        for (std::int64_t i = 0; i < columns; ++i) g[i] -= share;
+      }
+      g[label] -= gradient_scale * (T(1) - smoothing);
       result.loss += std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     } else {
       T maximum = z[0];
@@ -57,6 +64,12 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
 #pragma omp simd reduction(+ : sum)
       for (std::int64_t i = 0; i < columns; ++i) sum += exponential(z[i] - maximum);
       result.loss += std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
+    }
+    if (smoothing > T(0)) {
+      T below_own = 0;
+#pragma omp simd reduction(+ : below_own)
+      for (std::int64_t i = 0; i < columns; ++i) below_own += own - z[i];
+      result.loss += static_cast<double>(smoothing * (below_own / static_cast<T>(columns)));
     }
     result.correct += above == 0 && own == own ? 1 : 0;
     result.correct_top5 += above < 5 && own == own ? 1 : 0;
@@ -88,6 +101,11 @@ PartialLoss elementwise_loss(const void* rule_pointer, Block<const T> prediction
 #pragma omp simd reduction(+ : sum)
     for (std::int64_t i = 0; i < columns; ++i) sum += rule.forward(a[i], y[i]);
     result.loss += static_cast<double>(sum) / static_cast<double>(columns);
+    if constexpr (requires { &Rule::right; }) {
+      std::int64_t right = 0;
+      for (std::int64_t i = 0; i < columns; ++i) right += rule.right(a[i], y[i]) ? 1 : 0;
+      result.correct += right == columns ? 1 : 0;
+    }
     if (gradient != nullptr) {
       T* g = gradient + row * columns;
 #pragma omp simd

@@ -11,9 +11,11 @@ constexpr std::int64_t flush = 4096;
 
 template <typename T, typename Rule, std::size_t... Slot>
 PartialUpdate update(const void* rule_pointer, const UpdateRange<T>& range, std::index_sequence<Slot...>) {
+  static_assert(sizeof...(Slot) <= 4, "UpdateRange holds four slots");
   const Rule rule = *static_cast<const Rule*>(rule_pointer);
   const T scale = range.gradient_scale;
   const T l2 = range.l2;
+  [[maybe_unused]] const bool decays = range.decays;
   PartialUpdate result{};
   for (std::int64_t begin = 0; begin < range.count; begin += flush) {
     const std::int64_t count = range.count - begin < flush ? range.count - begin : flush;
@@ -26,6 +28,7 @@ PartialUpdate update(const void* rule_pointer, const UpdateRange<T>& range, std:
     for (std::int64_t i = 0; i < count; ++i) {
       const T before = theta[i];
       T after = before;
+      if constexpr (requires { &Rule::decay; }) after = decays ? rule.decay(before) : before;
       // L2 is part of the objective: its gradient is taken where that of the loss was.
       T point = before;
       if constexpr (requires { &Rule::look_ahead; }) point = rule.look_ahead(before, slots[Slot][i]...);

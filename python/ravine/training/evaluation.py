@@ -1,0 +1,70 @@
+"""Evaluation of a whole split in slices, so that control comes back in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ravine import _core
+from ravine.data import Dataset
+
+SLICE_FLOPS = 1e9  # tens of milliseconds of a slow processor
+SLICE_BYTES = 16 << 20
+NATIVE_BATCH = 256  # rows of a native evaluation batch, where a training batch is no larger
+
+
+def rows_per_slice(network: _core.Network, dataset: Dataset) -> int:
+    """Rows of a slice: whole native batches, so many as the shapes say; never the clock, so that bits stay.
+
+    Args:
+        network: what is evaluated.
+        dataset: the split, typed as the network needs it.
+    """
+    batch = max(network.batch_size, NATIVE_BATCH)
+    # A product of n weights costs 2n operations a row at least; a convolution more, for it uses weights again.
+    weights = network.flat_parameters.size
+    outputs = [1]
+    for layer in network.layers:
+        extents = 1
+        for extent in layer["output_shape"][:-1]:
+            extents *= extent
+        outputs.append(extents)
+    operations = 2 * weights * max(outputs)
+    rows = min(SLICE_FLOPS / max(1, operations), SLICE_BYTES / max(1, dataset.inputs[0].nbytes))
+    return batch * max(1, int(rows) // batch)
+
+
+def evaluate(
+    network: _core.Network, dataset: Dataset, between: Callable[[], bool] | None = None
+) -> dict[str, float] | None:
+    """Loss and metrics of a split: "loss", for classification "accuracy", above five classes "top5".
+
+    Args:
+        network: what is evaluated.
+        dataset: typed as the network needs it.
+        between: called between slices; True gives the evaluation up.
+
+    Returns:
+        Means over the rows, or None where it was given up.
+
+    Example:
+        >>> import numpy as np
+        >>> from ravine import Sequential, layers
+        >>> network = Sequential(layers.Dense(1)).network([2], loss="squared_error")
+        >>> data = Dataset(np.zeros((3, 2), np.float32), np.ones((3, 1), np.float32))
+        >>> evaluate(network, data)
+        {'loss': 0.5}
+    """
+    size, samples = rows_per_slice(network, dataset), len(dataset)
+    if samples <= size:
+        return network.evaluate(dataset.inputs, dataset.targets)
+    sums: dict[str, float] = {}
+    for begin in range(0, samples, size):
+        if begin and between is not None and between():
+            return None
+        end = min(begin + size, samples)
+        means = network.evaluate(dataset.inputs[begin:end], dataset.targets[begin:end])
+        for name, mean in means.items():
+            total = mean * (end - begin)
+            # All but the loss are counts of rows: rounding makes their sums exact.
+            sums[name] = sums.get(name, 0.0) + (total if name == "loss" else round(total))
+    return {name: total / samples for name, total in sums.items()}
