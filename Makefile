@@ -109,8 +109,9 @@ format: $(READY)/test ## put every file into the project's format
 	@clang-format -i $(CXX_FILES)
 
 .PHONY: stubs
-stubs: $(READY)/test build ## write the typed stubs anew
+stubs: $(READY)/test build ## write anew what is made from the catalog: typed stubs, reference pages
 	@$(BIN)/python tools/generate_stubs.py
+	@$(BIN)/python tools/generate_reference.py
 
 .PHONY: soak
 soak: $(READY)/test build ## the long reliability tests

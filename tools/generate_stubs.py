@@ -22,8 +22,15 @@ MODULES = {
     "layers": "layer",
     "losses": "loss",
     "optimizers": "optimizer",
+    "schedules": "schedule",
 }
-TYPES = {"real": "float", "integer": "int", "boolean": "bool", "component": "Component | str"}
+TYPES = {
+    "real": "float",
+    "integer": "int",
+    "boolean": "bool",
+    "component": "Component | str",
+    "numbers": "Sequence[float]",
+}
 
 
 def literal(value: Any) -> str:
@@ -57,7 +64,10 @@ def module_stub(kind: str) -> str:
     """The stub of the module that holds the constructors of one kind."""
     entries = _core.catalog(kind)
     choices = any(parameter.type == "choice" for entry in entries for parameter in entry.parameters)
-    imports = ["from typing import Literal\n"] if choices else []
+    numbers = any(parameter.type == "numbers" for entry in entries for parameter in entry.parameters)
+    standard = ["from collections.abc import Sequence"] if numbers else []
+    standard += ["from typing import Literal"] if choices else []
+    imports = ["\n".join(standard) + "\n"] if standard else []
     imports.append("from ravine.components import Component\n")
     title = f'"""Constructors of the catalog, kind "{kind}". Written by `make stubs`; do not edit."""\n'
     names = sorted(class_name(entry.name) for entry in entries)

@@ -54,7 +54,7 @@ struct Measurements {
   double loss = 0;           // sum over the rows
   std::int64_t correct = 0;  // rows whose largest output is the label
   std::int64_t correct_top5 = 0;
-  std::vector<OutputMoments> layers;           // per observed layer
+  std::vector<OutputMoments> layers;     // per observed layer
   std::vector<double> gradient_squares;  // per parameter
 };
 

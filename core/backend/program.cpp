@@ -21,6 +21,26 @@ std::vector<TensorId> without_absent(std::initializer_list<TensorId> ids) {
   return present;
 }
 
+// What is merged into an operation, as its name shows it.
+template <typename Given>
+std::string with_bias(const Given& o) {
+  return (o.bias != no_tensor ? " + bias" : "") + (o.activation ? " + " + o.activation->name : std::string());
+}
+template <typename Given>
+std::string with_derivative(const Given& o) {
+  return o.activation_gradient ? " * " + o.activation_gradient->name + " derivative" : std::string();
+}
+
+std::string name_of(PoolingKind kind) {
+  return kind == PoolingKind::maximum ? "maximum pooling" : "average pooling";
+}
+
+// Multiplications and additions of a convolution: every value of the output is a sum over one filter.
+double flops_of_convolution(const Tensor& output, const Tensor& weight) {
+  return 2.0 * static_cast<double>(output.shape.elements()) *
+         static_cast<double>(weight.shape.elements() / weight.shape[0]);
+}
+
 }  // namespace
 
 TensorId Program::add_tensor(Tensor tensor) {
@@ -50,25 +70,77 @@ std::vector<TensorId> inputs_of(const Operation& operation) {
           [](const Product& o) {
             return without_absent({o.left, o.right, o.bias, o.activation_input, o.activation_output});
           },
+          [](const Convolution& o) { return without_absent({o.input, o.weight, o.bias}); },
+          [](const ConvolutionInputGradient& o) {
+            return without_absent({o.output_gradient, o.weight, o.activation_input, o.activation_output});
+          },
+          [](const ConvolutionWeightGradient& o) { return without_absent({o.input, o.output_gradient}); },
+          [](const Pooling& o) { return without_absent({o.input}); },
+          [](const PoolingGradient& o) {
+            return without_absent({o.output_gradient, o.positions, o.activation_input, o.activation_output});
+          },
           [](const Activation& o) { return without_absent({o.input}); },
+          [](const Add& o) { return without_absent({o.left, o.right}); },
+          [](const CopyColumns& o) { return without_absent({o.input}); },
           [](const ActivationGradient& o) { return without_absent({o.input, o.output, o.output_gradient}); },
           [](const Dropout& o) { return without_absent({o.input}); },
           [](const ColumnSum& o) { return without_absent({o.input}); },
           [](const SoftmaxCrossEntropy& o) { return without_absent({o.logits, o.labels}); },
           [](const ElementwiseLoss& o) { return without_absent({o.prediction, o.targets}); },
           [](const Softmax& o) { return without_absent({o.input}); },
+          [](const SoftmaxGradient& o) { return without_absent({o.output, o.output_gradient}); },
+          [](const ColumnMoments& o) { return without_absent({o.input}); },
+          [](const ColumnNormalization& o) {
+            return without_absent({o.input, o.mean, o.variance, o.scale, o.centre});
+          },
+          [](const ColumnNormalizationSums& o) {
+            return without_absent({o.input, o.mean, o.variance, o.output_gradient});
+          },
+          [](const ColumnNormalizationGradient& o) {
+            return without_absent({o.input, o.mean, o.variance, o.scale, o.output_gradient, o.scale_gradient,
+                                   o.centre_gradient});
+          },
+          [](const MovingAverage& o) { return without_absent({o.value, o.average}); },
+          [](const BlockNormalization& o) { return without_absent({o.input, o.scale, o.centre}); },
+          [](const BlockNormalizationGradient& o) {
+            return without_absent({o.input, o.scale, o.mean, o.inverse_deviation, o.output_gradient});
+          },
+          [](const WeightNormalization& o) { return without_absent({o.direction, o.gain}); },
+          [](const WeightNormalizationGradient& o) {
+            return without_absent({o.direction, o.gain, o.weight_gradient});
+          },
       },
       operation);
 }
 
 std::vector<TensorId> outputs_of(const Operation& operation) {
-  return std::visit(Overloaded{
-                        [](const ActivationGradient& o) { return without_absent({o.input_gradient}); },
-                        [](const SoftmaxCrossEntropy& o) { return without_absent({o.gradient}); },
-                        [](const ElementwiseLoss& o) { return without_absent({o.gradient}); },
-                        [](const auto& o) { return without_absent({o.output}); },
-                    },
-                    operation);
+  return std::visit(
+      Overloaded{
+          [](const ActivationGradient& o) { return without_absent({o.input_gradient}); },
+          [](const SoftmaxGradient& o) { return without_absent({o.input_gradient}); },
+          [](const ConvolutionWeightGradient& o) { return without_absent({o.output, o.bias_output}); },
+          [](const Pooling& o) { return without_absent({o.output, o.positions}); },
+          [](const SoftmaxCrossEntropy& o) { return without_absent({o.gradient}); },
+          [](const ElementwiseLoss& o) { return without_absent({o.gradient}); },
+          [](const ColumnMoments& o) { return without_absent({o.mean, o.variance}); },
+          [](const ColumnNormalizationSums& o) {
+            return without_absent({o.scale_gradient, o.centre_gradient});
+          },
+          [](const ColumnNormalizationGradient& o) { return without_absent({o.input_gradient}); },
+          [](const MovingAverage& o) { return without_absent({o.average}); },
+          [](const BlockNormalization& o) {
+            return without_absent({o.output, o.mean, o.inverse_deviation});
+          },
+          [](const BlockNormalizationGradient& o) {
+            return without_absent({o.input_gradient, o.scale_gradient, o.centre_gradient});
+          },
+          [](const WeightNormalization& o) { return without_absent({o.weight}); },
+          [](const WeightNormalizationGradient& o) {
+            return without_absent({o.direction_gradient, o.gain_gradient});
+          },
+          [](const auto& o) { return without_absent({o.output}); },
+      },
+      operation);
 }
 
 Observation* observation_of(Operation& operation) {
@@ -86,20 +158,31 @@ Observation* observation_of(Operation& operation) {
 std::string name_of(const Operation& operation) {
   return std::visit(
       Overloaded{
-          [](const Product& o) {
-            std::string name = "product";
-            if (o.bias != no_tensor) name += " + bias";
-            if (o.activation) name += " + " + o.activation->name;
-            if (o.activation_gradient) name += " * " + o.activation_gradient->name + " derivative";
-            return name;
-          },
+          [](const Product& o) { return "product" + with_bias(o) + with_derivative(o); },
+          [](const Convolution& o) { return "convolution" + with_bias(o); },
+          [](const ConvolutionInputGradient& o) { return "convolution input gradient" + with_derivative(o); },
+          [](const ConvolutionWeightGradient&) { return std::string("convolution weight gradient"); },
+          [](const Pooling& o) { return name_of(o.kind); },
+          [](const PoolingGradient& o) { return name_of(o.kind) + " gradient" + with_derivative(o); },
           [](const Activation& o) { return o.rule.name; },
+          [](const Add&) { return std::string("add"); },
+          [](const CopyColumns&) { return std::string("copy columns"); },
           [](const ActivationGradient& o) { return o.rule.name + " derivative"; },
           [](const Dropout& o) { return std::string(o.backward ? "dropout gradient" : "dropout"); },
           [](const ColumnSum&) { return std::string("column sum"); },
           [](const SoftmaxCrossEntropy&) { return std::string("softmax cross entropy"); },
           [](const ElementwiseLoss& o) { return o.rule.name; },
           [](const Softmax&) { return std::string("softmax"); },
+          [](const SoftmaxGradient&) { return std::string("softmax gradient"); },
+          [](const ColumnMoments&) { return std::string("batch moments"); },
+          [](const ColumnNormalization&) { return std::string("batch normalization"); },
+          [](const ColumnNormalizationSums&) { return std::string("batch normalization gradient sums"); },
+          [](const ColumnNormalizationGradient&) { return std::string("batch normalization gradient"); },
+          [](const MovingAverage&) { return std::string("moving average"); },
+          [](const BlockNormalization&) { return std::string("normalization"); },
+          [](const BlockNormalizationGradient&) { return std::string("normalization gradient"); },
+          [](const WeightNormalization&) { return std::string("weight normalization"); },
+          [](const WeightNormalizationGradient&) { return std::string("weight normalization gradient"); },
       },
       operation);
 }
@@ -121,6 +204,15 @@ double flops_of(const Operation& operation, const Program& program) {
   if (const auto* product = std::get_if<Product>(&operation)) {
     const auto [m, n, k] = extents_of(*product, program);
     return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  }
+  if (const auto* convolution = std::get_if<Convolution>(&operation)) {
+    return flops_of_convolution(program.tensor(convolution->output), program.tensor(convolution->weight));
+  }
+  if (const auto* gradient = std::get_if<ConvolutionInputGradient>(&operation)) {
+    return flops_of_convolution(program.tensor(gradient->output_gradient), program.tensor(gradient->weight));
+  }
+  if (const auto* gradient = std::get_if<ConvolutionWeightGradient>(&operation)) {
+    return flops_of_convolution(program.tensor(gradient->output_gradient), program.tensor(gradient->output));
   }
   if (const auto* sum = std::get_if<ColumnSum>(&operation)) {
     return static_cast<double>(program.tensor(sum->input).shape.elements());

@@ -26,6 +26,7 @@ enum class TensorRole {
   activation,  // in the arena
   parameter,   // a slice of the parameter buffer (or of the look-ahead point)
   gradient,    // a slice of the gradient buffer
+  state,       // a slice of the state buffer: what layers keep from step to step
 };
 
 struct Tensor {
@@ -115,12 +116,226 @@ struct ElementwiseLoss {
 struct Softmax {
   TensorId input;
   TensorId output;
+  Observation observe = {};
 };
 
-using Operation = std::variant<Product, Activation, ActivationGradient, Dropout, ColumnSum,
-                               SoftmaxCrossEntropy, ElementwiseLoss, Softmax>;
+// Of a row: input_gradient = y (g - y . g), y the output and g its gradient.
+struct SoftmaxGradient {
+  TensorId output;
+  TensorId output_gradient;
+  TensorId input_gradient;
+};
 
-enum class Section { forward, loss, backward };
+// output = left + right.
+struct Add {
+  TensorId left;
+  TensorId right;
+  TensorId output;
+  Observation observe = {};
+};
+
+// Copies some columns of one tensor into another, row by row.
+struct CopyColumns {
+  TensorId input;
+  TensorId output;
+  std::int64_t input_column;
+  std::int64_t output_column;
+  std::int64_t columns;
+};
+
+// How a window moves over an image; what it covers beyond the image counts as zero (to a maximum: as
+// nothing). How far it reaches over the last row and column follows from the shape of the output.
+struct Window {
+  std::int64_t height;
+  std::int64_t width;
+  std::int64_t stride = 1;
+  std::int64_t dilation = 1;
+  std::int64_t top = 0;  // rows of padding before the first one
+  std::int64_t left = 0;
+};
+
+// output[image, y, x, filter] = sum over the window and its channels of input times weight; then bias and
+// activation. Images are (height, width, channels), weights (filters, height, width, channels / groups).
+struct Convolution {
+  Window window;
+  std::int64_t groups;
+  TensorId input;
+  TensorId weight;
+  TensorId output;
+  TensorId bias = no_tensor;
+  std::optional<Component> activation = {};
+  Observation observe = {};
+};
+
+// The gradient of a convolution's input; fused: times the derivative of the activation before.
+struct ConvolutionInputGradient {
+  Window window;
+  std::int64_t groups;
+  TensorId output_gradient;
+  TensorId weight;
+  TensorId output;
+  std::optional<Component> activation_gradient = {};
+  TensorId activation_input = no_tensor;
+  TensorId activation_output = no_tensor;
+};
+
+// The gradients of a convolution's weights and bias.
+struct ConvolutionWeightGradient {
+  Window window;
+  std::int64_t groups;
+  TensorId input;
+  TensorId output_gradient;
+  TensorId output;
+  TensorId bias_output = no_tensor;
+  Observation observe = {};
+  Observation observe_bias = {};
+};
+
+enum class PoolingKind { maximum, average };
+
+// The largest value under a window, or the mean of those in the image. `positions` (int32) keeps where in the
+// window the first largest value is; no_tensor where no gradient follows.
+struct Pooling {
+  PoolingKind kind;
+  Window window;
+  TensorId input;
+  TensorId output;
+  TensorId positions = no_tensor;
+  Observation observe = {};
+};
+
+// Fused: times the derivative of the activation before.
+struct PoolingGradient {
+  PoolingKind kind;
+  Window window;
+  TensorId output_gradient;
+  TensorId positions;
+  TensorId output;
+  std::optional<Component> activation_gradient = {};
+  TensorId activation_input = no_tensor;
+  TensorId activation_output = no_tensor;
+};
+
+// Mean and biased variance of each column over all rows.
+struct ColumnMoments {
+  TensorId input;
+  TensorId mean;
+  TensorId variance;
+};
+
+// output = scale x_hat + centre, x_hat = (input - mean) / sqrt(variance + epsilon), column by column.
+struct ColumnNormalization {
+  TensorId input;
+  TensorId mean;
+  TensorId variance;
+  TensorId scale;  // may be absent, as centre
+  TensorId centre;
+  TensorId output;
+  double epsilon;
+  Observation observe = {};
+};
+
+// Sums over all rows: of the output's gradient times x_hat, and of that gradient.
+struct ColumnNormalizationSums {
+  TensorId input;
+  TensorId mean;
+  TensorId variance;
+  TensorId output_gradient;
+  TensorId scale_gradient;
+  TensorId centre_gradient;
+  double epsilon;
+  Observation observe_scale = {};
+  Observation observe_centre = {};
+};
+
+// Through the statistics too: input_gradient = scale / sqrt(variance + epsilon) (output_gradient -
+// centre_gradient / rows - x_hat scale_gradient / rows).
+struct ColumnNormalizationGradient {
+  TensorId input;
+  TensorId mean;
+  TensorId variance;
+  TensorId scale;
+  TensorId output_gradient;
+  TensorId scale_gradient;  // the sums
+  TensorId centre_gradient;
+  TensorId input_gradient;
+  double epsilon;
+};
+
+// average = momentum average + (1 - momentum) factor value.
+struct MovingAverage {
+  TensorId value;
+  TensorId average;
+  double momentum;
+  double factor;
+};
+
+// A tensor seen as [outer, rows, groups, columns]; a block is all rows and columns of one outer index and
+// group.
+struct BlockExtents {
+  std::int64_t outer;
+  std::int64_t rows;
+  std::int64_t groups;
+  std::int64_t columns;
+};
+
+// output = scale x_hat + centre, x_hat = (input - mean) / sqrt(variance + epsilon) with the moments of each
+// block; scale and centre have groups x columns values.
+struct BlockNormalization {
+  TensorId input;
+  TensorId scale;  // may be absent, as centre
+  TensorId centre;
+  TensorId mean;  // of each block, for the backward pass; absent in evaluation, as the next
+  TensorId inverse_deviation;
+  TensorId output;
+  BlockExtents extents;
+  double epsilon;
+  Observation observe = {};
+};
+
+struct BlockNormalizationGradient {
+  TensorId input;
+  TensorId scale;
+  TensorId mean;
+  TensorId inverse_deviation;
+  TensorId output_gradient;
+  TensorId input_gradient;  // each of the three may be absent
+  TensorId scale_gradient;
+  TensorId centre_gradient;
+  BlockExtents extents;
+  Observation observe_scale = {};
+  Observation observe_centre = {};
+};
+
+// Each row v of `direction` gives the row gain v / |v| of `weight`.
+struct WeightNormalization {
+  TensorId direction;
+  TensorId gain;
+  TensorId weight;
+};
+
+// gain_gradient = g . v / |v|, direction_gradient = gain / |v| (g - (g . v / |v|^2) v), g the row of
+// weight_gradient.
+struct WeightNormalizationGradient {
+  TensorId direction;
+  TensorId gain;
+  TensorId weight_gradient;
+  TensorId direction_gradient;
+  TensorId gain_gradient;
+  Observation observe_direction = {};
+  Observation observe_gain = {};
+};
+
+using Operation =
+    std::variant<ColumnMoments, ColumnNormalization, ColumnNormalizationSums, ColumnNormalizationGradient,
+                 MovingAverage, BlockNormalization, BlockNormalizationGradient, WeightNormalization,
+                 WeightNormalizationGradient, Convolution, ConvolutionInputGradient,
+                 ConvolutionWeightGradient, Pooling, PoolingGradient, Add, CopyColumns, Product, Activation,
+                 ActivationGradient, Dropout, ColumnSum, SoftmaxCrossEntropy, ElementwiseLoss, Softmax,
+                 SoftmaxGradient>;
+
+// `state` changes what layers keep, once a training step has succeeded.
+enum class Section { forward, loss, backward, state };
 
 struct Step {
   Operation operation;

@@ -76,13 +76,15 @@ void check_regularization(double l2, double clip_norm);
 Component resolve_layer(const Component& given);
 
 // Appends a layer to a network, named after its type and position where it has no name.
-void add_layer(NetworkSpec& spec, const Component& given, const std::string& name);
+void add_layer(NetworkSpec& spec, const Component& given, const std::string& name,
+               const std::vector<std::string>& inputs = {});
 
 // The candidate closest to `name` for "did you mean", or nothing.
 std::string closest(std::string_view name, const std::vector<std::string>& candidates);
 
 // One table a kind.
 std::vector<Entry> layer_entries();
+std::vector<Entry> image_layer_entries();
 std::vector<Entry> activation_entries();
 std::vector<Entry> loss_entries();
 std::vector<Entry> initializer_entries();

@@ -44,6 +44,34 @@ std::vector<Entry> initializer_entries() {
        {{.name = "mean", .default_value = 0.0, .help = "mean"},
         {.name = "deviation", .default_value = 0.01, .range = {.low = 0}, .help = "standard deviation"}}},
       {Kind::initializer,
+       "truncated_normal",
+       "Normal without its tails: nothing falls outside two bounds.",
+       "w ~ N(mean, deviation^2) given low <= w <= high",
+       "torch.nn.init.trunc_normal_",
+       {{.name = "mean", .default_value = 0.0, .help = "mean of the normal before it is cut"},
+        {.name = "deviation",
+         .default_value = 0.02,
+         .range = {.low = 0, .low_included = false},
+         .help = "standard deviation before the cut; with bounds at two deviations it falls to 0.88 of this"},
+        {.name = "low", .default_value = -0.04, .help = "lower bound of w itself, not in deviations"},
+        {.name = "high", .default_value = 0.04, .help = "upper bound of w itself"}}},
+      {Kind::initializer,
+       "lecun_uniform",
+       "Keeps the variance of signals (fan_in, forward only) or of gradients (fan_out, backward only), "
+       "uniform "
+       "form.",
+       "w ~ U(-b, b), b = sqrt(3 / n)",
+       "Y. LeCun et al., Efficient BackProp, 1998; lecture L0",
+       {mode()}},
+      {Kind::initializer,
+       "lecun_normal",
+       "Keeps the variance of signals (fan_in, forward only) or of gradients (fan_out, backward only), "
+       "normal "
+       "form.",
+       "w ~ N(0, 1 / n)",
+       "Y. LeCun et al., Efficient BackProp, 1998; lectures L0, L1",
+       {mode()}},
+      {Kind::initializer,
        "xavier_uniform",
        "Keeps the variance of signals and gradients, uniform form.",
        "w ~ U(-b, b), b = gain sqrt(6 / (n_in + n_out))",
@@ -73,6 +101,17 @@ std::vector<Entry> initializer_entries() {
        "w ~ U(-1/sqrt(n_in), 1/sqrt(n_in))",
        "torch.nn.Linear; lecture L0",
        {}},
+      {Kind::initializer,
+       "orthogonal",
+       "Orthonormal rows or columns, whichever are fewer: signals keep their length in a linear network of "
+       "any "
+       "depth. Filters are rows; a vector becomes one of length gain.",
+       "W W^T = gain^2 I or W^T W = gain^2 I",
+       "A. Saxe, J. McClelland, S. Ganguli, ICLR 2014",
+       {{.name = "gain",
+         .default_value = 1.0,
+         .range = {.low = 0, .low_included = false},
+         .help = "length of each row or column: 1 for tanh, sqrt(2) for relu"}}},
   };
 }
 

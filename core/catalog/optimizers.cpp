@@ -98,9 +98,7 @@ std::vector<Entry> optimizer_entries() {
        {learning_rate(0.01), momentum()}},
       {Kind::optimizer,
        "adagrad",
-       "Smaller steps for weights whose gradients were large or frequent, for sparse data; the steps shrink "
-       "for "
-       "ever.",
+       "Smaller steps where gradients were large or frequent, for sparse data; all shrink for ever.",
        "G <- G + g^2, theta <- theta - eta g / sqrt(G + epsilon)",
        "J. Duchi, E. Hazan, Y. Singer, JMLR 12, 2011; lectures L0, L1, L3, L4, Adagrad",
        {learning_rate(0.01),
@@ -150,7 +148,7 @@ std::vector<Entry> optimizer_entries() {
                          "sqrt(r + epsilon), the lectures; outside: sqrt(r) + epsilon, most libraries")}},
       {Kind::optimizer,
        "adam",
-       "A step for each weight: momentum over the gradient's running size. A good first choice.",
+       "A step for each weight: the gradient's running mean over its running size. A good first choice.",
        "theta <- theta - eta m_hat / (sqrt(v_hat) + epsilon)",
        "D. Kingma, J. Ba, ICLR 2015, algorithm 1; lectures L0, L1, L2, L3, L4, Adam",
        {learning_rate(0.001, "step size eta; 0.001, or L2's 0.01 with beta2 0.99 and epsilon 1e-7"), beta1(),
@@ -158,7 +156,7 @@ std::vector<Entry> optimizer_entries() {
         correction(
             {"standard", "constant", "none"},
             "m_hat = m / (1 - beta1^t), v_hat = v / (1 - beta2^t); constant: 1 - beta at every step (L2); "
-            "none: m and v, whose first steps are far too long or short"),
+            "none: m and v, with first steps 3 times too long at the default decays"),
         epsilon_position("outside", "sqrt(v_hat) + epsilon; inside: sqrt(v_hat + epsilon), L4's table")}},
       {Kind::optimizer,
        "adamw",

@@ -155,15 +155,18 @@ Component resolve(Kind kind, const Component& given) {
 
 void check_number(const Component& optimizer, const std::string& name, double value) {
   Range range;
+  std::string reason;
   if (name == "l2" || name == "clip_norm") range.low = 0;
   if (const Entry* entry = find(Kind::optimizer, optimizer.name)) {
     for (const Parameter& parameter : entry->parameters) {
-      if (parameter.name == name) range = parameter.range;
+      if (parameter.name != name) continue;
+      range = parameter.range;
+      reason = parameter.reason;
     }
   }
   if (std::isfinite(value) && range.contains(value)) return;
   throw wrong(name, "must be " + (std::isfinite(value) ? range.to_string() : std::string("a finite number")) +
-                        ", got " + described(value));
+                        ", got " + described(value) + (reason.empty() ? "" : "; " + reason));
 }
 
 void check_regularization(double l2, double clip_norm) {
@@ -183,7 +186,8 @@ Component resolve_layer(const Component& given) {
   throw wrong("type", "unknown layer '" + given.name + "'" + guess(given.name, names));
 }
 
-void add_layer(NetworkSpec& spec, const Component& given, const std::string& name) {
+void add_layer(NetworkSpec& spec, const Component& given, const std::string& name,
+               const std::vector<std::string>& inputs) {
   Component resolved = resolve_layer(given);
   int position = 1;
   for (const LayerSpec& layer : spec.layers) position += layer.component.name == resolved.name ? 1 : 0;
@@ -196,7 +200,7 @@ void add_layer(NetworkSpec& spec, const Component& given, const std::string& nam
                 "a layer's name is made of letters, digits, '_' and '-', and is neither 'optimizer' nor "
                 "'preprocessing', which checkpoints use");
   }
-  spec.layers.push_back({std::move(chosen), std::move(resolved)});
+  spec.layers.push_back({std::move(chosen), std::move(resolved), inputs});
 }
 
 }  // namespace ravine::catalog

@@ -1,8 +1,10 @@
 #include "initializers/initializer.h"
 
 #include <cmath>
+#include <vector>
 
 #include "base/errors.h"
+#include "initializers/orthogonal.h"
 
 namespace ravine {
 namespace {
@@ -33,55 +35,109 @@ Distribution xavier_normal(const Values& settings, double n_in, double n_out) {
   return centred(settings.real("gain") * std::sqrt(2.0 / (n_in + n_out)));
 }
 
-// K. He et al., ICCV 2015: variance 2 / n, n the fan that the mode names.
-double he_fan(const Values& settings, double n_in, double n_out) {
+// The fan that the mode names.
+double fan_of(const Values& settings, double n_in, double n_out) {
   return settings.text("mode") == "fan_out" ? n_out : n_in;
 }
 
+// Y. LeCun et al., "Efficient BackProp", 1998: variance 1 / n.
+Distribution lecun_uniform(const Values& settings, double n_in, double n_out) {
+  return symmetric(std::sqrt(3.0 / fan_of(settings, n_in, n_out)));
+}
+
+Distribution lecun_normal(const Values& settings, double n_in, double n_out) {
+  return centred(std::sqrt(1.0 / fan_of(settings, n_in, n_out)));
+}
+
+// K. He et al., ICCV 2015: variance 2 / n.
 Distribution he_uniform(const Values& settings, double n_in, double n_out) {
-  return symmetric(std::sqrt(6.0 / he_fan(settings, n_in, n_out)));
+  return symmetric(std::sqrt(6.0 / fan_of(settings, n_in, n_out)));
 }
 
 Distribution he_normal(const Values& settings, double n_in, double n_out) {
-  return centred(std::sqrt(2.0 / he_fan(settings, n_in, n_out)));
+  return centred(std::sqrt(2.0 / fan_of(settings, n_in, n_out)));
 }
 
 Distribution torch_linear(const Values&, double n_in, double) { return symmetric(1.0 / std::sqrt(n_in)); }
 
+Distribution truncated_normal(const Values& settings, double, double) {
+  const TruncatedNormalDistribution rule{settings.real("mean"), settings.real("deviation"),
+                                         settings.real("low"), settings.real("high")};
+  if (!(rule.low < rule.high)) {
+    throw Error(ErrorCode::invalid_parameter, "must be below high").at_key("low");
+  }
+  // As `draw` sees it: in the lower tail.
+  const bool flipped = rule.low + rule.high > 2.0 * rule.mean;
+  const double nearest = (flipped ? rule.mean - rule.low : rule.high - rule.mean) / rule.deviation;
+  if (nearest < -37.0) {
+    throw Error(ErrorCode::invalid_parameter,
+                "low and high lie more than 37 deviations from the mean: nothing would be drawn there")
+        .at_key("mean");
+  }
+  return rule;
+}
+
+Distribution standard_normal(const Values&, double, double) { return centred(1.0); }
+
+// A. Saxe, J. McClelland, S. Ganguli, ICLR 2014.
+void orthogonal(const Values& settings, double* matrix, std::int64_t rows, std::int64_t columns) {
+  orthogonalize(matrix, rows, columns);
+  const double gain = settings.real("gain");
+  for (std::int64_t i = 0; i < rows * columns; ++i) matrix[i] *= gain;
+}
+
+const InitializerType& find(std::string_view name) {
+  for (const InitializerType& type : initializer_types) {
+    if (type.name == name) return type;
+  }
+  throw Error(ErrorCode::internal, "no initializer '" + std::string(name) + "'");
+}
+
 }  // namespace
 
-const InitializerType initializer_types[9] = {
+const InitializerType initializer_types[13] = {
     {"zeros", zeros},
     {"constant", constant},
     {"uniform", uniform},
     {"normal", normal},
+    {"truncated_normal", truncated_normal},
+    {"lecun_uniform", lecun_uniform},
+    {"lecun_normal", lecun_normal},
     {"xavier_uniform", xavier_uniform},
     {"xavier_normal", xavier_normal},
     {"he_uniform", he_uniform},
     {"he_normal", he_normal},
     {"torch_linear", torch_linear},
+    {"orthogonal", standard_normal, orthogonal},
 };
 
-Distribution distribution_of(const Component& initializer, double fan_in, double fan_out) {
-  for (const InitializerType& type : initializer_types) {
-    if (type.name == initializer.name) return type.distribution(initializer.values, fan_in, fan_out);
-  }
-  throw Error(ErrorCode::internal, "no initializer '" + initializer.name + "'");
-}
-
 template <typename T>
-void draw(const Distribution& distribution, std::uint64_t seed, int parameter, T* values,
-          std::int64_t count) {
+void initialize(const Component& initializer, const Shape& shape, double fan_in, double fan_out,
+                std::uint64_t seed, int parameter, T* values) {
+  const InitializerType& type = find(initializer.name);
   const RandomKey key{seed, RandomPurpose::initialize, static_cast<std::uint32_t>(parameter), 0};
-  std::visit(
-      [&](const auto& rule) {
-        for (std::int64_t i = 0; i < count; ++i) {
-          values[i] = static_cast<T>(rule.draw(key.bits(static_cast<std::uint64_t>(i))));
-        }
-      },
-      distribution);
+  const std::int64_t count = shape.elements();
+  const auto draw = [&](auto* to) {
+    std::visit(
+        [&](const auto& rule) {
+          for (std::int64_t i = 0; i < count; ++i) {
+            to[i] = static_cast<std::remove_reference_t<decltype(*to)>>(
+                rule.draw(key.bits(static_cast<std::uint64_t>(i))));
+          }
+        },
+        type.distribution(initializer.values, fan_in, fan_out));
+  };
+  if (type.arrange == nullptr) {
+    draw(values);
+    return;
+  }
+  std::vector<double> matrix(static_cast<std::size_t>(count));
+  draw(matrix.data());
+  const std::int64_t rows = shape.rank() == 0 ? 1 : shape[0];
+  type.arrange(initializer.values, matrix.data(), rows, count / rows);
+  for (std::int64_t i = 0; i < count; ++i) values[i] = static_cast<T>(matrix[static_cast<std::size_t>(i)]);
 }
-template void draw<float>(const Distribution&, std::uint64_t, int, float*, std::int64_t);
-template void draw<double>(const Distribution&, std::uint64_t, int, double*, std::int64_t);
+template void initialize<float>(const Component&, const Shape&, double, double, std::uint64_t, int, float*);
+template void initialize<double>(const Component&, const Shape&, double, double, std::uint64_t, int, double*);
 
 }  // namespace ravine

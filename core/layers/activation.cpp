@@ -5,7 +5,7 @@
 namespace ravine {
 namespace {
 
-class ActivationLayer final : public Layer {
+class ActivationLayer final : public UnaryLayer {
  public:
   explicit ActivationLayer(const Values& settings) : function_(settings.component("function")) {}
 

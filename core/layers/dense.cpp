@@ -6,7 +6,7 @@
 namespace ravine {
 namespace {
 
-class Dense final : public Layer {
+class Dense final : public UnaryLayer {
  public:
   explicit Dense(const Values& settings)
       : units_(settings.integer("units")),

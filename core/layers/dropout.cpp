@@ -5,7 +5,7 @@
 namespace ravine {
 namespace {
 
-class DropoutLayer final : public Layer {
+class DropoutLayer final : public UnaryLayer {
  public:
   explicit DropoutLayer(const Values& settings) : rate_(settings.real("rate")) {}
 

@@ -4,7 +4,7 @@
 namespace ravine {
 namespace {
 
-class Flatten final : public Layer {
+class Flatten final : public UnaryLayer {
  public:
   Shape output_shape(const Shape& input) const override { return {input.elements()}; }
 

@@ -24,6 +24,13 @@ struct ParameterSpec {
   bool decays;  // weight decay applies
 };
 
+// Values that a layer keeps from step to step and that no gradient changes: moving averages.
+struct StateSpec {
+  std::string name;  // "moving_mean"
+  Shape shape;
+  double initial;
+};
+
 // Where a layer's operations go.
 struct LayerContext {
   Program& program;
@@ -33,29 +40,63 @@ struct LayerContext {
   int first_parameter;               // index of its first parameter in the network
   std::vector<TensorId> parameters;  // in the order of Layer::parameters
   std::vector<TensorId> gradients;
+  std::vector<TensorId> state;  // in the order of Layer::state
 };
 
 // What the forward pass leaves for the backward pass.
 struct Forwarded {
   TensorId input;
   TensorId output;
-  TensorId saved = no_tensor;  // the layer's own
+  TensorId saved = no_tensor;         // the layer's own
+  std::vector<TensorId> inputs = {};  // of a layer that joins branches
+  std::vector<TensorId> kept = {};    // what else the backward pass reads
 };
 
 class Layer {
  public:
   virtual ~Layer() = default;
-  // The shape of one sample's output; throws Error(shape_mismatch) where the input does not fit.
+  // The shape of one sample's output; throws Error(shape_mismatch) where the inputs do not fit.
+  virtual Shape infer_output(const std::vector<Shape>& inputs) const = 0;
+  virtual std::vector<ParameterSpec> infer_parameters(const std::vector<Shape>&) const { return {}; }
+  virtual std::vector<StateSpec> infer_state(const std::vector<Shape>&) const { return {}; }
+  virtual Forwarded add_forward(LayerContext& context, const std::vector<TensorId>& inputs) const = 0;
+  // Returns the gradient of each input, no_tensor where it is not needed.
+  virtual std::vector<TensorId> add_backward(LayerContext& context, const Forwarded& forwarded,
+                                             TensorId output_gradient,
+                                             const std::vector<bool>& needed) const = 0;
+};
+
+// A layer with one input: all but those that join branches.
+class UnaryLayer : public Layer {
+ public:
   virtual Shape output_shape(const Shape& input) const = 0;
   virtual std::vector<ParameterSpec> parameters(const Shape&) const { return {}; }
+  virtual std::vector<StateSpec> state(const Shape&) const { return {}; }
   virtual Forwarded forward(LayerContext& context, TensorId input) const = 0;
-  // Returns the gradient of the input, or no_tensor where it is not needed.
   virtual TensorId backward(LayerContext& context, const Forwarded& forwarded, TensorId output_gradient,
                             bool input_gradient_needed) const = 0;
+
+  Shape infer_output(const std::vector<Shape>& inputs) const final;
+  std::vector<ParameterSpec> infer_parameters(const std::vector<Shape>& inputs) const final {
+    return parameters(inputs.front());
+  }
+  std::vector<StateSpec> infer_state(const std::vector<Shape>& inputs) const final {
+    return state(inputs.front());
+  }
+  Forwarded add_forward(LayerContext& context, const std::vector<TensorId>& inputs) const final {
+    return forward(context, inputs.front());
+  }
+  std::vector<TensorId> add_backward(LayerContext& context, const Forwarded& forwarded,
+                                     TensorId output_gradient, const std::vector<bool>& needed) const final {
+    return {backward(context, forwarded, output_gradient, needed.front())};
+  }
 };
 
 // Makes a layer from settings that the catalog has resolved.
 std::unique_ptr<Layer> make_layer(const Component& component);
+
+// The initializer of a parameter that begins with one value.
+Component constant(double value);
 
 // The shape of a tensor without its batch extent.
 Shape sample_shape(const Program& program, TensorId tensor);

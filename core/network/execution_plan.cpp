@@ -32,10 +32,13 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, st
     if (tensor.alias != no_tensor) continue;
     if (tensor.role == TensorRole::gradient) {
       prepared_->bind(id, offset_by(memory.gradients, tensor.offset * element));
+    } else if (tensor.role == TensorRole::state) {
+      prepared_->bind(id, offset_by(memory.state, tensor.offset * element));
     } else if (memory_.offsets[i] >= 0) {
       prepared_->bind(id, in_arena(id));
     }
   }
+  for (const Step& step : program.steps) changes_state_ |= step.section == Section::state;
   bind_parameters(nullptr);
   if (lowered_.output_gradient != no_tensor) output_gradient_ = in_arena(lowered_.output_gradient);
 }
@@ -65,6 +68,14 @@ void ExecutionPlan::bind_output_gradient(const void* data) {
   prepared_->bind(lowered_.output_gradient, data == nullptr ? output_gradient_ : const_cast<void*>(data));
 }
 
+bool ExecutionPlan::observes(int layer) {
+  for (Step& step : lowered_.program.steps) {
+    const Observation* observation = observation_of(step.operation);
+    if (observation != nullptr && observation->layer == layer) return true;
+  }
+  return false;
+}
+
 double ExecutionPlan::flops() const {
   double total = 0;
   for (const Step& step : lowered_.program.steps) total += flops_of(step.operation, lowered_.program);
@@ -81,6 +92,7 @@ std::vector<PlanRow> ExecutionPlan::rows() const {
     const TensorId shown = outputs.empty() ? inputs_of(step.operation).front() : outputs.front();
     const char* section = step.section == Section::forward ? "forward"
                           : step.section == Section::loss  ? "loss"
+                          : step.section == Section::state ? "state"
                                                            : "backward";
     rows.push_back({section, step.layer < 0 ? "" : layer_names_[static_cast<std::size_t>(step.layer)],
                     name_of(step.operation), engines[i], program.tensor(shown).shape.to_string(),

@@ -25,6 +25,7 @@ struct PlanRow {
 struct ParameterMemory {
   void* parameters;
   void* gradients;
+  void* state;
 };
 
 class ExecutionPlan {
@@ -47,6 +48,10 @@ class ExecutionPlan {
   PreparedProgram& program() { return *prepared_; }
   std::int64_t batch() const { return lowered_.program.batch(); }
   const MemoryPlan& memory() const { return memory_; }
+  // Whether a training step changes what layers keep.
+  bool changes_state() const { return changes_state_; }
+  // Whether an operation measures that layer.
+  bool observes(int layer);
   double flops() const;
   std::vector<PlanRow> rows() const;
 
@@ -60,6 +65,7 @@ class ExecutionPlan {
   std::unique_ptr<Buffer> arena_;
   std::unique_ptr<PreparedProgram> prepared_;
   void* output_gradient_ = nullptr;
+  bool changes_state_ = false;
 };
 
 }  // namespace ravine

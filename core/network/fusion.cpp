@@ -19,23 +19,36 @@ std::vector<int> readers(const LoweredProgram& lowered) {
   return count;
 }
 
-// Merges `next` into `product`; false where it does not follow from it.
-bool merge(Product& product, const Operation& next) {
-  if (product.activation || product.activation_gradient) return false;
-  if (const auto* activation = std::get_if<Activation>(&next);
-      activation && activation->input == product.output && product.observe.layer < 0) {
-    product.activation = activation->rule;
-    product.output = activation->output;
-    product.observe = activation->observe;
-    return true;
+// Merges `next` into the operation before it; false where it does not follow from that or cannot be merged.
+template <typename Before>
+bool merge(Before& before, const Operation& next) {
+  if constexpr (requires { before.activation; }) {
+    if (before.activation) return false;
   }
-  if (const auto* gradient = std::get_if<ActivationGradient>(&next);
-      gradient && gradient->output_gradient == product.output && product.bias == no_tensor) {
-    product.activation_gradient = gradient->rule;
-    product.activation_input = gradient->input;
-    product.activation_output = gradient->output;
-    product.output = gradient->input_gradient;
-    return true;
+  if constexpr (requires { before.activation_gradient; }) {
+    if (before.activation_gradient) return false;
+  }
+  if constexpr (requires { before.activation; }) {
+    if (const auto* activation = std::get_if<Activation>(&next);
+        activation && activation->input == before.output && before.observe.layer < 0) {
+      before.activation = activation->rule;
+      before.output = activation->output;
+      before.observe = activation->observe;
+      return true;
+    }
+  }
+  if constexpr (requires { before.activation_gradient; }) {
+    if constexpr (requires { before.bias; }) {
+      if (before.bias != no_tensor) return false;
+    }
+    if (const auto* gradient = std::get_if<ActivationGradient>(&next);
+        gradient && gradient->output_gradient == before.output) {
+      before.activation_gradient = gradient->rule;
+      before.activation_input = gradient->input;
+      before.activation_output = gradient->output;
+      before.output = gradient->input_gradient;
+      return true;
+    }
   }
   return false;
 }
@@ -48,9 +61,11 @@ void fuse(LoweredProgram& lowered) {
   std::vector<Step> fused;
   for (Step& step : program.steps) {
     if (!fused.empty()) {
-      auto* product = std::get_if<Product>(&fused.back().operation);
-      if (product != nullptr && read_count[static_cast<std::size_t>(program.root(product->output))] == 1 &&
-          fused.back().section == step.section && merge(*product, step.operation)) {
+      Step& before = fused.back();
+      const std::vector<TensorId> outputs = outputs_of(before.operation);
+      const TensorId output = outputs.empty() ? no_tensor : outputs.front();
+      if (output != no_tensor && read_count[static_cast<std::size_t>(program.root(output))] == 1 && before.section == step.section &&
+          std::visit([&](auto& operation) { return merge(operation, step.operation); }, before.operation)) {
         continue;
       }
     }

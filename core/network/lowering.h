@@ -8,9 +8,11 @@
 namespace ravine {
 
 enum class Mode {
-  training,    // forward with dropout, loss, backward
-  evaluation,  // forward and loss
-  prediction,  // forward and link (probabilities)
+  training,     // forward with dropout, loss, backward
+  evaluation,   // forward and loss
+  prediction,   // forward and link (probabilities)
+  moments,      // forward as in evaluation, measuring every layer's output
+  net_moments,  // the same, measuring what a layer's parameters give before its activation
 };
 
 struct LoweredProgram {
@@ -22,6 +24,7 @@ struct LoweredProgram {
   TensorId shown = no_tensor;            // prediction: what the user sees
   std::vector<TensorId> parameters = {};
   std::vector<TensorId> gradients = {};
+  std::vector<TensorId> state = {};
 };
 
 LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype);

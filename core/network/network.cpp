@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/errors.h"
 #include "initializers/initializer.h"
@@ -65,31 +66,59 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
       graph_(infer(spec)),
       loss_(make_checked_loss(loss, graph_)),
       backend_(make_backend(options.device, choose_threads(graph_, *loss_, options))),
-      ring_(graph_, loss_->has_accuracy(), observed_layers(graph_, *loss_, options),
-            options.ring_rows) {
+      ring_(graph_, loss_->has_accuracy(), observed_layers(graph_, *loss_, options), options.ring_rows) {
   if (options.batch < 1) {
     throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
   }
   const auto bytes = static_cast<std::size_t>(graph_.parameter_elements) * size_of(options.dtype);
   parameters_ = backend_->allocate(bytes);
   gradients_ = backend_->allocate(bytes);
+  state_ = backend_->allocate(static_cast<std::size_t>(graph_.state_elements) * size_of(options.dtype));
   initialize(options.seed);
 }
 
 void Network::initialize(std::uint64_t seed) {
   const Turn turn(*this);
   for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
-    const GraphParameter& parameter = graph_.parameters[i];
-    const Distribution distribution =
-        distribution_of(parameter.spec.initializer, parameter.spec.fans.in, parameter.spec.fans.out);
-    const std::int64_t count = parameter.spec.shape.elements();
+    initialize(i, graph_.parameters[i].spec.initializer, seed);
+  }
+  reset_state();
+}
+
+void Network::reset_state() {
+  for (const GraphState& state : graph_.state) {
+    const std::int64_t count = state.spec.shape.elements();
     if (options_.dtype == DType::float64) {
-      draw(distribution, seed, static_cast<int>(i), static_cast<double*>(parameters()) + parameter.offset,
-           count);
+      std::fill_n(static_cast<double*>(this->state()) + state.offset, count, state.spec.initial);
     } else {
-      draw(distribution, seed, static_cast<int>(i), static_cast<float*>(parameters()) + parameter.offset,
-           count);
+      std::fill_n(static_cast<float*>(this->state()) + state.offset, count,
+                  static_cast<float>(state.spec.initial));
     }
+  }
+}
+
+void Network::initialize(const std::string& name, const Component& initializer, std::uint64_t seed) {
+  const Turn turn(*this);
+  for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
+    if (graph_.parameters[i].name == name) return initialize(i, initializer, seed);
+  }
+  throw Error(ErrorCode::invalid_parameter, "the network has no parameter '" + name + "'").at_key("name");
+}
+
+void Network::initialize(std::size_t index, const Component& initializer, std::uint64_t seed) {
+  const GraphParameter& parameter = graph_.parameters[index];
+  const auto fill = [&](auto* all) {
+    ravine::initialize(initializer, parameter.spec.shape, parameter.spec.fans.in, parameter.spec.fans.out,
+                       seed, static_cast<int>(index), all + parameter.offset);
+  };
+  try {
+    if (options_.dtype == DType::float64) {
+      fill(static_cast<double*>(parameters()));
+    } else {
+      fill(static_cast<float*>(parameters()));
+    }
+  } catch (Error& error) {
+    throw error.at_layer(graph_.layers[static_cast<std::size_t>(parameter.layer)].name);
   }
 }
 
@@ -97,7 +126,7 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
   auto& plan = plans_[{mode, batch}];
   if (!plan) {
     plan = std::make_unique<ExecutionPlan>(graph_, *loss_, mode, batch, options_.dtype, *backend_,
-                                           ParameterMemory{parameters_->data(), gradients_->data()});
+                                           ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
     if (mode == Mode::training && looking_ahead_) plan->bind_parameters(looking_ahead_->data());
   }
   return *plan;
@@ -174,6 +203,7 @@ void Network::forward(const void* input, std::int64_t rows, bool training, void*
     plan.bind_input(from);
     plan.bind_output(to);
     run(plan, {Section::forward}, context(true));
+    if (plan.changes_state()) run(plan, {Section::state}, context(true));
     if (plan.output_is_input()) std::memcpy(to, from, static_cast<std::size_t>(plan.batch() * output_bytes));
     by_hand_ = &plan;
   };
@@ -297,6 +327,22 @@ Evaluation Network::evaluate(const void* inputs, const void* targets, std::int64
   if (rows > 0) evaluation.loss /= static_cast<double>(rows);
   by_hand_ = nullptr;
   return evaluation;
+}
+
+std::vector<OutputMoments> Network::moments(const void* inputs, std::int64_t rows, bool before_activation) {
+  const Turn turn(*this);
+  if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows").at_key("inputs");
+  ExecutionPlan& chosen = plan(before_activation ? Mode::net_moments : Mode::moments, rows);
+  chosen.bind_input(inputs);
+  chosen.bind_output(nullptr);
+  run(chosen, {Section::forward}, context(true));
+  by_hand_ = nullptr;
+  std::vector<OutputMoments> measured = chosen.program().measurements().layers;
+  constexpr double absent = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t i = 0; i < measured.size(); ++i) {
+    if (!chosen.observes(static_cast<int>(i))) measured[i] = {absent, absent, absent};
+  }
+  return measured;
 }
 
 void Network::predict(const void* inputs, std::int64_t rows, void* output) {

@@ -74,8 +74,10 @@ class Network {
  public:
   Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options);
 
-  // Draws all parameters anew and zeroes nothing else.
+  // Draws all parameters anew, and puts what layers keep back to where it begins.
   void initialize(std::uint64_t seed);
+  // Draws one parameter by another initializer.
+  void initialize(const std::string& name, const Component& initializer, std::uint64_t seed);
 
   // By hand. `output` takes rows of the last layer's output. In training, rows is one batch.
   void forward(const void* input, std::int64_t rows, bool training, void* output);
@@ -88,6 +90,9 @@ class Network {
 
   Evaluation evaluate(const void* inputs, const void* targets, std::int64_t rows);
   void predict(const void* inputs, std::int64_t rows, void* output);
+  // Of every layer's output over one batch in evaluation, or of what its parameters give before its
+  // activation; NaN for layers that compute nothing.
+  std::vector<OutputMoments> moments(const void* inputs, std::int64_t rows, bool before_activation);
   TrainingResult train(Optimizer& optimizer, const TrainingChunk& chunk);
 
   const Graph& graph() const { return graph_; }
@@ -96,6 +101,7 @@ class Network {
   int threads() const { return backend_->threads(); }
   void* parameters() { return parameters_->data(); }
   void* gradients() { return gradients_->data(); }
+  void* state() { return state_->data(); }
   std::uint32_t step_number() const { return step_number_; }
   void set_step_number(std::uint32_t step) { step_number_ = step; }
   const std::vector<std::string>& columns() const { return ring_.columns(); }
@@ -120,6 +126,8 @@ class Network {
   };
 
   void attach(Optimizer& optimizer);
+  void initialize(std::size_t index, const Component& initializer, std::uint64_t seed);
+  void reset_state();
   ExecutionPlan& plan(Mode mode, std::int64_t batch);
   RunContext context(bool observe) const;
   void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
@@ -135,6 +143,7 @@ class Network {
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<Buffer> parameters_;
   std::shared_ptr<Buffer> gradients_;
+  std::shared_ptr<Buffer> state_;
   std::map<std::pair<Mode, std::int64_t>, std::unique_ptr<ExecutionPlan>> plans_;
   StatisticsRing ring_;
   std::uint32_t step_number_ = 0;     // keys the random numbers of training

@@ -1,4 +1,5 @@
-// A network as its user describes it: the shape of one sample, and layers in order.
+// A network as its user describes it: the shape of one sample, and layers in order. A layer takes the output
+// of the layer before it, or of the layers it names.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,9 @@
 namespace ravine {
 
 struct LayerSpec {
-  std::string name;     // unique; "dense_1" where the user gave none
-  Component component;  // resolved by the catalog
+  std::string name;                      // unique; "dense_1" where the user gave none
+  Component component;                   // resolved by the catalog
+  std::vector<std::string> inputs = {};  // names of earlier layers, or "input"; empty: the layer before
 };
 
 struct NetworkSpec {

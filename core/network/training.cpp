@@ -62,6 +62,7 @@ class TrainingLoop {
       if (first) scale_gradient(measured);
       worker.barrier();
       if (not_finite_) return;
+      if (plan_.changes_state()) plan_.program().run(Section::state, context_, worker);
       optimizer_.run(worker);
       if (optimizer_.prepared().failed()) return;
       if (first) end_step(measured);

@@ -69,10 +69,11 @@ void bind_catalog(py::module_& module) {
            py::arg("input_shape"))
       .def(
           "add",
-          [](NetworkSpec& spec, const py::object& layer, const std::string& name) {
-            catalog::add_layer(spec, to_component(layer, "layer"), name);
+          [](NetworkSpec& spec, const py::object& layer, const std::string& name,
+             const std::vector<std::string>& inputs) {
+            catalog::add_layer(spec, to_component(layer, "layer"), name, inputs);
           },
-          py::arg("layer"), py::arg("name") = "",
+          py::arg("layer"), py::arg("name") = "", py::arg("inputs") = std::vector<std::string>{},
           "Appends a layer (a name, or a table with 'type'); checked by the catalog at once.")
       .def_property_readonly("input_shape", [](const NetworkSpec& spec) { return to_python(spec.input); })
       .def_property_readonly("layers", [](const NetworkSpec& spec) {
@@ -80,6 +81,7 @@ void bind_catalog(py::module_& module) {
         for (const LayerSpec& layer : spec.layers) {
           py::dict table = to_python(layer.component);
           table["name"] = layer.name;
+          if (!layer.inputs.empty()) table["inputs"] = layer.inputs;
           layers.append(table);
         }
         return layers;

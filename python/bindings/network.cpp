@@ -1,5 +1,7 @@
 #include "network/network.h"
 
+#include <cmath>
+
 #include "base/errors.h"
 #include "bindings.h"
 #include "catalog/catalog.h"
@@ -56,6 +58,26 @@ py::array predict(Network& network, const py::array& inputs) {
   const py::gil_scoped_release release;
   network.predict(data, rows, to);
   return output;
+}
+
+py::dict moments(Network& network, const py::array& inputs, bool before_activation) {
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, inputs, &rows);
+  std::vector<OutputMoments> measured;
+  {
+    const py::gil_scoped_release release;
+    measured = network.moments(data, rows, before_activation);
+  }
+  py::dict layers;
+  for (std::size_t i = 0; i < measured.size(); ++i) {
+    if (std::isnan(measured[i].zeros)) continue;
+    py::dict row;
+    row["mean"] = measured[i].mean;
+    row["variance"] = measured[i].variance;
+    row["zeros"] = measured[i].zeros;
+    layers[py::str(network.graph().layers[i].name)] = row;
+  }
+  return layers;
 }
 
 py::dict evaluate(Network& network, const py::array& inputs, const py::array& targets) {
@@ -164,6 +186,18 @@ py::dict named_views(const py::object& self, Address address) {
   return views;
 }
 
+py::dict state(const py::object& self) {
+  auto& network = self.cast<Network&>();
+  const DType dtype = network.options().dtype;
+  py::dict views;
+  for (const GraphState& kept : network.graph().state) {
+    auto* data =
+        static_cast<std::byte*>(network.state()) + kept.offset * static_cast<std::int64_t>(size_of(dtype));
+    views[py::str(kept.name)] = view(data, dtype, kept.spec.shape, self);
+  }
+  return views;
+}
+
 py::list layers(const Network& network) {
   py::list rows;
   const Graph& graph = network.graph();
@@ -175,7 +209,7 @@ py::list layers(const Network& network) {
     py::dict row;
     row["name"] = layer.name;
     row["type"] = layer.type;
-    row["input_shape"] = to_python(layer.input);
+    row["input_shape"] = to_python(layer.inputs.front());
     row["output_shape"] = to_python(layer.output);
     row["parameters"] = parameters;
     rows.append(row);
@@ -253,7 +287,22 @@ void bind_network(py::module_& module) {
            }),
            py::arg("spec"), py::arg("loss"), py::kw_only(), py::arg("batch_size"), py::arg("dtype"),
            py::arg("device"), py::arg("threads"), py::arg("seed"))
-      .def("initialize", &Network::initialize, py::arg("seed"), py::call_guard<py::gil_scoped_release>())
+      .def("initialize", py::overload_cast<std::uint64_t>(&Network::initialize), py::arg("seed"),
+           py::call_guard<py::gil_scoped_release>(), "Draws all parameters anew.")
+      .def(
+          "initialize_parameter",
+          [](Network& network, const std::string& name, const py::object& initializer, std::uint64_t seed) {
+            const Component component =
+                catalog::resolve(catalog::Kind::initializer, to_component(initializer, "initializer"));
+            const py::gil_scoped_release release;
+            network.initialize(name, component, seed);
+          },
+          py::arg("name"), py::arg("initializer"), py::arg("seed"),
+          "Draws one parameter by another initializer.")
+      .def(
+          "moments", &moments, py::arg("inputs"), py::kw_only(), py::arg("before_activation") = false,
+          "Mean, variance and fraction of zeros of each layer's output over one batch in evaluation; of what "
+          "its parameters give before its activation where asked. Layers that compute nothing are left out.")
       .def("forward", &forward, py::arg("inputs"), py::arg("training") = false,
            "The last layer's output; with training=True dropout is on and backward may follow.")
       .def(
@@ -281,6 +330,8 @@ void bind_network(py::module_& module) {
       .def_property_readonly(
           "gradients",
           [](const py::object& self) { return named_views(self, [](Network& n) { return n.gradients(); }); })
+      .def_property_readonly("state", &state,
+                             "What layers keep from step to step and no gradient changes: moving averages.")
       .def_property_readonly("flat_parameters",
                              [](const py::object& self) {
                                auto& network = self.cast<Network&>();

@@ -46,8 +46,8 @@ void bind_schedule(py::module_& module) {
         return std::pair<std::string, std::string>(verdicts[static_cast<int>(answer.verdict)], answer.reason);
       },
       py::arg("component"), py::arg("base") = 1.0,
-      "Whether the values' sum is infinite and that of their squares finite: (\"yes\", \"no\" or "
-      "\"depends\", why).");
+      "Whether the sum of the values is infinite and that of their squares finite: (yes, no or depends; "
+      "why).");
 }
 
 }  // namespace ravine::bindings

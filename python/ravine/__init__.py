@@ -25,7 +25,7 @@ except ImportError:
         ) from None
 
 if TYPE_CHECKING:
-    from ravine import activations, data, initializers, layers, losses, optimizers
+    from ravine import activations, data, initializers, layers, losses, optimizers, schedules
     from ravine._core import Network, NetworkSpec, Optimizer, catalog
     from ravine._core import __version__ as __version__
     from ravine.errors import (
@@ -38,15 +38,17 @@ if TYPE_CHECKING:
         RunError,
     )
     from ravine.experiment import Experiment, load_experiment
-    from ravine.model import Sequential
+    from ravine.model import Columns, Residual, Sequential
     from ravine.training.history import History
     from ravine.training.loaded import load_run
+    from ravine.training.lsuv import lsuv
     from ravine.training.optimizer import custom_optimizer, make_optimizer
     from ravine.training.session import resume_run, train_experiment
     from ravine.training.trainer import Callback, Trainer
 
 __all__ = [
     "Callback",
+    "Columns",
     "CheckpointError",
     "DeviceError",
     "Experiment",
@@ -59,6 +61,7 @@ __all__ = [
     "Optimizer",
     "RavineError",
     "RunError",
+    "Residual",
     "Sequential",
     "Trainer",
     "activations",
@@ -70,9 +73,11 @@ __all__ = [
     "load_experiment",
     "load_run",
     "losses",
+    "lsuv",
     "make_optimizer",
     "optimizers",
     "resume_run",
+    "schedules",
     "train_experiment",
 ]
 
@@ -84,9 +89,10 @@ _MODULES = {
         "RunError",
     ),
     "ravine.experiment": ("Experiment", "load_experiment"),
-    "ravine.model": ("Sequential",),
+    "ravine.model": ("Columns", "Residual", "Sequential"),
     "ravine.training.history": ("History",),
     "ravine.training.loaded": ("load_run",),
+    "ravine.training.lsuv": ("lsuv",),
     "ravine.training.optimizer": ("custom_optimizer", "make_optimizer"),
     "ravine.training.session": ("resume_run", "train_experiment"),
     "ravine.training.trainer": ("Callback", "Trainer"),

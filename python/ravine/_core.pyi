@@ -20,7 +20,7 @@ class Parameter:
     def name(self) -> str: ...
     @property
     def type(self) -> str:
-        """One of "real", "integer", "boolean", "choice" or "component"."""
+        """One of "real", "integer", "boolean", "choice", "component" or "numbers"."""
     @property
     def required(self) -> bool: ...
     @property
@@ -48,12 +48,12 @@ class Parameter:
     def help(self) -> str: ...
 
 class Entry:
-    """One layer, activation, loss, initializer or optimizer of the catalog."""
+    """One layer, activation, loss, initializer, optimizer or schedule of the catalog."""
 
     def __repr__(self) -> str: ...
     @property
     def kind(self) -> str:
-        """One of "layer", "activation", "loss", "initializer" or "optimizer"."""
+        """One of "layer", "activation", "loss", "initializer", "optimizer" or "schedule"."""
     @property
     def name(self) -> str: ...
     @property
@@ -64,6 +64,9 @@ class Entry:
     def reference(self) -> str: ...
     @property
     def parameters(self) -> list[Parameter]: ...
+    @property
+    def robbins_monro(self) -> str:
+        """Of a schedule: "yes", "no", "depends on the run", or the condition."""
     @property
     def full_batch(self) -> bool:
         """Of an optimizer: it wants the gradient of all samples."""
@@ -77,13 +80,31 @@ def resolve(kind: str, component: dict[str, Any] | str) -> dict[str, Any]:
 def closest(name: str, candidates: Sequence[str]) -> str:
     """The candidate that is most like the name, or an empty text."""
 
+def schedule_values(
+    component: dict[str, Any] | str,
+    base: float,
+    steps: int,
+    steps_per_epoch: int,
+    first_step: int = 0,
+    count: int | None = None,
+    *,
+    every: int = 1,
+) -> NDArray[np.float64]:
+    """What a schedule gives at the steps of a run: first_step, first_step + every, ..."""
+
+def schedule_waits(component: dict[str, Any] | str) -> bool:
+    """Whether the value is changed by what is measured, not by time alone."""
+
+def robbins_monro(component: dict[str, Any] | str, base: float = 1.0) -> tuple[str, str]:
+    """Whether the sum of the values is infinite and that of their squares finite: (yes, no or depends; why)."""
+
 # ---- networks ----------------------------------------------------------------------------------------------
 
 class NetworkSpec:
     """A network as its user describes it."""
 
     def __init__(self, input_shape: Sequence[int]) -> None: ...
-    def add(self, layer: dict[str, Any] | str, name: str = "") -> None:
+    def add(self, layer: dict[str, Any] | str, name: str = "", inputs: Sequence[str] = []) -> None:
         """Appends a layer (a name, or a table with 'type'); checked by the catalog at once."""
     @property
     def input_shape(self) -> tuple[int, ...]:

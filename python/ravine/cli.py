@@ -8,12 +8,14 @@ import io
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NoReturn, TextIO
 
 from ravine.commands import COMMANDS, failure
-from ravine.errors import InputError
+from ravine.commands.output import notice
+from ravine.errors import InputError, RavineWarning
 
 EXAMPLES = """examples:
   ravine train digits                   train the embedded experiment
@@ -80,6 +82,30 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Shows Ravine's warnings as its errors are shown, and those of libraries as Python does."""
+    show = warnings.showwarning
+
+    def show_in_one_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, RavineWarning):
+            notice(f"ravine: warning: {message}")
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RavineWarning)
+        warnings.showwarning = show_in_one_line
+        yield
+
+
 def execute(words: Sequence[str]) -> int:
     """Runs one command line; returns the exit code, or raises."""
     try:
@@ -87,7 +113,8 @@ def execute(words: Sequence[str]) -> int:
         arguments, unknown = whole.parse_known_args(words)
         if unknown:
             arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        code: int = arguments.run(arguments)
+        with warnings_in_one_line():
+            code: int = arguments.run(arguments)
     except SystemExit as leaving:  # --help and --version
         code = int(leaving.code or 0)
     sys.stdout.flush()

@@ -49,6 +49,10 @@ class RavineError(Exception):
         return ": ".join([*parts, self.message])
 
 
+class RavineWarning(UserWarning):
+    """Something that works, but most likely not as its user hopes."""
+
+
 class InputError(RavineError):
     """Something a user gave cannot be used: a setting, a file, a shape, a value. Exit code 2 at the command line."""
 

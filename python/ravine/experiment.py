@@ -20,6 +20,7 @@ from ravine import _core
 from ravine.data.files import expanded, unexpanded
 from ravine.data.settings import FIELD_SOURCES, DataSettings
 from ravine.errors import InputError
+from ravine.hyperparameters import resolved_schedule
 from ravine.model import shown, specification
 
 LARGEST = 2**31 - 1
@@ -37,9 +38,16 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class ModelSettings(_Section, frozen=True):
-    """The layers in order: tables with a "type" of the catalog and its settings, or bare names."""
+    """The network.
+
+    Args:
+        layers: in order, tables with a "type" of the catalog and its settings, or bare names.
+        calibrate: before the first step, draw the weights as orthogonal matrices and scale them, layer by layer, to
+            unit variance on training samples (LSUV); the layers' weight initializers are not used then.
+    """
 
     layers: Annotated[list[Table | str], Meta(min_length=1)]
+    calibrate: bool = False
 
 
 class RegularizationSettings(_Section, frozen=True):
@@ -108,6 +116,7 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
     Args:
         name: of the run folder.
         seed: of weights, order of samples and masks, below 2^63.
+        schedules: for a hyperparameter that is to change, a schedule of the catalog: a table or a bare name.
         data, model, loss, optimizer, regularization, training, compute, statistics: the sections.
 
     Example:
@@ -121,6 +130,7 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
     data: DataSettings
     model: ModelSettings
     optimizer: str | Table
+    schedules: dict[str, Any] = {}
     regularization: RegularizationSettings = RegularizationSettings()
     training: TrainingSettings = TrainingSettings()
     compute: ComputeSettings = ComputeSettings()
@@ -181,14 +191,18 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
         experiment = msgspec.convert(table, Experiment)
     except msgspec.ValidationError as error:
         raise _explained(error) from None
+    optimizer = _resolved_optimizer(experiment.optimizer)
     data = experiment.data
     places = {name: str(base / expanded(value)) for name in _FILE_FIELDS if (value := getattr(data, name))}
     return msgspec.structs.replace(
         experiment,
         data=msgspec.structs.replace(data, **places),
         loss=_resolved("loss", experiment.loss),
-        optimizer=_resolved_optimizer(experiment.optimizer),
-        model=ModelSettings(layers=_resolved_layers(experiment.model.layers)),
+        optimizer=optimizer,
+        schedules=_resolved_schedules(experiment.schedules, optimizer),
+        model=msgspec.structs.replace(
+            experiment.model, layers=_resolved_layers(experiment.model.layers)
+        ),
     )
 
 
@@ -236,7 +250,8 @@ def _override(table: Table, override: str) -> None:
         if isinstance(place, list):
             place = place[_index(place, part, _joined(parents[: depth + 1]))]
         elif isinstance(place, dict):
-            if isinstance(place.get(part), str) and part in ("loss", "optimizer"):
+            named = part in ("loss", "optimizer") or parents[:depth] == ["schedules"]
+            if isinstance(place.get(part), str) and named:
                 place[part] = {"type": place[part]}
             place = place.setdefault(part, {})
     if isinstance(place, list):
@@ -343,6 +358,19 @@ def _resolved_optimizer(optimizer: str | Table) -> Table:
             given = "is missing" if value is None else f"is {_named(value)}"
             raise InputError(f"{given}; expected a number", key=f"optimizer.{shown(name)}")
     return {"type": CUSTOM, **{name: float(value) for name, value in numbers.items()}}
+
+
+def _resolved_schedules(schedules: Table, optimizer: Table) -> Table:
+    resolved: Table = {}
+    for name, schedule in schedules.items():
+        try:
+            if not isinstance(schedule, (str, dict)):
+                raise InputError(f"expected text or a table, got {_named(schedule)}", key=name)
+            resolved[name] = resolved_schedule(name, schedule, optimizer)
+        except InputError as error:
+            parts = (error.key or name).removeprefix(name)
+            raise InputError(error.message, key=f"schedules.{shown(name)}{parts}") from None
+    return resolved
 
 
 def _resolved_layers(layers: Sequence[Table | str]) -> list[Table | str]:

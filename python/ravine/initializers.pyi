@@ -8,8 +8,12 @@ __all__ = [
     "Constant",
     "HeNormal",
     "HeUniform",
+    "LecunNormal",
+    "LecunUniform",
     "Normal",
+    "Orthogonal",
     "TorchLinear",
+    "TruncatedNormal",
     "Uniform",
     "XavierNormal",
     "XavierUniform",
@@ -65,6 +69,51 @@ def Normal(
         deviation: standard deviation, at least 0.
 
     Source: lecture L0.
+    """
+
+def TruncatedNormal(
+    mean: float = 0.0,
+    deviation: float = 0.02,
+    low: float = -0.04,
+    high: float = 0.04,
+) -> Component:
+    """Normal without its tails: nothing falls outside two bounds.
+
+        w ~ N(mean, deviation^2) given low <= w <= high
+
+    Args:
+        mean: mean of the normal before it is cut, any number.
+        deviation: standard deviation before the cut; with bounds at two deviations it falls to 0.88 of this, above 0.
+        low: lower bound of w itself, not in deviations, any number.
+        high: upper bound of w itself, any number.
+
+    Source: torch.nn.init.trunc_normal_.
+    """
+
+def LecunUniform(
+    mode: Literal["fan_in", "fan_out"] = "fan_in",
+) -> Component:
+    """Keeps the variance of signals (fan_in, forward only) or of gradients (fan_out, backward only), uniform form.
+
+        w ~ U(-b, b), b = sqrt(3 / n)
+
+    Args:
+        mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
+
+    Source: Y. LeCun et al., Efficient BackProp, 1998; lecture L0.
+    """
+
+def LecunNormal(
+    mode: Literal["fan_in", "fan_out"] = "fan_in",
+) -> Component:
+    """Keeps the variance of signals (fan_in, forward only) or of gradients (fan_out, backward only), normal form.
+
+        w ~ N(0, 1 / n)
+
+    Args:
+        mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
+
+    Source: Y. LeCun et al., Efficient BackProp, 1998; lectures L0, L1.
     """
 
 def XavierUniform(
@@ -125,4 +174,17 @@ def TorchLinear() -> Component:
         w ~ U(-1/sqrt(n_in), 1/sqrt(n_in))
 
     Source: torch.nn.Linear; lecture L0.
+    """
+
+def Orthogonal(
+    gain: float = 1.0,
+) -> Component:
+    """Orthonormal rows or columns, whichever are fewer: signals keep their length in a linear network of any depth. Filters are rows; a vector becomes one of length gain.
+
+        W W^T = gain^2 I or W^T W = gain^2 I
+
+    Args:
+        gain: length of each row or column: 1 for tanh, sqrt(2) for relu, above 0.
+
+    Source: A. Saxe, J. McClelland, S. Ganguli, ICLR 2014.
     """

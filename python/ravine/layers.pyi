@@ -1,12 +1,25 @@
 """Constructors of the catalog, kind "layer". Written by `make stubs`; do not edit."""
 
+from typing import Literal
+
 from ravine.components import Component
 
 __all__ = [
     "Activation",
+    "Add",
+    "AveragePooling",
+    "BatchNormalization",
+    "Concatenate",
+    "Convolution",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAveragePooling",
+    "GlobalMaxPooling",
+    "GroupNormalization",
+    "LayerNormalization",
+    "MaxPooling",
+    "Softmax",
 ]
 
 def Dense(
@@ -47,6 +60,17 @@ def Activation(
     Source: lectures L0, L1.
     """
 
+def Softmax(
+    *,
+    name: str | None = None,
+) -> Component:
+    """Each row of the last axis as probabilities. Not before the loss softmax_cross_entropy, which takes logits and has it within.
+
+        y_i = e^x_i / sum_j e^x_j
+
+    Source: J. Bridle, 1990; lecture L2.
+    """
+
 def Flatten(
     *,
     name: str | None = None,
@@ -69,4 +93,190 @@ def Dropout(
         rate: probability p with which a value is zeroed, in steps of 1/65536, from 0 and below 1.
 
     Source: N. Srivastava et al., JMLR 15, 2014; lecture L1.
+    """
+
+def Add(
+    *,
+    name: str | None = None,
+) -> Component:
+    """Sum of several layers' outputs of equal shape: where a residual block's branches meet.
+
+        y = x_1 + x_2 + ...
+
+    Source: K. He et al., CVPR 2016; lecture L4.
+    """
+
+def Concatenate(
+    *,
+    name: str | None = None,
+) -> Component:
+    """Several layers' outputs side by side along the last axis: where columns meet.
+
+        y = [x_1, x_2, ...]
+
+    Source: A. Krizhevsky et al., NIPS 2012; lecture L3.
+    """
+
+def BatchNormalization(
+    epsilon: float = 1e-05,
+    momentum: float = 0.9,
+    scale: bool = True,
+    centre: bool = True,
+    *,
+    name: str | None = None,
+) -> Component:
+    """Normalizes each channel (last axis) over the batch and all places, then scales and shifts it; evaluation uses moving averages of mean and variance instead of the batch's. It stands where the list of layers has it: before the nonlinearity (after a dense layer without activation) or after it. With scale = centre = false it is L3's form, where the weights behind it take x_hat: net = W x_hat + w0.
+
+        y = g x_hat + b, x_hat = (x - mean) / sqrt(variance + e)
+
+    Args:
+        epsilon: e, keeps the root away from 0, above 0.
+        momentum: share of the moving averages that stays at each step (PyTorch counts the other share: its 0.1 is this 0.9); the average takes the batch's variance without bias, times n / (n - 1), from 0 and below 1.
+        scale: learn g, from 1.
+        centre: learn b, from 0.
+
+    Source: S. Ioffe, C. Szegedy, ICML 2015; lectures L1, L2 (Batch Normalization) and L3 (Batch Normalization in every layer).
+    """
+
+def LayerNormalization(
+    axes: int = 0,
+    epsilon: float = 1e-05,
+    scale: bool = True,
+    centre: bool = True,
+    *,
+    name: str | None = None,
+) -> Component:
+    """Normalizes the values of each sample, whatever the rest of the batch, then scales and shifts them.
+
+        y = g x_hat + b, x_hat = (x - mean) / sqrt(variance + e), moments over the last axes of a sample
+
+    Args:
+        axes: number of last axes that are normalized together; 0 for all, from 0 up to 8.
+        epsilon: e, keeps the root away from 0, above 0.
+        scale: learn g of each value, from 1.
+        centre: learn b of each value, from 0.
+
+    Source: J. Ba, J. Kiros, G. Hinton, arXiv:1607.06450, 2016; lecture L3 (Other Normalization Approaches).
+    """
+
+def GroupNormalization(
+    groups: int,
+    epsilon: float = 1e-05,
+    scale: bool = True,
+    centre: bool = True,
+    *,
+    name: str | None = None,
+) -> Component:
+    """Normalizes groups of channels of each sample over all places, then scales and shifts each channel.
+
+        y = g x_hat + b, x_hat = (x - mean) / sqrt(variance + e), moments over a group of channels
+
+    Args:
+        groups: number of groups, a divisor of the channels, from 1 up to 1e+07.
+        epsilon: e, keeps the root away from 0, above 0.
+        scale: learn g of each channel, from 1.
+        centre: learn b of each channel, from 0.
+
+    Source: Y. Wu, K. He, ECCV 2018.
+    """
+
+def Convolution(
+    units: int,
+    kernel: int = 3,
+    kernel_width: int = 0,
+    stride: int = 1,
+    padding: Literal["valid", "same"] = "valid",
+    pad: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    activation: Component | str = "identity",
+    use_bias: bool = True,
+    weight_initializer: Component | str = "xavier_uniform",
+    bias_initializer: Component | str = "zeros",
+    *,
+    name: str | None = None,
+) -> Component:
+    """Convolution of an image: the same filters at every position.
+
+        y[i, j] = f(sum over u, v of W[u, v] x[i s + u d - p, j s + v d - p] + b)
+
+    Args:
+        units: number of filters: channels of the output, from 1 up to 1e+06.
+        kernel: height of the window, and its width unless that is given, from 1 up to 10000.
+        kernel_width: width of the window; 0 for its height, from 0 up to 10000.
+        stride: how far the window moves, s, from 1 up to 10000.
+        padding: valid: the window stays in the image, which pad makes larger; same: as many outputs as inputs, divided by the stride and rounded up, the zeros before no more than those behind.
+        pad: rows and columns of padding on each side; 0 with padding = same, from 0 up to 10000.
+        dilation: distance between the values under the window, d, from 1 up to 10000.
+        groups: channels and filters are divided into as many parts that do not see each other, from 1 up to 1e+06.
+        activation: function f of each output.
+        use_bias: add the vector b.
+        weight_initializer: where the weights W begin.
+        bias_initializer: where the bias b begins.
+
+    Source: Y. LeCun et al., Proceedings of the IEEE 86, 1998; lectures L1, L3.
+    """
+
+def MaxPooling(
+    size: int = 2,
+    stride: int = 0,
+    padding: Literal["valid", "same"] = "valid",
+    pad: int = 0,
+    *,
+    name: str | None = None,
+) -> Component:
+    """The largest value of each channel under a moving window.
+
+        y[i, j] = max over u, v of x[i s + u - p, j s + v - p]
+
+    Args:
+        size: height and width of the window, from 1 up to 10000.
+        stride: how far the window moves; 0 for its size, from 0 up to 10000.
+        padding: valid: the window stays in the image, which pad makes larger; same: as many outputs as inputs, divided by the stride and rounded up, the padding before no larger than that behind; padding is never counted.
+        pad: rows and columns of padding on each side; 0 with padding = same, from 0 up to 10000.
+
+    Source: M. Ranzato et al., CVPR 2007; lecture L3.
+    """
+
+def AveragePooling(
+    size: int = 2,
+    stride: int = 0,
+    padding: Literal["valid", "same"] = "valid",
+    pad: int = 0,
+    *,
+    name: str | None = None,
+) -> Component:
+    """The mean of each channel under a moving window.
+
+        y[i, j] = mean over u, v of x[i s + u - p, j s + v - p]
+
+    Args:
+        size: height and width of the window, from 1 up to 10000.
+        stride: how far the window moves; 0 for its size, from 0 up to 10000.
+        padding: valid: the window stays in the image, which pad makes larger; same: as many outputs as inputs, divided by the stride and rounded up, the padding before no larger than that behind; padding is never counted.
+        pad: rows and columns of padding on each side; 0 with padding = same, from 0 up to 10000.
+
+    Source: Y. LeCun et al., Proceedings of the IEEE 86, 1998.
+    """
+
+def GlobalMaxPooling(
+    *,
+    name: str | None = None,
+) -> Component:
+    """The largest value of each channel, as one vector per sample.
+
+        y = max over i, j of x[i, j]
+
+    Source: M. Oquab et al., CVPR 2015.
+    """
+
+def GlobalAveragePooling(
+    *,
+    name: str | None = None,
+) -> Component:
+    """The mean of each channel, as one vector per sample.
+
+        y = mean over i, j of x[i, j]
+
+    Source: M. Lin, Q. Chen, S. Yan, ICLR 2014; lecture L4.
     """

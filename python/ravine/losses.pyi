@@ -3,16 +3,25 @@
 from ravine.components import Component
 
 __all__ = [
+    "AbsoluteError",
+    "BinaryCrossEntropy",
+    "Hinge",
+    "Huber",
     "SoftmaxCrossEntropy",
     "SquaredError",
 ]
 
-def SoftmaxCrossEntropy() -> Component:
+def SoftmaxCrossEntropy(
+    label_smoothing: float = 0.0,
+) -> Component:
     """Classification: minus the log-probability of the right class; the last layer gives one logit a class.
 
         J = log sum_j e^z_j - z_label
 
-    Source: J. Bridle, 1990; lectures L1, L2.
+    Args:
+        label_smoothing: s: the target is (1 - s) one hot + s / classes, from 0 up to 1.
+
+    Source: J. Bridle, 1990; C. Szegedy et al., CVPR 2016 (smoothing); lectures L1, L2.
     """
 
 def SquaredError(
@@ -26,4 +35,46 @@ def SquaredError(
         half: use 1/2 (a - y)^2.
 
     Source: lecture L2.
+    """
+
+def AbsoluteError() -> Component:
+    """Regression: absolute difference, averaged over the outputs; outliers weigh less than squared.
+
+        J = mean |a - y|
+
+    Source: P. Laplace, 1774.
+    """
+
+def Huber(
+    delta: float = 1.0,
+) -> Component:
+    """Regression: squared near 0, absolute beyond delta.
+
+        J = mean 1/2 d^2 for |d| <= delta, else delta (|d| - delta / 2), d = a - y
+
+    Args:
+        delta: difference from which on the loss grows linearly, above 0.
+
+    Source: P. Huber, Annals of Mathematical Statistics 35, 1964.
+    """
+
+def BinaryCrossEntropy() -> Component:
+    """Yes or no, for each output on its own: targets from 0 to 1, the last layer gives logits. A sample is right where all its outputs are.
+
+        J = mean -t log p - (1 - t) log(1 - p), p = 1 / (1 + e^-z)
+
+    Source: lecture L2.
+    """
+
+def Hinge(
+    squared: bool = False,
+) -> Component:
+    """Yes or no with a margin: targets -1 or 1. A sample is right where all its outputs have the right sign.
+
+        J = mean max(0, 1 - y a)
+
+    Args:
+        squared: use max(0, 1 - y a)^2.
+
+    Source: C. Cortes, V. Vapnik, Machine Learning 20, 1995.
     """

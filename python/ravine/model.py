@@ -17,7 +17,8 @@ class Sequential:
     """A network whose layers follow each other.
 
     Args:
-        layers: layers from `ravine.layers`, catalog names, or tables with "type" as in an experiment file.
+        layers: layers from `ravine.layers`, catalog names, blocks (`Residual`, `Columns`), or tables with
+            "type" as in an experiment file.
 
     Raises:
         InputError: a layer or one of its settings is not in the catalog.
@@ -29,7 +30,7 @@ class Sequential:
         (10,)
     """
 
-    def __init__(self, *layers: Component | str) -> None:
+    def __init__(self, *layers: Layer) -> None:
         self.layers = list(layers)
         self.specification([1])  # so that a wrong setting is found where it is written
 
@@ -76,26 +77,134 @@ class Sequential:
         )
 
 
-def specification(input_shape: Sequence[int], layers: Iterable[Mapping[str, Any] | str]) -> _core.NetworkSpec:
+class Residual:
+    """A residual block: y = f(x) + s(x), the shortcut s being the identity or layers of its own.
+
+    K. He et al., "Deep residual learning for image recognition", CVPR 2016; lecture L4. In a file:
+    ``{ type = "residual", body = [...], shortcut = [...] }``.
+
+    Args:
+        body: the layers of f; their output has the shape of the shortcut's.
+        shortcut: the layers of s (a projection); empty for the identity.
+
+    Example:
+        >>> from ravine.layers import Dense
+        >>> block = Residual(Dense(8, activation="relu"), Dense(8))
+        >>> Sequential(Dense(8), block, "relu").network([4], loss="squared_error").output_shape
+        (8,)
+    """
+
+    def __init__(self, *body: Layer, shortcut: Sequence[Layer] = ()) -> None:
+        self.table: Component = {"type": "residual", "body": list(body), "shortcut": list(shortcut)}
+
+
+class Columns:
+    """Columns of layers side by side that meet in a concatenation or a sum.
+
+    A. Krizhevsky et al., NIPS 2012; lecture L3. Columns that cross at chosen layers only are several
+    `Columns`, one behind the other. In a file: ``{ type = "columns", columns = [[...], [...]], join = "add" }``.
+
+    Args:
+        columns: lists of layers; all take the same input.
+        join: "concatenate" along the last axis, or "add".
+
+    Example:
+        >>> from ravine.layers import Dense
+        >>> model = Sequential(Columns([Dense(4, activation="relu")], [Dense(3)]), Dense(2))
+        >>> model.network([5], loss="squared_error").layers[2]["output_shape"]
+        (7,)
+    """
+
+    def __init__(
+        self, *columns: Sequence[Layer], join: Literal["concatenate", "add"] = "concatenate"
+    ) -> None:
+        self.table: Component = {"type": "columns", "columns": [list(one) for one in columns], "join": join}
+
+
+Layer = Component | str | Residual | Columns
+
+
+def specification(
+    input_shape: Sequence[int], layers: Iterable[Mapping[str, Any] | Layer]
+) -> _core.NetworkSpec:
     """A network specification from layer tables; errors carry the key ``layers.N.setting``.
+
+    A layer takes the output of the layer before it, or of those that its key "inputs" names ("input" is the
+    network's own). Blocks ("residual", "columns") become layers with such inputs.
 
     Example:
         >>> specification([4], [{"type": "dense", "units": 2}, "relu"]).layers[1]["name"]
         'activation_1'
     """
     spec = _core.NetworkSpec([int(extent) for extent in input_shape])
+    _add_layers(spec, layers, "layers", "")
+    return spec
+
+
+def _add_layers(
+    spec: _core.NetworkSpec, layers: Iterable[Mapping[str, Any] | Layer], key: str, first_input: str
+) -> str:
+    """Appends layers, the first of which takes `first_input` (empty: the layer before); returns the last name."""
+    last = first_input
+    follows = not first_input  # the next layer takes what was appended before it
     for index, layer in enumerate(layers):
-        settings = {"type": layer} if isinstance(layer, str) else dict(layer)
+        where = f"{key}.{index}"
+        if isinstance(layer, (Residual, Columns)):
+            layer = layer.table
+        settings: dict[str, Any] = {"type": layer} if isinstance(layer, str) else dict(layer)
+        kind = settings.get("type")
+        if kind in ("residual", "columns"):
+            entry = last if not follows else (spec.layers[-1]["name"] if spec.layers else "input")
+            last = _add_block(spec, settings, where, entry)
+            follows = True
+            continue
         name = settings.pop("name", "")
+        inputs = settings.pop("inputs", [])
+        inputs = [inputs] if isinstance(inputs, str) else inputs
         try:
             if not isinstance(name, str):
                 raise InputError("expected text", key="name")
-            spec.add(settings, name)
+            if not isinstance(inputs, (list, tuple)) or not all(isinstance(one, str) for one in inputs):
+                raise InputError("expected names of earlier layers", key="inputs")
+            spec.add(settings, name, list(inputs) or ([] if follows else [last]))
         except InputError as error:
             inner = error.key not in (None, "", "layer")
-            key = f"layers.{index}" + (f".{shown(str(error.key))}" if inner else "")
-            raise InputError(error.message, key=key) from None
-    return spec
+            raise InputError(
+                error.message, key=where + (f".{shown(str(error.key))}" if inner else "")
+            ) from None
+        last = spec.layers[-1]["name"]
+        follows = True
+    return last
+
+
+def _add_block(spec: _core.NetworkSpec, settings: dict[str, Any], key: str, entry: str) -> str:
+    """Appends the layers of a block that begins at `entry`; returns the name of the layer that joins them."""
+    kind = settings["type"]
+    own = {"residual": {"body", "shortcut"}, "columns": {"columns", "join"}}
+    known = {"type", "name", *own[kind]}
+    for setting in settings:
+        if setting not in known:
+            near = _core.closest(setting, sorted(known))
+            hint = f"did you mean '{near}'?" if near else f"it takes {', '.join(sorted(known - {'type'}))}"
+            raise InputError(f"unknown setting of {kind}; {hint}", key=f"{key}.{setting}")
+    if kind == "residual":
+        branches = {"body": settings.get("body"), "shortcut": settings.get("shortcut", [])}
+        join = "add"
+    else:
+        given = settings.get("columns")
+        if not isinstance(given, list) or len(given) < 2:
+            raise InputError("expected at least two columns, each a list of layers", key=f"{key}.columns")
+        branches = {f"columns.{index}": column for index, column in enumerate(given)}
+        join = settings.get("join", "concatenate")
+        if join not in ("concatenate", "add"):
+            raise InputError(f"must be 'concatenate' or 'add', got {join!r}", key=f"{key}.join")
+    ends = []
+    for part, layers in branches.items():
+        if not isinstance(layers, list) or (not layers and part != "shortcut"):
+            raise InputError("expected a list of layers", key=f"{key}.{part}")
+        ends.append(_add_layers(spec, layers, f"{key}.{part}", entry))
+    spec.add(join, settings.get("name", ""), ends)
+    return str(spec.layers[-1]["name"])
 
 
 def whole_number(key: str, value: object, least: int) -> int:

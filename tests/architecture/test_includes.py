@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPONENTS = {"layers", "losses", "initializers", "optimizers"}
+COMPONENTS = {"layers", "losses", "initializers", "optimizers", "schedules"}
 LOWER = {"base", "rules", "backend"}
 MAY_INCLUDE = {
     "base": set(),

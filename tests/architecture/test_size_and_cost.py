@@ -51,6 +51,7 @@ FAMILIES = [
     ("activations", "activation", "core/catalog/activations.cpp"),
     ("losses", "loss", "core/catalog/losses.cpp"),
     ("updates", "optimizer", "core/catalog/optimizers.cpp"),
+    ("schedules", "schedule", "core/catalog/schedules.cpp"),
 ]
 NAME = re.compile(r'static constexpr std::string_view name = "(\w+)"')
 STRUCT = re.compile(r"^struct (\w+) ", re.MULTILINE)
@@ -60,8 +61,10 @@ OTHER_USES = {
     "core/catalog/layers.cpp": "identity is the default activation",
     "core/losses/elementwise.cpp": "the sigmoid turns logits into probabilities",
     "core/backend/cpu/product.cpp": "identity stands in for a bias without activation",
+    "python/ravine/training/schedules.py": "on_plateau and bold_driver keep their state there",
     "python/ravine/commands/doctor.py": "computes a small network to see whether the core works",
 }
+SHARED_WORDS = {"constant"}  # an initializer and a choice too: only the class of the rule is looked for
 
 
 def rules(root: Path) -> list[tuple[str, str, str, str, str]]:
@@ -109,7 +112,8 @@ def cost_faults(root: Path) -> list[str]:
         mentions = {
             path
             for path, text in texts.items()
-            if literal.search(text) or re.search(rf"\b{struct}\b", re.sub(r'"[^"\n]*"', "", text))
+            if (literal.search(text) and (name not in SHARED_WORDS or path == table))
+            or re.search(rf"\b{struct}\b", re.sub(r'"[^"\n]*"', "", text))
         } - set(OTHER_USES)
         expected = {file, listed, table}
         faults += [f"{name}: also mentioned in {path}" for path in sorted(mentions - expected)]
@@ -126,7 +130,7 @@ def cost_faults(root: Path) -> list[str]:
 
 def test_cost_of_a_rule():
     """One rule file, one list line, one catalog row, one NumPy reference; CONTRIBUTING.md says so."""
-    assert len(rules(ROOT)) >= 9
+    assert len(rules(ROOT)) >= 22
     assert cost_faults(ROOT) == []
 
 

@@ -197,3 +197,8 @@ def test_divergence_names_layer_and_step(ravine) -> None:
     assert "step " in message
     assert done.json["error"]["type"] == "NotFiniteError"
     assert ravine("runs", "--json").json["runs"][0]["state"] == "crashed"
+
+
+def test_what_is_wrong_with_a_shipped_experiment_is_said_once(ravine) -> None:
+    done = ravine("train", "digits", "--set", "model.layers.1.units=5")
+    assert done.one_line_error() == "digits: data: row 5: label 5 is outside 0..4 (5 classes)"

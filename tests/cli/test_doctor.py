@@ -44,3 +44,13 @@ def test_a_broken_essential_fails(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "broken   packages" in done.stdout
     assert "libdnnl.so.3 is missing" in done.stdout
+
+
+def test_it_does_not_advise_what_would_not_help(ravine) -> None:
+    """There is no CUDA backend yet: neither a compiler nor another build brings one."""
+    done = ravine("doctor", PATH="/nowhere")
+    assert "this version of Ravine has no CUDA backend" in done.out
+    advice = done.out.partition("to get what is missing:")[2]
+    assert "mpirun" in advice
+    assert "CUDA" not in advice
+    assert "nvcc" not in advice

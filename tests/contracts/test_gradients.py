@@ -45,14 +45,17 @@ def loss_of(network: Any, x: np.ndarray, y: np.ndarray) -> float:
 
 def gradient_error(network: Any, loss: str, seed: int) -> float:
     generator = np.random.default_rng(seed)
-    randomize(network, generator)
     network.step = seed  # another dropout mask
-    x = generator.normal(size=(ROWS, *network.input_shape))
-    y = reference("loss", loss).targets(generator, ROWS, network.output_shape)
-    loss_of(network, x, y)
-    network.backward()
-    analytic = network.flat_gradients.copy()
-    numerical = numerical_gradient(lambda: loss_of(network, x, y), network.flat_parameters)
+    for _ in range(5):  # a kink in the loss of one sample spoils all differences: another draw then
+        randomize(network, generator)
+        x = generator.normal(size=(ROWS, *network.input_shape))
+        y = reference("loss", loss).targets(generator, ROWS, network.output_shape)
+        loss_of(network, x, y)
+        network.backward()
+        analytic = network.flat_gradients.copy()
+        numerical = numerical_gradient(lambda: loss_of(network, x, y), network.flat_parameters)  # noqa: B023
+        if np.isnan(numerical).mean() < 0.05:
+            break
     return relative_error(analytic, numerical)
 
 

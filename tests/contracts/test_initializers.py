@@ -9,8 +9,10 @@ import pytest
 from reference import philox
 from reference.catalog import names, reference, resolved
 from reference.network import build
+from scipy import stats
 
 from ravine import _core
+from ravine.errors import InputError
 
 INITIALIZERS = [
     (name, settings) for name in names("initializer") for settings in reference("initializer", name).CASES
@@ -61,13 +63,21 @@ def test_draws(name, settings, dtype):
     tolerance = {"float32": 2e-7, "float64": 1e-14}[dtype]
     for position, values in enumerate(network.parameters.values()):
         expected = philox.draw(distribution(name, settings, inputs, units), seed, position, values.size)
+        module = reference("initializer", name)
+        if hasattr(module, "arrange"):
+            full = resolved("initializer", name, settings)
+            expected = module.arrange(expected.reshape(values.shape), full).ravel()
+            tolerance = max(tolerance, 1e-12)
         np.testing.assert_allclose(values.ravel(), expected, rtol=tolerance, atol=tolerance)
     before = network.flat_parameters.copy()
     network.initialize(seed)
     np.testing.assert_array_equal(network.flat_parameters, before)
 
 
-@pytest.mark.parametrize(("name", "settings"), INITIALIZERS)
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [case for case in INITIALIZERS if not hasattr(reference("initializer", case[0]), "arrange")],
+)
 def test_distribution(name, settings):
     """Bounds, moments and the Kolmogorov-Smirnov distance of a million draws."""
     inputs, units = 800, 1250
@@ -77,6 +87,14 @@ def test_distribution(name, settings):
     assert count == 10**6
     if kind == "constant":
         assert values[0] == values[-1] == numbers[0]
+        return
+    if kind == "truncated_normal":
+        mean, deviation, low, high = numbers
+        assert low <= values[0] < values[-1] <= high
+        truth = stats.truncnorm((low - mean) / deviation, (high - mean) / deviation, mean, deviation)
+        assert stats.kstest(values, truth.cdf).pvalue > 1e-3
+        assert abs(values.mean() - truth.mean()) < 4.5 * truth.std() / math.sqrt(count)
+        assert values.std() == pytest.approx(truth.std(), rel=0.01)
         return
     mean, deviation = numbers
     kurtosis = 3.0
@@ -98,6 +116,36 @@ def test_distribution(name, settings):
         truth = np.array([0.5 * math.erfc(-point / math.sqrt(2.0)) for point in points])
     distance = np.max(np.abs(np.searchsorted(standard, points) / count - truth))
     assert distance < 1.95 / math.sqrt(count)  # exceeded by one sample in a thousand
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("inputs", "units"), [(64, 64), (200, 31), (31, 200), (1, 7), (7, 1), (513, 130)])
+def test_orthogonal(inputs, units, dtype):
+    """Orthonormal rows or columns, whichever are fewer, times the gain; no direction is preferred."""
+    weight = initialized("orthogonal", {"gain": 1.5}, inputs, units, seed=6, dtype=dtype).parameters[
+        "dense_1.weight"
+    ]
+    matrix = weight.astype(np.float64)
+    product = matrix @ matrix.T if units <= inputs else matrix.T @ matrix
+    limit = {"float32": 1e-6, "float64": 1e-12}[dtype]
+    np.testing.assert_allclose(product, 1.5**2 * np.eye(len(product)), rtol=0, atol=limit)
+    if matrix.size > 1000:
+        assert abs(matrix.mean()) < 4.5 * matrix.std() / math.sqrt(matrix.size)
+        assert abs(np.mean(matrix > 0) - 0.5) < 4.5 * 0.5 / math.sqrt(matrix.size)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"low": 0.5, "high": 0.5}, "low: .*must be below high"),
+        ({"low": 0.5, "high": -0.5}, "low: .*must be below high"),
+        ({"low": 40.0, "high": 50.0, "deviation": 1.0}, "mean: .*low and high lie more than 37 deviations"),
+        ({"low": -50.0, "high": -40.0, "deviation": 1.0}, "mean: .*low and high lie more than 37 deviations"),
+    ],
+)
+def test_empty_intervals_are_refused(settings, fault):
+    with pytest.raises(InputError, match=fault):
+        initialized("truncated_normal", settings, 3, 2, seed=1)
 
 
 def test_seeds_and_streams_are_independent():

@@ -24,8 +24,8 @@ def problem():
     return network, x, y
 
 
-def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule=None, steps=STEPS):
-    """Runs the reference; returns theta and the state, named like the slots."""
+def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule=None, steps=STEPS, before=0):
+    """Runs the reference after `before` other steps; returns theta and the state, named like the slots."""
     rule = reference("optimizer", name)
     state = dict.fromkeys(_core.Optimizer(name).slot_names, np.zeros_like(theta))
     full = resolved("optimizer", name, settings) | {"decays": MODEL.decays}
@@ -49,7 +49,7 @@ def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule
                 g = g * (clip_norm / norm)
             return g + l2 * MODEL.decays * point  # of J + l2/2 sum w^2
 
-        theta = rule.step(theta, gradient, state, full, step + 1)
+        theta = rule.step(theta, gradient, state, full, before + step + 1)
     return theta, state, clipped
 
 
@@ -105,6 +105,37 @@ def test_recorded_learning_rate(name):
     np.testing.assert_array_equal(recorded, np.full(STEPS, expected, np.float32))
 
 
+@pytest.mark.parametrize("before", [1000, 10**6])
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_late_steps(name, before):
+    """Corrections by the step count end where their limits are."""
+    network, x, y = problem()
+    start = network.flat_parameters.copy()
+    optimizer = _core.Optimizer(name)
+    optimizer.attach(network)
+    optimizer.step_count = network.step = before
+    network.train(optimizer, x, y, batch_size=BATCH)
+    theta, _, _ = by_reference(name, {}, start, x, y, before=before)
+    np.testing.assert_allclose(network.flat_parameters, theta, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("before", [0, 10**6, 2**31])
+@pytest.mark.parametrize("size", [0.0, 1e-38, 1e-20, 1e15])
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_extreme_gradients_in_float32(name, size, before):
+    """Steps against no, tiny and huge gradients are finite, and so is the state."""
+    network = MODEL.build(batch_size=BATCH, dtype="float32")
+    optimizer = _core.Optimizer(name)
+    optimizer.attach(network)
+    optimizer.step_count = network.step = before
+    for sign in (1, 1, -1, 0, 1):
+        network.flat_gradients[...] = sign * size
+        optimizer.look_ahead(network)
+        optimizer.step(network)
+        for values in (network.flat_parameters, *optimizer.slots.values()):
+            assert np.isfinite(values).all()
+
+
 @pytest.mark.parametrize("name", names("optimizer"))
 def test_biases_do_not_decay(name):
     """With no gradient, L2 alone moves the weights and leaves the biases."""
@@ -117,6 +148,34 @@ def test_biases_do_not_decay(name):
     for key, values in network.parameters.items():
         assert np.array_equal(values, before[key]) == (key not in network.decaying)
     assert network.decaying == ["dense_1.weight", "dense_2.weight"]
+
+
+def test_window_forgets():
+    """A gradient that has left the window has no more say: the next step is Adagrad's first."""
+    for window in (1, 2, 3, 4):
+        network = MODEL.build(batch_size=BATCH)
+        optimizer = _core.Optimizer({"type": "adadelta_window", "window": window, "learning_rate": 0.5})
+        moves = []
+        for size in (100.0, 2.0, 2.0, 2.0, 2.0):
+            before = network.flat_parameters.copy()
+            network.flat_gradients[...] = size
+            optimizer.step(network)
+            moves.append((before - network.flat_parameters)[0])
+        forgotten = [abs(move - 0.5 / np.sqrt(window)) < 1e-6 for move in moves[1:]]
+        assert forgotten == [step >= window for step in range(1, 5)]
+
+
+def test_decay_apart_from_the_gradient():
+    """AdamW shrinks every weight by the same share, however large its gradients; L2 through Adam does not."""
+    shares = {}
+    for rule, l2 in (({"type": "adamw", "weight_decay": 0.5}, 0.0), ("adam", 0.5)):
+        network, _, _ = problem()
+        before = network.parameters["dense_1.weight"].copy()
+        network.flat_gradients[...] = 0.0
+        _core.Optimizer(rule, l2=l2).step(network)
+        shares[l2] = network.parameters["dense_1.weight"] / before
+    np.testing.assert_allclose(shares[0.0], 1.0 - 0.001 * 0.5, rtol=1e-14)
+    assert np.ptp(shares[0.5]) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -136,6 +195,9 @@ def test_nonsense_is_refused_with_a_reason(rule, key, value, reason):
         _core.Optimizer({"type": rule, key: value})
     assert refused.value.key == key
     assert reason in str(refused.value)
+    optimizer = _core.Optimizer(rule)
+    with pytest.raises(InputError, match="window" if key == "window" else reason.split("; ")[-1]):
+        optimizer.set(key, value)
 
 
 def test_whole_numbers_cannot_be_scheduled():

@@ -15,6 +15,7 @@
 #include "rules/activations/list.h"
 #include "rules/losses/list.h"
 #include "rules/updates/list.h"
+#include "schedules/schedule.h"
 
 using namespace ravine;
 using catalog::Kind;
@@ -75,6 +76,9 @@ TEST_CASE("rule lists and tables name the same") {
   std::set<std::string> initializers;
   for (const InitializerType& type : initializer_types) initializers.insert(std::string(type.name));
   CHECK(names_of(Kind::initializer) == initializers);
+  std::set<std::string> schedules;
+  for (std::string_view name : schedule_names()) schedules.insert(std::string(name));
+  CHECK(names_of(Kind::schedule) == schedules);
 }
 
 TEST_CASE("every entry explains itself and has usable defaults") {
@@ -91,6 +95,8 @@ TEST_CASE("every entry explains itself and has usable defaults") {
       if (!parameter.required()) continue;
       if (parameter.type == catalog::Type::integer) {
         minimal.values.set(parameter.name, static_cast<std::int64_t>(parameter.range.low));
+      } else if (parameter.type == catalog::Type::numbers) {
+        minimal.values.set(parameter.name, std::vector<double>{1.0, 2.0});
       } else if (parameter.type == catalog::Type::component) {
         minimal.values.set(parameter.name, *names_of(parameter.component).begin());
       } else {

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ravine.experiment import embedded_experiments, load_experiment
-from ravine.training.session import load_parts, train_experiment
+from ravine.training.preparation import load_parts
+from ravine.training.session import train_experiment
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*.toml"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ravine import Sequential, _core
+from ravine import Sequential, _core, resume_run, train_experiment
 from ravine.experiment import embedded_experiments, load_experiment, to_toml
 from ravine.layers import Dense
 
@@ -28,8 +29,8 @@ def test_written_and_read_again_it_is_the_same(source: str | Path, tmp_path: Pat
 def test_every_setting_is_written_out() -> None:
     table = tomllib.loads(to_toml(load_experiment("digits")))
     assert set(table) == {
-        "name", "seed", "loss", "data", "model", "optimizer", "regularization", "training", "compute",
-        "statistics",
+        "name", "seed", "loss", "data", "model", "optimizer", "schedules", "regularization", "training",
+        "compute", "statistics",
     }  # fmt: skip
     dense = next(entry for entry in _core.catalog("layer") if entry.name == "dense")
     assert {parameter.name for parameter in dense.parameters} <= set(table["model"]["layers"][0])
@@ -118,3 +119,24 @@ def test_the_file_and_python_describe_the_same_network() -> None:
 def test_a_run_folder_is_an_experiment_too(tmp_path: Path) -> None:
     (tmp_path / "experiment.toml").write_text(to_toml(load_experiment("digits")))
     assert load_experiment(tmp_path) == load_experiment("digits")
+
+
+def test_paths_are_expanded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for folders with a dollar sign in their name, and again when the written file is read."""
+    monkeypatch.setenv("SAMPLES", "/somewhere")
+    folder = tmp_path / "in $SAMPLES or $$"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    inputs, targets = random.normal(size=(40, 3)), np.arange(40) % 2
+    np.savez(folder / "points.npz", inputs=inputs, targets=targets)
+    path = folder / "e.toml"
+    text = to_toml(load_experiment("digits", ["model.layers=[{type='dense', units=2}]", "training.epochs=1"]))
+    path.write_text(text.replace('source = "digits"', 'source = "npz"\nfile = "points.npz"'))
+    experiment = load_experiment(path)
+    assert Path(experiment.data.file) == folder / "points.npz"
+    run = train_experiment(experiment, parent=folder / "runs").path
+    assert load_experiment(run) == experiment
+    assert resume_run(run, overrides=["training.epochs=2"]).epochs == 2
+    literal = folder / "cost $$SAMPLES.toml"
+    literal.write_text(path.read_text().replace("points.npz", "$$SAMPLES.npz"))
+    assert Path(load_experiment(literal).data.file) == folder / "$SAMPLES.npz"

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 import ravine
-from ravine import InputError, Sequential, _core, activations, initializers, layers, losses, optimizers
+from ravine import (
+    InputError,
+    Sequential,
+    _core,
+    activations,
+    initializers,
+    layers,
+    losses,
+    optimizers,
+    schedules,
+)
 from ravine.components import class_name
 
 MODULES = {
@@ -17,6 +27,7 @@ MODULES = {
     "loss": losses,
     "initializer": initializers,
     "optimizer": optimizers,
+    "schedule": schedules,
 }
 ENTRIES = _core.catalog()
 
@@ -48,6 +59,8 @@ def in_full(parameter: Any) -> Any:
 def required_value(parameter: Any) -> Any:
     if parameter.choices:
         return parameter.choices[0]
+    if parameter.type == "numbers":
+        return [1.0, 2.5]
     if parameter.type == "integer":
         return max(1, int(parameter.minimum))
     return "relu" if parameter.type == "component" else (parameter.minimum + min(parameter.maximum, 2.0)) / 2

@@ -18,7 +18,7 @@ import ravine
 
 PROJECT = Path(__file__).parents[2]
 PACKAGE = Path(ravine.__file__).parent
-GENERATED = ("activations", "initializers", "layers", "losses", "optimizers")
+GENERATED = ("activations", "initializers", "layers", "losses", "optimizers", "schedules")
 
 # pybind11's names for what a caller may pass, and the stub's.
 SAME = {"SupportsInt": "int", "SupportsFloat": "float", "ndarray": "NDArray"}

@@ -122,6 +122,8 @@ def test_loss(name, chosen, rows, outputs, scale, seed):
 def test_losses_of_training(name, chosen, l2, dtype):
     """Equal weights and batches give equal losses over 50 steps; biases do not decay."""
     make = equivalent("optimizer", name)
+    if dtype not in getattr(reference("optimizer", name), "TORCH_DTYPES", [dtype]):
+        pytest.skip(f"{name} is not compared in {dtype}, where rounding decides")
     model = Perceptron([20, 32, 24, 10], ["relu", "tanh", "identity"], "softmax_cross_entropy")
     network = model.build(batch_size=BATCH, dtype=dtype)
     generator = np.random.default_rng(12)

@@ -5,10 +5,13 @@ loss         CASES, targets(generator, rows, shape), loss(output, targets, setti
              shown(output); accuracy(output, targets) where yes or no is the question
 layer        CASES (pairs of settings and input shape), forward(x, parameters, settings, mask_key)
 initializer  CASES, distribution(settings, fan_in, fan_out) -> ("constant", c) | ("uniform", low, high) |
-             ("normal", mean, deviation)
+             ("normal", mean, deviation) | ("truncated_normal", mean, deviation, low, high); where the whole
+             tensor is rearranged: arrange(draws, settings)
 optimizer    CASES, step(theta, gradient, state, settings, t) -> theta; `gradient` is a function of the point,
              settings["decays"] is 1 for weights and 0 for biases
-Activations, losses, layers and optimizers also name PyTorch's equivalent, torch_equivalent(torch, ...), or
+schedule     CASES, value(base, t, settings, length, step) -> value; `length` is that of the run, `step` that
+             of one step, in the unit of t; what waits for measurements: driven(base, metrics, settings)
+All also name PyTorch's equivalent, torch_equivalent(torch, ...), or
 say why there is none: WITHOUT_TORCH = "reason". An optimizer's gives None for settings PyTorch does not know.
 """
 

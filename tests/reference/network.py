@@ -17,9 +17,20 @@ def build(
     """A network of Ravine; float64, one thread and seed 1 unless told otherwise."""
     spec = _core.NetworkSpec(list(input_shape))
     for layer in layers:
-        spec.add(layer)
+        if getattr(_rule_of(layer), "JOINS", False):
+            # A layer that joins branches gets two: what comes before it, and its tanh.
+            before = spec.layers[-1]["name"] if spec.layers else "input"
+            spec.add("tanh")
+            spec.add(layer, inputs=[before, spec.layers[-1]["name"]])
+        else:
+            spec.add(layer)
     settings = {"batch_size": 16, "dtype": "float64", "device": "cpu", "threads": 1, "seed": 1} | options
     return _core.Network(spec, loss, **settings)
+
+
+def _rule_of(layer: Any) -> Any:
+    name = layer if isinstance(layer, str) else layer["type"]
+    return reference("layer", name) if any(entry.name == name for entry in _core.catalog("layer")) else None
 
 
 def randomize(network: Any, generator: np.random.Generator, scale: float = 1.0) -> None:

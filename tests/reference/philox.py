@@ -11,6 +11,7 @@ the row in the global batch).
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 INITIALIZE, SHUFFLE, DROPOUT = 1, 2, 3
 LOW = np.uint64(0xFFFFFFFF)
@@ -61,9 +62,19 @@ def draw(distribution: tuple, seed: int, parameter: int, count: int) -> np.ndarr
     if kind == "uniform":
         low, high = settings
         return low + (high - low) * uniform(bits[:, 0])
+    if kind == "truncated_normal":
+        return truncated_normal(uniform(bits[:, 0]), *settings)
     mean, deviation = settings  # normal, by Box and Muller
     radius = np.sqrt(-2.0 * np.log(uniform(bits[:, 0])))
     return mean + deviation * radius * np.cos(2.0 * np.pi * uniform(bits[:, 1]))
+
+
+def truncated_normal(p: np.ndarray, mean: float, deviation: float, low: float, high: float) -> np.ndarray:
+    """The value with a share p below it, by the inverse distribution function in the tail that keeps its digits."""
+    sign = -1.0 if low + high > 2.0 * mean else 1.0
+    first, last = sorted((sign * (low - mean) / deviation, sign * (high - mean) / deviation))
+    below = special.ndtr(first), special.ndtr(last)
+    return mean + sign * deviation * special.ndtri(below[0] + (below[1] - below[0]) * p)
 
 
 def dropout_mask(seed: int, layer: int, step: int, rows: int, columns: int, rate: float) -> np.ndarray:

@@ -285,7 +285,7 @@ def test_what_makes_another_run_cannot_change(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ravine.training.trainer.CONTROL_SECONDS", 1e-9)
-        patch.setattr("ravine.training.session.REPORT_SECONDS", 0.0)
+        patch.setattr("ravine.training.progress.REPORT_SECONDS", 0.0)
         outcome = train_experiment(experiment(), parent=tmp_path, listener=listener)
     assert outcome.step == 1
     key = override.partition("=")[0]
@@ -302,7 +302,7 @@ def test_a_batch_size_changed_in_the_file_is_found(
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("ravine.training.trainer.CONTROL_SECONDS", 1e-9)
-    monkeypatch.setattr("ravine.training.session.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("ravine.training.progress.REPORT_SECONDS", 0.0)
     outcome = train_experiment(experiment(), parent=tmp_path, listener=listener)
     assert outcome.step == 2
     file = outcome.path / "experiment.toml"

@@ -145,3 +145,9 @@ def test_rules_that_cannot_be() -> None:
         custom_optimizer(momentum, slots=["velocity"], momentum=0.9)
     with pytest.raises(InputError, match=r"slots: .*at most 4"):
         custom_optimizer(momentum, slots=list("abcde"), learning_rate=1)
+    for name in ("l2", "clip_norm"):
+        for value in (-1.0, float("nan"), float("inf")):
+            with pytest.raises(InputError, match=f"{name}: .*at least 0"):
+                custom_optimizer(momentum, slots=["velocity"], learning_rate=1, **{name: value})
+    with pytest.raises(InputError, match="momentum: expected a number, got nan"):
+        custom_optimizer(momentum, slots=["velocity"], learning_rate=1, momentum=float("nan"))

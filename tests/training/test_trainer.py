@@ -294,7 +294,7 @@ def test_calls_that_cannot_be() -> None:
     network = Sequential(Dense(3)).network([4], loss="softmax_cross_entropy")
     with pytest.raises(InputError, match="has its loss already"):
         Trainer(network, optimizer="adam", loss="softmax_cross_entropy")
-    with pytest.raises(InputError, match=r"class labels|targets"):
+    with pytest.raises(InputError, match=r"train: row 0: label .* is not a whole number; .* squared_error"):
         Trainer(network, optimizer="adam").fit(INPUTS, INPUTS[:, 0])
 
 
@@ -317,3 +317,103 @@ def test_a_compiled_network_can_be_trained() -> None:
     trainer = Trainer(network, optimizer=_core.Optimizer("adam"), batch_size=8)
     trainer.fit(INPUTS, LABELS, epochs=2)
     assert trainer.network is network
+
+
+@pytest.mark.parametrize(
+    ("change", "fit", "words"),
+    [
+        ({"batch_size": 0}, {}, "batch_size: is 0, expected at least 1"),
+        ({"batch_size": 2.5}, {}, "batch_size: expected a whole number, got 2.5"),
+        ({"seed": -1}, {}, "seed: is -1, expected at least 0"),
+        ({"seed": 2**63}, {}, "seed: is 9223372036854775808, expected"),
+        ({"record_every": -1}, {}, "record_every: is -1"),
+        ({}, {"evaluate_every": 0}, "evaluate_every: is 0, expected at least 1"),
+        ({}, {"epochs": 1.5}, "epochs: expected a whole number, got 1.5"),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_numbers_that_count_are_checked(
+    change: dict[str, Any], fit: dict[str, Any], words: str, compiled: bool
+) -> None:
+    def train() -> None:
+        if compiled:
+            network = Sequential(Dense(3)).network([4], loss="softmax_cross_entropy")
+            trainer = Trainer(network, optimizer="adam", **change)
+        else:
+            trainer = classifier(**change)
+        trainer.fit(INPUTS, LABELS, validation=(INPUTS, LABELS), **fit)
+
+    with pytest.raises(InputError, match=words):
+        train()
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", -1), ("batch_size", 0)])
+def test_numbers_of_a_network_are_checked(name: str, value: int) -> None:
+    with pytest.raises(InputError, match=f"{name}: is {value}"):
+        Sequential(Dense(3)).network([4], loss="squared_error", **{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["l2", "clip_norm"])
+def test_regularization_beside_an_optimizer_is_refused(name: str) -> None:
+    optimizer = _core.Optimizer("adam", l2=0.25, clip_norm=3.0)
+    with pytest.raises(InputError, match=f"{name}: is 0.5, but the optimizer is made already"):
+        classifier(optimizer=optimizer, **{name: 0.5})
+    trainer = classifier(optimizer=optimizer)
+    assert (trainer.optimizer.l2, trainer.optimizer.clip_norm) == (0.25, 3.0)
+
+
+def test_a_label_out_of_range_names_the_row_that_was_given() -> None:
+    wrong = np.where(np.arange(50) == 37, 7, LABELS)
+    with pytest.raises(InputError, match=r"^train: row 37: label 7 is outside 0\.\.2 \(3 classes\)$"):
+        classifier(batch_size=8).fit(INPUTS, wrong, epochs=1)
+    trainer = classifier()
+    with pytest.raises(InputError, match=r"^validation: row 37: label 7 is outside 0\.\.2"):
+        trainer.fit(INPUTS, LABELS, validation=(INPUTS, wrong))
+    trainer.fit(INPUTS, LABELS, epochs=1)
+    with pytest.raises(InputError, match=r"^inputs: row 37: label 7 is outside 0\.\.2"):
+        trainer.evaluate(INPUTS, wrong)
+
+
+def test_targets_are_taken_as_the_loss_needs_them() -> None:
+    def regression() -> Trainer:
+        return Trainer(Sequential(Dense(1)), loss="squared_error", optimizer="adam", dtype="float64")
+
+    whole, floating = regression(), regression()
+    whole.fit(INPUTS, LABELS, epochs=3)
+    floating.fit(INPUTS, LABELS.astype(float)[:, np.newaxis], epochs=3)
+    assert whole.network.flat_parameters.tobytes() == floating.network.flat_parameters.tobytes()
+    assert whole.evaluate(INPUTS, LABELS) == floating.evaluate(INPUTS, LABELS.astype(float))
+    labels = classifier()
+    labels.fit(INPUTS, LABELS.astype(float), epochs=1)
+    assert labels.evaluate(INPUTS, LABELS.astype(float)) == labels.evaluate(INPUTS, LABELS)
+    for targets, words in (
+        (LABELS + 0.5, r"train: row 0: label \d\.5 is not a whole number; .*squared_error"),
+        (INPUTS, r"train: class labels have shape \[50, 4\], expected one class number a sample"),
+    ):
+        with pytest.raises(InputError, match=words):
+            classifier().fit(INPUTS, targets)
+    wide = Trainer(Sequential(Dense(3)), loss="squared_error", optimizer="adam")
+    with pytest.raises(
+        InputError, match=r"train: there are 1 target values .* the network gives 3 .* loss of"
+    ):
+        wide.fit(INPUTS, LABELS)
+
+
+def test_a_second_fit_counts_on() -> None:
+    """Recorded steps, evaluations and schedules all count with the optimizer."""
+    asked: list[int] = []
+
+    def schedule(step: int) -> float:
+        asked.append(step)
+        return 0.01
+
+    trainer = classifier(batch_size=25, schedules={"learning_rate": schedule})
+    first = trainer.fit(INPUTS, LABELS, epochs=3)
+    assert trainer.total_steps == 6
+    second = trainer.fit(INPUTS, LABELS, epochs=3)
+    assert trainer.total_steps == trainer.position.step == trainer.optimizer.step_count == 12
+    assert second.steps.tolist() == [7, 8, 9, 10, 11, 12]
+    assert [record.step for record in first.evaluations] == [2, 4, 6]
+    assert [record.step for record in second.evaluations] == [8, 10, 12]
+    assert [record.epoch for record in second.evaluations] == [1, 2, 3]
+    assert sorted(set(asked)) == list(range(12))

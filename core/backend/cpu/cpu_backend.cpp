@@ -64,9 +64,13 @@ class CpuProgram final : public PreparedProgram {
     for (Prepared& prepared : operations_) {
       if (prepared.section != section) continue;
       CpuOperation& operation = *prepared.operation;
-      const TileRange share = share_of(operation.tiles(), worker);
-      for (int tile = share.begin; tile < share.end; ++tile) operation.run(tile, worker.index, context);
-      worker.barrier();
+      for (int stage = 0; stage < operation.stages(); ++stage) {
+        const TileRange share = share_of(operation.tiles_of(stage), worker);
+        for (int tile = share.begin; tile < share.end; ++tile) {
+          operation.run_stage(stage, tile, worker.index, context);
+        }
+        worker.barrier();
+      }
     }
     if (worker.index == 0) {
       for (const Prepared& prepared : operations_) {

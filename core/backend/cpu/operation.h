@@ -19,6 +19,16 @@ class CpuOperation {
   // tiles in order, so every team computes the same bits.
   virtual int tiles() const = 0;
   virtual void run(int tile, int worker, const RunContext& context) noexcept = 0;
+  // An operation of several stages, each with tiles of its own and a barrier behind it, overrides these
+  // three.
+  virtual int stages() const { return 1; }
+  virtual int tiles_of(int) const { return tiles(); }
+  virtual void run_stage(int, int tile, int worker, const RunContext& context) noexcept {
+    run(tile, worker, context);
+  }
+  // Where true, one worker runs finish() after all tiles: it sums over tiles, in their order.
+  virtual bool finishes() const { return false; }
+  virtual void finish() noexcept {}
   virtual void collect(Measurements&) const noexcept {}
   virtual std::string engine() const { return "loop"; }
 };
@@ -27,9 +37,29 @@ class CpuOperation {
 std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, const Program& program,
                                                 const PointerTable& pointers, int workers);
 
-// Of two types: the products have a file of their own.
+// Operations with files of their own, for both element types.
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_product(const Product& product, const Program& program,
                                               const PointerTable& pointers, int workers);
+
+template <typename T>
+std::unique_ptr<CpuOperation> prepare_add(const Add& o, const Program& program, const PointerTable& pointers);
+template <typename T>
+std::unique_ptr<CpuOperation> prepare_copy_columns(const CopyColumns& o, const Program& program,
+                                                   const PointerTable& pointers);
+
+// Convolution, ConvolutionInputGradient, ConvolutionWeightGradient.
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_convolution(const Given& o, const Program& program,
+                                                  const PointerTable& pointers, int workers);
+// Pooling, PoolingGradient.
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_pooling(const Given& o, const Program& program,
+                                              const PointerTable& pointers);
+
+// Operations of normalization.cpp.
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_normalization(const Given& given, const Program& program,
+                                                    const PointerTable& pointers);
 
 }  // namespace ravine::cpu

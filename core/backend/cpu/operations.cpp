@@ -1,43 +1,13 @@
 // The operations that are loops over rules: activations, dropout, sums, losses.
 #include <algorithm>
 
+#include "backend/cpu/loop_operation.h"
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/rule_object.h"
 
 namespace ravine::cpu {
 namespace {
-
-// Cuts `extent` items of `weight` elements each into tiles of about 16,384 elements.
-struct Cut {
-  Cut(std::int64_t extent, std::int64_t weight)
-      : extent(extent), block(std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, weight))) {}
-  int tiles() const { return static_cast<int>((extent + block - 1) / block); }
-  std::int64_t begin(int tile) const { return tile * block; }
-  std::int64_t length(int tile) const { return std::min(block, extent - begin(tile)); }
-
-  std::int64_t extent;
-  std::int64_t block;
-};
-
-template <typename T>
-class LoopOperation : public CpuOperation {
- public:
-  LoopOperation(const PointerTable& pointers, std::int64_t extent, std::int64_t weight)
-      : cut_(extent, weight), pointers_(pointers) {}
-  int tiles() const override { return cut_.tiles(); }
-
- protected:
-  template <typename Element = T>
-  Element* at(TensorId id) const {
-    return id == no_tensor ? nullptr : static_cast<Element*>(pointers_[static_cast<std::size_t>(id)]);
-  }
-
-  Cut cut_;
-
- private:
-  const PointerTable& pointers_;
-};
 
 template <typename T>
 class ActivationOperation final : public LoopOperation<T> {
@@ -187,7 +157,8 @@ class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
     this->partial(tile) = kernels<T>().softmax_cross_entropy(
         {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
         this->template at<const std::int32_t>(operation_.labels) + row,
-        static_cast<T>(operation_.label_smoothing), this->row_of(operation_.gradient, row), this->gradient_scale_);
+        static_cast<T>(operation_.label_smoothing), this->row_of(operation_.gradient, row),
+        this->gradient_scale_);
   }
 
  private:
@@ -221,16 +192,41 @@ class SoftmaxOperation final : public LoopOperation<T> {
   SoftmaxOperation(const Softmax& o, const Program& program, const PointerTable& pointers)
       : LoopOperation<T>(pointers, rows_of(program.tensor(o.input)), columns_of(program.tensor(o.input))),
         operation_(o),
-        columns_(columns_of(program.tensor(o.input))) {}
+        columns_(columns_of(program.tensor(o.input))),
+        observer_(o.observe, this->tiles()) {}
 
-  void run(int tile, int, const RunContext&) noexcept override {
+  void run(int tile, int, const RunContext& context) noexcept override {
     const std::int64_t begin = this->cut_.begin(tile) * columns_;
-    kernels<T>().softmax({this->at(operation_.input) + begin, this->cut_.length(tile), columns_, columns_},
-                         this->at(operation_.output) + begin);
+    const std::int64_t rows = this->cut_.length(tile);
+    T* output = this->at(operation_.output) + begin;
+    kernels<T>().softmax({this->at(operation_.input) + begin, rows, columns_, columns_}, output);
+    observer_.see(tile, {output, rows, columns_, columns_}, context);
   }
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
 
  private:
   Softmax operation_;
+  std::int64_t columns_;
+  Observer<T> observer_;
+};
+
+template <typename T>
+class SoftmaxGradientOperation final : public LoopOperation<T> {
+ public:
+  SoftmaxGradientOperation(const SoftmaxGradient& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, rows_of(program.tensor(o.output)), columns_of(program.tensor(o.output))),
+        operation_(o),
+        columns_(columns_of(program.tensor(o.output))) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t begin = this->cut_.begin(tile) * columns_;
+    kernels<T>().softmax_gradient(
+        {this->at(operation_.output) + begin, this->cut_.length(tile), columns_, columns_},
+        this->at(operation_.output_gradient) + begin, this->at(operation_.input_gradient) + begin);
+  }
+
+ private:
+  SoftmaxGradient operation_;
   std::int64_t columns_;
 };
 
@@ -242,6 +238,13 @@ struct Prepare {
 
   using Result = std::unique_ptr<CpuOperation>;
   Result operator()(const Product& o) const { return prepare_product<T>(o, program, pointers, workers); }
+  Result operator()(const Add& o) const { return prepare_add<T>(o, program, pointers); }
+  Result operator()(const CopyColumns& o) const { return prepare_copy_columns<T>(o, program, pointers); }
+  Result operator()(const Convolution& o) const { return convolution(o); }
+  Result operator()(const ConvolutionInputGradient& o) const { return convolution(o); }
+  Result operator()(const ConvolutionWeightGradient& o) const { return convolution(o); }
+  Result operator()(const Pooling& o) const { return prepare_pooling<T>(o, program, pointers); }
+  Result operator()(const PoolingGradient& o) const { return prepare_pooling<T>(o, program, pointers); }
   Result operator()(const Activation& o) const { return make<ActivationOperation<T>>(o); }
   Result operator()(const ActivationGradient& o) const { return make<ActivationGradientOperation<T>>(o); }
   Result operator()(const Dropout& o) const { return make<DropoutOperation<T>>(o); }
@@ -249,6 +252,16 @@ struct Prepare {
   Result operator()(const SoftmaxCrossEntropy& o) const { return make<SoftmaxCrossEntropyOperation<T>>(o); }
   Result operator()(const ElementwiseLoss& o) const { return make<ElementwiseLossOperation<T>>(o); }
   Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
+  Result operator()(const SoftmaxGradient& o) const { return make<SoftmaxGradientOperation<T>>(o); }
+
+  template <typename Given>
+  Result convolution(const Given& o) const {
+    return prepare_convolution<T>(o, program, pointers, workers);
+  }
+  template <typename Given>
+  Result operator()(const Given& o) const {
+    return prepare_normalization<T>(o, program, pointers);
+  }
 
   template <typename Prepared, typename Given>
   Result make(const Given& given) const {

@@ -13,16 +13,17 @@ struct Adadelta {
   static constexpr std::string_view name = "adadelta";
   static constexpr std::array<std::string_view, 2> slots = {"square_average", "step_average"};
   T eta, gamma, one_minus_gamma, epsilon;
-  bool is_final;
+  T of_steps, of_one;  // 1, 0 in the final form, 0, 1 in the preliminary one: no branch in the loop
   Adadelta(const Values& settings, std::int64_t)
       : eta(T(settings.real("learning_rate"))),
         gamma(T(settings.real("decay"))),
         one_minus_gamma(T(1.0 - settings.real("decay"))),
         epsilon(T(settings.real("epsilon"))),
-        is_final(settings.text("form") == "final") {}
+        of_steps(settings.text("form") == "final" ? T(1) : T(0)),
+        of_one(T(1) - of_steps) {}
   RAVINE_HOST_DEVICE void update(T& theta, T g, T& E_g, T& E_step) const {
     E_g = gamma * E_g + one_minus_gamma * (g * g);
-    const T scale = is_final ? square_root(E_step + epsilon) : T(1);
+    const T scale = square_root(of_steps * (E_step + epsilon) + of_one);
     const T step = scale / square_root(E_g + epsilon) * g;
     E_step = gamma * E_step + one_minus_gamma * (step * step);
     theta -= eta * step;

@@ -23,8 +23,8 @@ struct DeltaBarDelta {
         one_minus_decay_average(T(1.0 - settings.real("decay"))) {}
   RAVINE_HOST_DEVICE void update(T& theta, T g, T& r, T& delta_bar) const {
     const T agreement = sign(g) * sign(delta_bar);
-    r += first;
-    r = agreement > T(0) ? r + kappa : (agreement < T(0) ? one_minus_phi * r : r);
+    r = r + first + (agreement > T(0) ? kappa : T(0));
+    r *= agreement < T(0) ? one_minus_phi : T(1);
     theta -= eta * r * g;
     delta_bar = decay_average * delta_bar + one_minus_decay_average * g;
   }

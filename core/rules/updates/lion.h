@@ -10,7 +10,7 @@ namespace ravine {
 template <typename T>
 struct Lion {
   static constexpr std::string_view name = "lion";
-  static constexpr std::array<std::string_view, 1> slots = {"momentum"};
+  static constexpr std::array<std::string_view, 1> slots = {"gradient_average"};
   T eta, beta1, one_minus_beta1, beta2, one_minus_beta2;
   T kept;  // 1 - eta lambda
   Lion(const Values& settings, std::int64_t)

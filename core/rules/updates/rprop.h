@@ -23,8 +23,9 @@ struct Rprop {
   RAVINE_HOST_DEVICE void update(T& theta, T g, T& d, T& last) const {
     // The product of two small float32 gradients would be 0: signs are compared.
     const T agreement = sign(g) * sign(last);
-    const T changed = (d + first) * (agreement > T(0) ? eta_plus : (agreement < T(0) ? eta_minus : T(1)));
-    d = larger(smaller(changed, d_max), d_min);
+    T factor = agreement > T(0) ? eta_plus : T(1);
+    factor = agreement < T(0) ? eta_minus : factor;
+    d = larger(smaller(factor * (d + first), d_max), d_min);
     last = agreement < T(0) ? T(0) : g;
     theta -= sign(last) * d;
   }

@@ -17,6 +17,7 @@ from ravine.commands import (
     predict,
     resume,
     runs,
+    schedule,
     train,
 )
 
@@ -26,6 +27,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "predict": predict,
     "describe": describe,
+    "schedule": schedule,
     "catalog": catalog,
     "runs": runs,
     "control": control,

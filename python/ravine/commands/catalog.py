@@ -11,12 +11,12 @@ from ravine.errors import InputError
 if TYPE_CHECKING:
     from ravine._core import Entry, Parameter
 
-HELP = "list layers, activations, losses, initializers and optimizers, with their settings"
+HELP = "list layers, activations, losses, initializers, optimizers and schedules, with their settings"
 EXAMPLE = "ravine catalog optimizer adam"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("KIND", nargs="?", help="layer, activation, loss, initializer or optimizer")
+    parser.add_argument("KIND", nargs="?", help="layer, activation, loss, initializer, optimizer or schedule")
     parser.add_argument("NAME", nargs="?", help="one entry, in detail")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -88,6 +88,10 @@ def detail(entry: Entry) -> str:
     lines = [f"{entry.kind} {entry.name}", f"  {entry.summary}", f"  formula    {entry.formula}"]
     if entry.reference:
         lines.append(f"  reference  {entry.reference}")
+    if entry.full_batch:
+        lines.append("  wants the gradient of all samples: warns if the batch size is smaller")
+    if entry.robbins_monro:
+        lines.append(f"  satisfies Robbins and Monro's conditions: {entry.robbins_monro}")
     if entry.parameters:
         rows = [
             [
@@ -122,6 +126,8 @@ def described(entry: Entry) -> dict[str, Any]:
         "summary": entry.summary,
         "formula": entry.formula,
         "reference": entry.reference,
+        "robbins_monro": entry.robbins_monro or None,
+        "full_batch": entry.full_batch,
         "parameters": [
             {
                 "name": each.name,

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError("must be at least 1", key="--batch")
     experiment = found_experiment(arguments.SOURCE)
-    from ravine.training.session import build, load_parts
+    from ravine.training.preparation import build, load_parts
 
     with errors_naming(arguments.SOURCE):
         network = build(experiment, load_parts(experiment)).network
@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
                 **plan,
                 "layers": network.layers,
                 "tensors": parameters,
+                "schedules": experiment.schedules,
             }
         )
     else:
@@ -62,6 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         threads = f"{network.threads} thread{'s' if network.threads > 1 else ''}"
         print(f"{heading}, {threads}\n")
         print(f"{operations_text(plan)}\n\n{layers_text(network)}\n\n{totals_text(network, plan)}")
+        if experiment.schedules:
+            chosen = [f"{name} {schedule['type']}" for name, schedule in experiment.schedules.items()]
+            print(f"schedules   {', '.join(chosen)}; to draw them: ravine schedule")
     return 0
 
 

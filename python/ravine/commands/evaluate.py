@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 def own_part(loaded: LoadedRun, split: str | None) -> tuple[str, Dataset]:
     """A part of the data that the run was trained with: its name and its samples, preprocessed."""
     from ravine.runs import RunReader
-    from ravine.training.session import load_parts
+    from ravine.training.preparation import load_parts
 
     if loaded.experiment.data.source == "arrays":
         raise InputError("was trained on arrays given in Python; give a file with --data", file=loaded.path)

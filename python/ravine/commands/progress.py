@@ -12,7 +12,7 @@ from ravine.commands.output import duration, metrics_text, number
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ravine.training.session import Progress
+    from ravine.training.progress import Progress
 
 Listener = Callable[["Progress"], None]
 REFRESH_SECONDS = 0.04

@@ -246,7 +246,12 @@ def _as_labels(targets: Array, name: str) -> NDArray[np.int32]:
         broken = targets != np.floor(targets)
         if broken.any():
             row = int(np.argmax(broken))
-            raise InputError(f"label {targets[row]} is not a whole number", key=name, row=row)
+            raise InputError(
+                f"label {targets[row]} is not a whole number; "
+                "values to approximate need a loss over values, such as squared_error",
+                key=name,
+                row=row,
+            )
     limit = np.iinfo(np.int32).max
     outside = (targets < 0) | (targets >= limit)
     if outside.any():

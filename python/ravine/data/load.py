@@ -83,7 +83,7 @@ def load(
     Args:
         settings: the `[data]` part of the experiment.
         base_directory: where relative paths start: the folder of the experiment file.
-        train: the samples, for the source "arrays" only.
+        train: the samples, for the source "arrays" only; test samples may be split off them.
         test: test samples, for the source "arrays" only.
         classes: the classes that the network can tell apart, where the settings do not say; a label beyond
             them is an error that names its row. 0: take the largest label.
@@ -167,7 +167,10 @@ def _read(
     """The samples of the source, and its test samples where it has some of its own."""
     if settings.source == "arrays":
         if train is None:
-            raise InputError('is "arrays": give the arrays in Python, or name files here', key="data.source")
+            raise InputError(
+                'is "arrays": give the arrays in Python, as data=(inputs, targets), or name files here',
+                key="data.source",
+            )
     elif train is not None or test is not None:
         raise InputError(f'is "{settings.source}", but arrays were given; use "arrays"', key="data.source")
     elif settings.source == "digits":

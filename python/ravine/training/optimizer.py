@@ -28,8 +28,8 @@ def make_optimizer(
         clip_norm: largest norm of the whole gradient; 0 does not clip.
 
     Raises:
-        InputError: no such rule, a setting out of range, or `l2` or `clip_norm` beside an optimizer, which has
-            its own.
+        InputError: no such rule, a setting out of range, or `l2` or `clip_norm` beside an optimizer, which
+            has its own.
 
     Example:
         >>> make_optimizer("adam", l2=1e-4).settings["beta1"]
@@ -39,7 +39,7 @@ def make_optimizer(
         for name, value in (("l2", l2), ("clip_norm", clip_norm)):
             if value != 0:
                 raise InputError(
-                    f"is {value}, but the optimizer is made already and has its own; give it where it is made",
+                    f"is {value}, but the optimizer is made already; give it where the optimizer is made",
                     key=name,
                 )
         return rule

@@ -66,8 +66,8 @@ class Recorder(Callback):
             position: where it goes on.
             last_command: number of the last command that the checkpoint knows of.
             edits: later edits that were lost with the killed process, to be made again after the same steps.
-            unended: the steps of an epoch are done, but not its end; evaluations after this step, if the killed
-                process came to them, are made again.
+            unended: the steps of an epoch are done, but not its end; evaluations after this step, if the
+                killed process came to them, are made again.
             changed: the run goes on with other settings than the checkpoint holds; it is saved again.
         """
         self._last_command = last_command
@@ -118,6 +118,9 @@ class Recorder(Callback):
 
     def on_pause_of_evaluation(self, trainer: Trainer) -> None:
         self._obey(trainer)
+
+    def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
+        self.writer.record_event(trainer.position.step, trainer.position.seconds, "schedule", change)
 
     def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
         self.record_evaluation(trainer, record.split, record.metrics)
@@ -236,8 +239,9 @@ class Recorder(Callback):
         elif kind == "set":
             name, value = str(payload["name"]), payload["value"]
             check_setting(trainer, name, value)
+            note = trainer.schedules.edit(name, float(value))
             trainer.optimizer.set(name, float(value))
-            return f"{name} = {value} from step {trainer.position.step + 1}"
+            return f"{name} = {value} from step {trainer.position.step + 1}{note}"
         else:
             raise InputError(f"there is no command '{kind}'")
         return ""

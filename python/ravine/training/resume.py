@@ -16,6 +16,7 @@ from ravine.training.trainer import Position, Trainer
 CHANGEABLE = (
     "training.epochs", "training.evaluate_every", "training.checkpoint_seconds", "training.keep_checkpoints",
     "compute.threads", "compute.device", "statistics.every", "optimizer.", "regularization.",
+    "schedules.",
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def changed_settings(
 
 def check_same_schedules(state: Mapping[str, object], schedules: Collection[str]) -> None:
     """Raises InputError if the run was trained with schedules in Python that were not given again."""
-    saved = state.get("schedules")
+    saved = state.get("schedule_functions")
     for name in saved if isinstance(saved, list) else []:
         if name not in schedules:
             raise InputError(
@@ -70,7 +71,7 @@ def check_same_schedules(state: Mapping[str, object], schedules: Collection[str]
 
 
 def remove_stale_best(folder: Path, step: int) -> None:
-    """Removes the best checkpoint if it is later than the step from which a run goes on with other settings."""
+    """Removes the best checkpoint if it is of the branch that is left, when settings change after a step."""
     path = checkpoints.best_path(folder)
     try:
         stale = path.exists() and checkpoints.load(path).step > step

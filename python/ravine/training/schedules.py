@@ -69,7 +69,7 @@ class Plateau:
         if self.waited <= settings["patience"]:
             return value
         self.resting, self.waited = settings["cooldown"], 0
-        return min(value, max(value * settings["factor"], settings["minimum"]))
+        return float(min(value, max(value * settings["factor"], settings["minimum"])))
 
 
 @dataclass
@@ -94,7 +94,7 @@ class BoldDriver:
             return value
         if self.loss < before:
             return value * float(settings["increase"])
-        return min(value, max(value * settings["decrease"], settings["minimum"]))
+        return float(min(value, max(value * settings["decrease"], settings["minimum"])))
 
 
 DRIVERS: dict[str, type[Plateau] | type[BoldDriver]] = {"on_plateau": Plateau, "bold_driver": BoldDriver}
@@ -121,8 +121,8 @@ def _driver(schedule: Component | Schedule) -> Plateau | BoldDriver | None:
 class Schedules:
     """The schedules of a training.
 
-    The value that an optimizer has when this is made is the base value of its schedule. A live edit replaces the
-    base value from the next step on; a schedule that waits for measurements starts anew from it.
+    The value that an optimizer has when this is made is the base value of its schedule. A live edit replaces
+    the base value from the next step on; a schedule that waits for measurements starts anew from it.
 
     Args:
         given: for a hyperparameter, a schedule of the catalog, or a function of the step.
@@ -167,8 +167,8 @@ class Schedules:
         for name, one in self._scheduled.items():
             if one.driver is not None and one.driver.split not in {"train", *splits}:
                 raise InputError(
-                    f"{one.settings['type']} waits for the {one.settings['metric']} of validation samples, and "
-                    "there are none; set data.split.validation_fraction, or give validation data",
+                    f"{one.settings['type']} waits for the {one.settings['metric']} of validation samples, "
+                    "and there are none; set data.split.validation_fraction, or give validation data",
                     key=f"schedules.{name}",
                 )
 

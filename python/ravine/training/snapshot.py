@@ -38,6 +38,7 @@ def snapshot(
         "l2": optimizer.l2,
         "clip_norm": optimizer.clip_norm,
         "optimizer_steps": optimizer.step_count,
+        "schedule_state": trainer.schedules.state(),
         "preprocessing": transform.kind,
         "class_names": list(parts.summary.class_names),
         "data_hash": parts.summary.content_hash,
@@ -99,6 +100,10 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
         raise CheckpointError("holds no step count of the optimizer", file=path)
     optimizer.step_count = steps
     network.step = steps
+    try:
+        trainer.schedules.restore(checkpoint.state.get("schedule_state", {}), changed=changed)
+    except CheckpointError as error:
+        raise CheckpointError(error.message, file=path) from None
     stored = checkpoint.state.get("optimizer")
     if not isinstance(stored, dict) or stored.get("type") != optimizer.settings["type"]:
         return

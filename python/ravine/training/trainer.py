@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ravine import _core
 from ravine.components import Component
 from ravine.data import BatchSource, Dataset, as_dataset, as_inputs
-from ravine.errors import InputError, NotFiniteError
+from ravine.errors import InputError, NotFiniteError, RavineWarning
 from ravine.model import Sequential, Threads, whole_number
 from ravine.training.evaluation import evaluate
 from ravine.training.history import EvaluationRecord, History
@@ -78,7 +79,7 @@ class Callback:
         """A split was evaluated."""
 
     def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
-        """A schedule has changed a hyperparameter by what was measured: its name, the value before and now."""
+        """A schedule has acted on what was measured: the hyperparameter's name, the values before and now."""
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """An epoch is over, its evaluations too."""
@@ -107,8 +108,8 @@ class Trainer:
         loss: from `ravine.losses` or a catalog name; for a `Sequential`.
         batch_size: samples a step, at least 1.
         seed: of weights, order and masks.
-        schedules: for a hyperparameter, a schedule from `ravine.schedules`, or a function of the step (counted
-            from 0) that gives its value.
+        schedules: for a hyperparameter, a schedule from `ravine.schedules`, or a function of the step
+            (counted from 0) that gives its value.
         callbacks: what listens, in order.
         shuffle, drop_last: of the batches.
         l2, clip_norm: see `make_optimizer`.
@@ -255,6 +256,8 @@ class Trainer:
         self.position = position or Position(step=self.optimizer.step_count)
         before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
         self.plan = _Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
+        for message in self.advice(len(train)):
+            warnings.warn(message, RavineWarning, stacklevel=3)
         self.schedules.start(
             steps=epochs * source.batches_per_epoch,
             steps_per_epoch=source.batches_per_epoch,
@@ -275,6 +278,17 @@ class Trainer:
         finally:
             self.stopping = False  # here and not at the start: a signal may have come before it
         return history
+
+    def advice(self, samples: int) -> list[str]:
+        """What a training on so many samples is warned of; empty if nothing speaks against it."""
+        rule = self.optimizer.settings["type"]
+        full_batch = any(entry.name == rule and entry.full_batch for entry in _core.catalog("optimizer"))
+        if not full_batch or self.batch_size >= samples:
+            return []
+        return [
+            f"{rule} is made for the gradient of all samples: from batch to batch (here {self.batch_size} of "
+            f"{samples} samples) it differs by chance; set batch_size to {samples}, or choose another rule"
+        ]
 
     def compile(self, input_shape: Sequence[int]) -> _core.Network:
         """Compiles a `Sequential` for samples of a shape; does nothing for a network."""
@@ -297,7 +311,7 @@ class Trainer:
         return metrics
 
     def evaluate_dataset(self, dataset: Dataset) -> dict[str, float] | None:
-        """Metrics on a data set that is typed already; None where a callback stopped the training meanwhile."""
+        """Metrics on a data set that is typed already; None if the training was stopped meanwhile."""
         return evaluate(self.network, dataset, self._between_slices)
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
@@ -393,7 +407,7 @@ class Trainer:
                     f"the {split} loss is NaN or Inf after epoch {position.epoch}; "
                     "use a smaller learning rate"
                 )
-        # Before anyone hears of it: a checkpoint saved from here on knows what the schedules made of the epoch.
+        # Before anyone else hears of it: a checkpoint saved from here on knows what the schedules made of it.
         for change in [change for record in records for change in self.schedules.observe(*record)]:
             for callback in self.callbacks:
                 callback.on_schedule(self, change)

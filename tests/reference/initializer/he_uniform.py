@@ -10,3 +10,7 @@ CASES = [{}, {"mode": "fan_out"}]
 def distribution(settings, fan_in, fan_out):
     bound = math.sqrt(6.0 / (fan_in if settings["mode"] == "fan_in" else fan_out))
     return "uniform", -bound, bound
+
+
+def torch_equivalent(torch, tensor, settings):
+    return torch.nn.init.kaiming_uniform_(tensor, mode=settings["mode"], nonlinearity="relu")

@@ -7,3 +7,7 @@ CASES = [{}, {"mean": 2.0, "deviation": 0.5}]
 
 def distribution(settings, fan_in, fan_out):
     return "normal", settings["mean"], settings["deviation"]
+
+
+def torch_equivalent(torch, tensor, settings):
+    return torch.nn.init.normal_(tensor, settings["mean"], settings["deviation"])

@@ -9,3 +9,7 @@ CASES = [{}, {"gain": 4.0}]
 
 def distribution(settings, fan_in, fan_out):
     return "normal", 0.0, settings["gain"] * math.sqrt(2.0 / (fan_in + fan_out))
+
+
+def torch_equivalent(torch, tensor, settings):
+    return torch.nn.init.xavier_normal_(tensor, settings["gain"])

@@ -10,3 +10,7 @@ CASES = [{}, {"gain": 4.0}]
 def distribution(settings, fan_in, fan_out):
     bound = settings["gain"] * math.sqrt(6.0 / (fan_in + fan_out))
     return "uniform", -bound, bound
+
+
+def torch_equivalent(torch, tensor, settings):
+    return torch.nn.init.xavier_uniform_(tensor, settings["gain"])

@@ -7,3 +7,7 @@ CASES = [{}]
 
 def distribution(settings, fan_in, fan_out):
     return "constant", 0.0
+
+
+def torch_equivalent(torch, tensor, settings):
+    return torch.nn.init.zeros_(tensor)

@@ -15,7 +15,7 @@ WITHOUT_TORCH = "PyTorch has no Lion"
 def step(theta, gradient, state, settings, t):
     b1, b2 = settings["beta1"], settings["beta2"]
     g = gradient(theta)
-    direction = np.sign(b1 * state["momentum"] + (1.0 - b1) * g)
-    state["momentum"] = b2 * state["momentum"] + (1.0 - b2) * g
+    direction = np.sign(b1 * state["gradient_average"] + (1.0 - b1) * g)
+    state["gradient_average"] = b2 * state["gradient_average"] + (1.0 - b2) * g
     decay = settings["weight_decay"] * settings["decays"] * theta
     return theta - settings["learning_rate"] * (direction + decay)

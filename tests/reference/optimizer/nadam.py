@@ -26,10 +26,19 @@ def step(theta, gradient, state, settings, t):
 def torch_equivalent(torch, parameters, settings):
     if not settings["ramp"]:
         return None
-    return torch.optim.NAdam(
+    parameters = list(parameters)
+    optimizer = torch.optim.NAdam(
         parameters,
         lr=settings["learning_rate"],
         betas=(settings["beta1"], settings["beta2"]),
         eps=settings["epsilon"],
         momentum_decay=settings["momentum_decay"],
     )
+    for parameter in parameters:  # PyTorch would keep the product of the mu in float32
+        optimizer.state[parameter] = {
+            "step": torch.tensor(0.0),
+            "mu_product": torch.tensor(1.0, dtype=torch.float64),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    return optimizer

@@ -1,39 +1,26 @@
 // Products by oneDNN's matmul: one primitive a shape, made for a single thread, run by any worker.
-#include <omp.h>
-
-#include <dnnl.hpp>
 #include <limits>
 #include <new>
 #include <vector>
 
+#include "backend/cpu/onednn/one_thread.h"
 #include "backend/cpu/product_engine.h"
 #include "base/errors.h"
 
 namespace ravine::cpu {
-namespace {
 
-dnnl::engine& engine() {
+dnnl::engine& onednn_engine() {
   static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
   return cpu;
 }
+
+namespace {
 
 dnnl::memory::desc matrix(std::int64_t rows, std::int64_t columns, std::int64_t stride, bool transposed) {
   return {{rows, columns},
           dnnl::memory::data_type::f32,
           transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
 }
-
-// A primitive that runs inside a parallel region must be made for one thread, or it hangs.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
 
 class OneDnnProduct final : public ProductEngine<float> {
  public:
@@ -46,7 +33,7 @@ class OneDnnProduct final : public ProductEngine<float> {
     const auto right = matrix(shape.k, shape.n, shape.right_stride, shape.transpose_right);
     const auto output = matrix(shape.m, shape.n, shape.output_stride, false);
     try {
-      const dnnl::matmul::primitive_desc description(engine(), left, right, output, attributes);
+      const dnnl::matmul::primitive_desc description(onednn_engine(), left, right, output, attributes);
       primitive_ = dnnl::matmul(description);
       scratchpad_ = description.scratchpad_desc();
     } catch (const dnnl::error& error) {
@@ -54,9 +41,10 @@ class OneDnnProduct final : public ProductEngine<float> {
     }
     workers_.reserve(static_cast<std::size_t>(workers));
     for (int worker = 0; worker < workers; ++worker) {
-      workers_.push_back({dnnl::stream(engine()), dnnl::memory(left, engine(), nullptr),
-                          dnnl::memory(right, engine(), nullptr), dnnl::memory(output, engine(), nullptr),
-                          dnnl::memory(scratchpad_, engine())});
+      workers_.push_back({dnnl::stream(onednn_engine()), dnnl::memory(left, onednn_engine(), nullptr),
+                          dnnl::memory(right, onednn_engine(), nullptr),
+                          dnnl::memory(output, onednn_engine(), nullptr),
+                          dnnl::memory(scratchpad_, onednn_engine())});
     }
   }
 

@@ -52,6 +52,23 @@ struct UpdateRange {
   bool decays;  // whether a rule's own weight decay applies
 };
 
+struct PoolingExtents {
+  std::int64_t height, width, channels;
+  std::int64_t out_height, out_width;
+  std::int64_t window_height, window_width, stride;
+  std::int64_t top, left;  // padding
+};
+
+// How columns are normalized: x_hat = (x - mean) / sqrt(variance + epsilon), then scale x_hat + centre.
+template <typename T>
+struct ColumnNorm {
+  const T* mean;
+  const T* variance;
+  const T* scale;   // may be null, as centre
+  const T* centre;
+  T epsilon;
+};
+
 template <typename T>
 struct Kernels {
   const char* level;
@@ -65,11 +82,21 @@ struct Kernels {
     void (*bias_forward)(const void* rule, Block<T> block, const T* bias);
   };
   ActivationLoops activations[ActivationRules::size];
+  void (*add)(const T* left, const T* right, T* output, std::int64_t count);
   PartialMoments (*moments)(Block<const T> block);
   double (*squares)(Block<const T> block);
 
   // output[column] = sum of input[row][column] over the rows of the block; returns the sum of squares.
   double (*column_sum)(Block<const T> input, T* output);
+
+  // One image; positions may be null where only the output is wanted, and where the mean is taken.
+  struct PoolingLoops {
+    void (*forward)(const PoolingExtents& extents, const T* input, T* output, std::int32_t* positions);
+    void (*gradient)(const PoolingExtents& extents, const T* output_gradient, const std::int32_t* positions,
+                     T* input_gradient);
+  };
+  PoolingLoops max_pooling;
+  PoolingLoops average_pooling;
 
   // Elements first_row * columns onwards of the batch's mask.
   void (*dropout)(const RandomKey& key, double rate, std::uint32_t first_row, Block<const T> input,
@@ -78,9 +105,40 @@ struct Kernels {
   PartialLoss (*softmax_cross_entropy)(Block<const T> logits, const std::int32_t* labels, T smoothing,
                                        T* gradient, T gradient_scale);
   void (*softmax)(Block<const T> logits, T* output);
+  void (*softmax_gradient)(Block<const T> output, const T* output_gradient, T* input_gradient);
   PartialLoss (*elementwise_loss[ElementwiseLossRules::size])(const void* rule, Block<const T> prediction,
                                                               const T* targets, T* gradient,
                                                               T gradient_scale);
+
+  // Of each column: mean, and sum of squared deviations from it.
+  void (*column_moments)(Block<const T> input, double* mean, double* spread);
+  void (*normalize_columns)(Block<const T> input, const ColumnNorm<T>& norm, T* output);
+  // Sums over the rows of g x_hat and of g.
+  void (*column_norm_sums)(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
+                           double* scale_sums, double* centre_sums);
+  // `count` is the number of rows that the sums are over.
+  void (*column_norm_gradient)(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
+                               const T* scale_sums, const T* centre_sums, T count, T* input_gradient);
+
+  // Normalizes a block by its own moments, written to `mean` and `inverse_deviation`; the output lies as the
+  // input does.
+  void (*normalize_block)(Block<const T> input, const T* scale, const T* centre, T epsilon, T* output, T* mean,
+                          T* inverse_deviation);
+  // Adds to the sums, which may be null, as the input's gradient may.
+  void (*block_norm_gradient)(Block<const T> input, const T* output_gradient, const T* scale, T mean,
+                              T inverse_deviation, T* input_gradient, double* scale_sums,
+                              double* centre_sums);
+
+  // Rows v to rows gain v / |v|.
+  void (*normalize_weight)(Block<const T> direction, const T* gain, T* weight);
+  // Returns the sums of squares of both gradients.
+  struct WeightGradientSquares {
+    double direction;
+    double gain;
+  };
+  WeightGradientSquares (*weight_norm_gradient)(Block<const T> direction, const T* gain,
+                                                const T* weight_gradient, T* direction_gradient,
+                                                T* gain_gradient);
 
   struct UpdateLoops {
     PartialUpdate (*update)(const void* rule, const UpdateRange<T>& range);

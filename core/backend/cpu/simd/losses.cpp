@@ -87,6 +87,21 @@ void softmax(Block<const T> logits, T* output) {
   }
 }
 
+template <typename T>
+void softmax_gradient(Block<const T> output, const T* output_gradient, T* input_gradient) {
+  const std::int64_t columns = output.columns;
+  for (std::int64_t row = 0; row < output.rows; ++row) {
+    const T* y = output.data + row * output.stride;
+    const T* g = output_gradient + row * columns;
+    T* to = input_gradient + row * columns;
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < columns; ++i) sum += y[i] * g[i];
+#pragma omp simd
+    for (std::int64_t i = 0; i < columns; ++i) to[i] = y[i] * (g[i] - sum);
+  }
+}
+
 template <typename T, typename Rule>
 PartialLoss elementwise_loss(const void* rule_pointer, Block<const T> prediction, const T* targets,
                              T* gradient, T gradient_scale) {
@@ -121,6 +136,7 @@ template <typename T>
 void fill_losses(Kernels<T>& table) {
   table.softmax_cross_entropy = softmax_cross_entropy<T>;
   table.softmax = softmax<T>;
+  table.softmax_gradient = softmax_gradient<T>;
   int index = 0;
   ElementwiseLossRules::for_each([&]<template <typename> class Rule>() {
     table.elementwise_loss[index++] = elementwise_loss<T, Rule<T>>;

@@ -1,4 +1,4 @@
-// Sums over blocks: moments, squares, columns.
+// Sums: of two tensors, and over blocks: moments, squares, columns.
 #include "backend/cpu/simd/table.h"
 
 namespace ravine::cpu::RAVINE_SIMD {
@@ -61,10 +61,17 @@ double column_sum(Block<const T> input, T* __restrict output) {
   return squares<T>({output, 1, input.columns, input.columns});
 }
 
+template <typename T>
+void add(const T* left, const T* right, T* __restrict output, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) output[i] = left[i] + right[i];
+}
+
 }  // namespace
 
 template <typename T>
 void fill_reductions(Kernels<T>& table) {
+  table.add = add<T>;
   table.moments = moments<T>;
   table.squares = squares<T>;
   table.column_sum = column_sum<T>;

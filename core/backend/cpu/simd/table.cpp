@@ -11,8 +11,10 @@ Kernels<T> make_kernels() {
   table.level = RAVINE_NAME(RAVINE_SIMD);
   fill_activations(table);
   fill_reductions(table);
+  fill_pooling(table);
   fill_dropout(table);
   fill_losses(table);
+  fill_normalization(table);
   fill_updates(table);
   return table;
 }

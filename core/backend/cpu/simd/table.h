@@ -14,9 +14,13 @@ void fill_activations(Kernels<T>& table);
 template <typename T>
 void fill_reductions(Kernels<T>& table);
 template <typename T>
+void fill_pooling(Kernels<T>& table);
+template <typename T>
 void fill_dropout(Kernels<T>& table);
 template <typename T>
 void fill_losses(Kernels<T>& table);
+template <typename T>
+void fill_normalization(Kernels<T>& table);
 template <typename T>
 void fill_updates(Kernels<T>& table);
 

@@ -1,0 +1,295 @@
+// Convolution and its gradients, a few images a tile: bias, activation (or its derivative) and measurements
+// are done on each tile while it is in cache.
+#include <algorithm>
+#include <type_traits>
+
+#include "backend/cpu/convolution_engine.h"
+#include "backend/cpu/measure.h"
+#include "backend/cpu/operation.h"
+#include "backend/cpu/rule_object.h"
+
+namespace ravine::cpu {
+
+ConvolutionShape shape_of(const Tensor& input, const Tensor& output, const Window& window,
+                          std::int64_t groups) {
+  return {input.shape[1],  input.shape[2],  input.shape[3], output.shape[1],
+          output.shape[2], output.shape[3], window,         groups};
+}
+
+namespace {
+
+template <typename T>
+std::unique_ptr<ConvolutionEngine<T>> make_engine(ConvolutionKind kind, const ConvolutionShape& shape,
+                                                  const ImageCut& cut, int workers) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (auto engine = make_onednn_convolution(kind, shape, cut, workers)) return engine;
+  }
+  return make_unfolded_convolution<T>(kind, shape, workers);
+}
+
+// As many images a tile as fit the cache, and at least eight tiles where the batch allows.
+template <typename T>
+ImageCut cut_for(std::int64_t batch, const ConvolutionShape& shape) {
+  constexpr std::int64_t bytes_in_cache = 512 * 1024;
+  const std::int64_t bytes =
+      (shape.input_elements() + shape.output_elements()) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t fit = std::max<std::int64_t>(1, bytes_in_cache / std::max<std::int64_t>(1, bytes));
+  return {batch, std::clamp<std::int64_t>(fit, 1, (batch + 7) / 8)};
+}
+
+// Partial sums of weight gradients take memory: at most 16, and 64 MiB unless one alone is larger.
+template <typename T>
+ImageCut cut_for_sums(std::int64_t batch, const ConvolutionShape& shape) {
+  constexpr std::int64_t most_bytes = 64 << 20;
+  const std::int64_t bytes = shape.weight_elements() * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t tiles = std::clamp<std::int64_t>(most_bytes / bytes, 1, 16);
+  return {batch, (batch + tiles - 1) / tiles};
+}
+
+// Brings the weights into the engine's order, once a run.
+template <typename T>
+class ImportWeights {
+ public:
+  explicit ImportWeights(ConvolutionEngine<T>& engine)
+      : engine_(engine), own_(engine.reorders() ? engine.own_elements() : 0) {}
+
+  int stages() const { return engine_.reorders() ? 1 : 0; }
+  void run(const T* weights) noexcept { engine_.import_weights(weights, own_.get()); }
+  const T* weights(const T* given) const { return engine_.reorders() ? own_.get() : given; }
+
+ private:
+  ConvolutionEngine<T>& engine_;
+  AlignedArray<T> own_;
+};
+
+template <typename T>
+class TensorOperation : public CpuOperation {
+ protected:
+  explicit TensorOperation(const PointerTable& pointers) : pointers_(pointers) {}
+  T* at(TensorId id) const {
+    return id == no_tensor ? nullptr : static_cast<T*>(pointers_[static_cast<std::size_t>(id)]);
+  }
+
+ private:
+  const PointerTable& pointers_;
+};
+
+template <typename T>
+class ConvolutionOperation final : public TensorOperation<T> {
+ public:
+  ConvolutionOperation(const Convolution& o, const Program& program, const PointerTable& pointers,
+                       int workers)
+      : TensorOperation<T>(pointers),
+        operation_(o),
+        shape_(shape_of(program.tensor(o.input), program.tensor(o.output), o.window, o.groups)),
+        cut_(cut_for<T>(program.batch(), shape_)),
+        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, workers)),
+        import_(*engine_),
+        observer_(o.observe, cut_.tiles()) {
+    const Component identity{"identity", {}};
+    const Component& rule = o.activation ? *o.activation : identity;
+    if (o.activation || o.bias != no_tensor) {
+      activation_ = make_rule<ActivationRules, T>(rule.name, rule.values);
+    }
+  }
+
+  // The weights first, where the engine wants them in another order.
+  int stages() const override { return 1 + import_.stages(); }
+  int tiles_of(int stage) const override { return stage < import_.stages() ? 1 : tiles(); }
+  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
+    if (stage < import_.stages()) {
+      import_.run(this->at(operation_.weight));
+    } else {
+      run(tile, worker, context);
+    }
+  }
+
+  int tiles() const override { return cut_.tiles(); }
+  void run(int tile, int worker, const RunContext& context) noexcept override {
+    const std::int64_t image = cut_.begin(tile);
+    const std::int64_t images = cut_.length(tile);
+    T* output = this->at(operation_.output) + image * shape_.output_elements();
+    engine_->run(worker, images, this->at(operation_.input) + image * shape_.input_elements(),
+                 import_.weights(this->at(operation_.weight)), output);
+    const std::int64_t rows = images * shape_.out_height * shape_.out_width;
+    if (activation_.index >= 0) {
+      kernels<T>().activations[activation_.index].bias_forward(
+          activation_.get(), {output, rows, shape_.filters, shape_.filters}, this->at(operation_.bias));
+    }
+    observer_.see(tile, {output, rows, shape_.filters, shape_.filters}, context);
+  }
+
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+  std::string engine() const override { return engine_->name(); }
+
+ private:
+  Convolution operation_;
+  ConvolutionShape shape_;
+  ImageCut cut_;
+  std::unique_ptr<ConvolutionEngine<T>> engine_;
+  ImportWeights<T> import_;
+  RuleObject activation_;
+  Observer<T> observer_;
+};
+
+template <typename T>
+class ConvolutionInputGradientOperation final : public TensorOperation<T> {
+ public:
+  ConvolutionInputGradientOperation(const ConvolutionInputGradient& o, const Program& program,
+                                    const PointerTable& pointers, int workers)
+      : TensorOperation<T>(pointers),
+        operation_(o),
+        shape_(shape_of(program.tensor(o.output), program.tensor(o.output_gradient), o.window, o.groups)),
+        cut_(cut_for<T>(program.batch(), shape_)),
+        engine_(make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, workers)),
+        import_(*engine_) {
+    if (o.activation_gradient) {
+      gradient_ = make_rule<ActivationRules, T>(o.activation_gradient->name, o.activation_gradient->values);
+    }
+  }
+
+  // The weights first, where the engine wants them in another order.
+  int stages() const override { return 1 + import_.stages(); }
+  int tiles_of(int stage) const override { return stage < import_.stages() ? 1 : tiles(); }
+  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
+    if (stage < import_.stages()) {
+      import_.run(this->at(operation_.weight));
+    } else {
+      run(tile, worker, context);
+    }
+  }
+
+  int tiles() const override { return cut_.tiles(); }
+  void run(int tile, int worker, const RunContext&) noexcept override {
+    const std::int64_t image = cut_.begin(tile);
+    const std::int64_t images = cut_.length(tile);
+    const std::int64_t offset = image * shape_.input_elements();
+    T* output = this->at(operation_.output) + offset;
+    engine_->run(worker, images, this->at(operation_.output_gradient) + image * shape_.output_elements(),
+                 import_.weights(this->at(operation_.weight)), output);
+    if (gradient_.index < 0) return;
+    const T* y = this->at(operation_.activation_output) + offset;
+    const T* x =
+        operation_.activation_input == no_tensor ? y : this->at(operation_.activation_input) + offset;
+    kernels<T>().activations[gradient_.index].gradient(gradient_.get(), x, y, output, output,
+                                                       images * shape_.input_elements());
+  }
+
+  std::string engine() const override { return engine_->name(); }
+
+ private:
+  ConvolutionInputGradient operation_;
+  ConvolutionShape shape_;
+  ImageCut cut_;
+  std::unique_ptr<ConvolutionEngine<T>> engine_;
+  ImportWeights<T> import_;
+  RuleObject gradient_;
+};
+
+// Every tile leaves its own sums over its images; they are added in tile order afterwards.
+template <typename T>
+class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
+ public:
+  ConvolutionWeightGradientOperation(const ConvolutionWeightGradient& o, const Program& program,
+                                     const PointerTable& pointers, int workers)
+      : TensorOperation<T>(pointers),
+        operation_(o),
+        shape_(shape_of(program.tensor(o.input), program.tensor(o.output_gradient), o.window, o.groups)),
+        cut_(cut_for_sums<T>(program.batch(), shape_)),
+        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, workers)),
+        own_elements_(engine_->own_elements()),
+        stride_((own_elements_ + shape_.filters + granule - 1) / granule * granule),
+        partials_(stride_ * cut_.tiles()),
+        sum_(engine_->reorders() ? own_elements_ : 0),
+        observer_(o.observe, sum_tiles()),
+        bias_observer_(o.observe_bias, 1) {}
+
+  int tiles() const override { return cut_.tiles(); }
+  void run(int tile, int worker, const RunContext&) noexcept override {
+    const std::int64_t image = cut_.begin(tile);
+    const std::int64_t images = cut_.length(tile);
+    const T* gradient = this->at(operation_.output_gradient) + image * shape_.output_elements();
+    T* partial = partials_.get() + tile * stride_;
+    engine_->run(worker, images, this->at(operation_.input) + image * shape_.input_elements(), gradient,
+                 partial);
+    if (operation_.bias_output == no_tensor) return;
+    const std::int64_t rows = images * shape_.out_height * shape_.out_width;
+    kernels<T>().column_sum({gradient, rows, shape_.filters, shape_.filters}, partial + own_elements_);
+  }
+
+  // Tiles, their sums, and the order that the gradient has elsewhere.
+  int stages() const override { return engine_->reorders() ? 3 : 2; }
+  int tiles_of(int stage) const override { return stage == 0 ? tiles() : stage == 1 ? sum_tiles() + 1 : 1; }
+  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
+    if (stage == 0) run(tile, worker, context);
+    if (stage == 1) add_partials(tile);
+    if (stage == 2) engine_->export_weights(sum_.get(), this->at(operation_.output));
+  }
+
+  void collect(Measurements& measurements) const noexcept override {
+    observer_.collect(measurements);
+    bias_observer_.collect(measurements);
+  }
+  std::string engine() const override { return engine_->name(); }
+
+ private:
+  static constexpr std::int64_t granule = 16;
+  static constexpr std::int64_t block = 4096;
+
+  int sum_tiles() const { return static_cast<int>((own_elements_ + block - 1) / block); }
+
+  // The last tile is the bias.
+  void add_partials(int tile) noexcept {
+    if (tile == sum_tiles()) {
+      if (operation_.bias_output == no_tensor) return;
+      bias_observer_.set_squares(0, add(own_elements_, shape_.filters, this->at(operation_.bias_output)));
+      return;
+    }
+    const std::int64_t begin = tile * block;
+    T* sum = (engine_->reorders() ? sum_.get() : this->at(operation_.output)) + begin;
+    observer_.set_squares(tile, add(begin, std::min(block, own_elements_ - begin), sum));
+  }
+
+  // Returns the sum of squares of what it adds up.
+  double add(std::int64_t begin, std::int64_t count, T* sum) const noexcept {
+    return kernels<T>().column_sum({partials_.get() + begin, cut_.tiles(), count, stride_}, sum);
+  }
+
+  ConvolutionWeightGradient operation_;
+  ConvolutionShape shape_;
+  ImageCut cut_;
+  std::unique_ptr<ConvolutionEngine<T>> engine_;
+  std::int64_t own_elements_;
+  std::int64_t stride_;
+  AlignedArray<T> partials_;  // a tile's weights in the engine's order, then its bias
+  AlignedArray<T> sum_;
+  Observer<T> observer_;
+  Observer<T> bias_observer_;
+};
+
+}  // namespace
+
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_convolution(const Given& o, const Program& program,
+                                                  const PointerTable& pointers, int workers) {
+  if constexpr (std::is_same_v<Given, Convolution>) {
+    return std::make_unique<ConvolutionOperation<T>>(o, program, pointers, workers);
+  } else if constexpr (std::is_same_v<Given, ConvolutionInputGradient>) {
+    return std::make_unique<ConvolutionInputGradientOperation<T>>(o, program, pointers, workers);
+  } else {
+    return std::make_unique<ConvolutionWeightGradientOperation<T>>(o, program, pointers, workers);
+  }
+}
+
+#define RAVINE_PREPARE(T, Given)                                                                     \
+  template std::unique_ptr<CpuOperation> prepare_convolution<T, Given>(const Given&, const Program&, \
+                                                                       const PointerTable&, int);
+RAVINE_PREPARE(float, Convolution)
+RAVINE_PREPARE(double, Convolution)
+RAVINE_PREPARE(float, ConvolutionInputGradient)
+RAVINE_PREPARE(double, ConvolutionInputGradient)
+RAVINE_PREPARE(float, ConvolutionWeightGradient)
+RAVINE_PREPARE(double, ConvolutionWeightGradient)
+#undef RAVINE_PREPARE
+
+}  // namespace ravine::cpu

@@ -1,0 +1,88 @@
+// Convolutions of one fixed shape on a few images at a time, prepared once and run by any worker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "backend/program.h"
+
+namespace ravine::cpu {
+
+enum class ConvolutionKind { forward, input_gradient, weight_gradient };
+
+// Images are (height, width, channels), weights (filters, window height, window width, channels / groups).
+struct ConvolutionShape {
+  std::int64_t height, width, channels;
+  std::int64_t out_height, out_width, filters;
+  Window window;
+  std::int64_t groups;
+
+  std::int64_t input_elements() const { return height * width * channels; }
+  std::int64_t output_elements() const { return out_height * out_width * filters; }
+  std::int64_t weight_elements() const {
+    return filters * window.height * window.width * (channels / groups);
+  }
+};
+
+ConvolutionShape shape_of(const Tensor& input, const Tensor& output, const Window& window,
+                          std::int64_t groups);
+
+// How the images of a batch are shared among tiles: `images` each, fewer in the last one.
+struct ImageCut {
+  std::int64_t batch;
+  std::int64_t images;
+
+  int tiles() const { return static_cast<int>((batch + images - 1) / images); }
+  std::int64_t begin(int tile) const { return tile * images; }
+  std::int64_t length(int tile) const { return tile + 1 == tiles() ? batch - begin(tile) : images; }
+};
+
+// Memory at the start of a cache line.
+template <typename T>
+class AlignedArray {
+ public:
+  AlignedArray() = default;
+  explicit AlignedArray(std::int64_t count)
+      : data_(static_cast<T*>(
+            ::operator new(static_cast<std::size_t>(count) * sizeof(T), std::align_val_t{64}))) {
+    std::memset(static_cast<void*>(data_.get()), 0, static_cast<std::size_t>(count) * sizeof(T));
+  }
+  T* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* data) const { ::operator delete(static_cast<void*>(data), std::align_val_t{64}); }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+template <typename T>
+class ConvolutionEngine {
+ public:
+  virtual ~ConvolutionEngine() = default;
+  // Whether the weights (or their gradient) have an order of the engine's own, and their size in it.
+  virtual bool reorders() const { return false; }
+  virtual std::int64_t own_elements() const = 0;
+  virtual void import_weights(const T* weights, T* own) noexcept = 0;
+  virtual void export_weights(const T* own, T* weights) noexcept = 0;
+  // forward: (input, weights, output); input gradient: (output gradient, weights, input gradient); weight
+  // gradient: (input, output gradient, weights' gradient). Weights are in the engine's order.
+  virtual void run(int worker, std::int64_t images, const T* first, const T* second, T* result) noexcept = 0;
+  virtual const char* name() const = 0;
+};
+
+// nullptr where the build has no oneDNN, or where it has no such convolution.
+std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKind kind,
+                                                                  const ConvolutionShape& shape,
+                                                                  const ImageCut& cut, int workers);
+
+// Windows written out as the rows of a matrix, and a product.
+template <typename T>
+std::unique_ptr<ConvolutionEngine<T>> make_unfolded_convolution(ConvolutionKind kind,
+                                                                const ConvolutionShape& shape, int workers);
+
+}  // namespace ravine::cpu

@@ -1,0 +1,113 @@
+// output = f(input * weight + bias): the same filters at every position of an image; weight of shape
+// (filters, height, width, channels / groups).
+#include "backend/backend.h"
+#include "base/errors.h"
+#include "layers/list.h"
+#include "layers/window.h"
+
+namespace ravine {
+namespace {
+
+class ConvolutionLayer final : public UnaryLayer {
+ public:
+  explicit ConvolutionLayer(const Values& settings)
+      : filters_(settings.integer("units")),
+        window_(settings, "convolution", "kernel"),
+        groups_(settings.integer("groups")),
+        has_bias_(settings.boolean("use_bias")),
+        activation_(settings.component("activation")),
+        weight_initializer_(settings.component("weight_initializer")),
+        bias_initializer_(settings.component("bias_initializer")) {
+    if (filters_ % groups_ != 0) {
+      throw Error(ErrorCode::invalid_parameter, std::to_string(filters_) + " units cannot be divided among " +
+                                                    std::to_string(groups_) + " groups")
+          .at_key("groups");
+    }
+  }
+
+  Shape output_shape(const Shape& input) const override {
+    const Shape output = window_.output(input, filters_);
+    if (input[2] % groups_ != 0) {
+      throw Error(ErrorCode::shape_mismatch,
+                  "the " + std::to_string(input[2]) + " channels of an input of shape " + input.to_string() +
+                      " cannot be divided among " + std::to_string(groups_) + " groups");
+    }
+    return output;
+  }
+
+  std::vector<ParameterSpec> parameters(const Shape& input) const override {
+    const std::int64_t channels = input[2] / groups_;
+    const auto area = static_cast<double>(window_.height * window_.width);
+    const Fans fans{area * static_cast<double>(channels), area * static_cast<double>(filters_ / groups_)};
+    const Shape shape{filters_, window_.height, window_.width, channels};
+    std::vector<ParameterSpec> specs{{"weight", shape, weight_initializer_, fans, true}};
+    if (has_bias_) specs.push_back({"bias", {filters_}, bias_initializer_, fans, false});
+    return specs;
+  }
+
+  Forwarded forward(LayerContext& context, TensorId input) const override {
+    Program& program = context.program;
+    const Shape image = sample_shape(program, input);
+    const Shape shape = output_shape(image);
+    const TensorId net = program.add_activation(shape, context.name + ".net");
+    program.add(Convolution{.window = window_.window(image),
+                            .groups = groups_,
+                            .input = input,
+                            .weight = context.parameters[0],
+                            .output = net,
+                            .bias = has_bias_ ? context.parameters[1] : no_tensor});
+    if (!has_activation()) return {input, net, net};
+    const TensorId output = program.add_activation(shape, context.name + ".output");
+    program.add(Activation{activation_, net, output});
+    return {input, output, net};
+  }
+
+  TensorId backward(LayerContext& context, const Forwarded& forwarded, TensorId output_gradient,
+                    bool input_gradient_needed) const override {
+    Program& program = context.program;
+    TensorId net_gradient = output_gradient;
+    if (has_activation()) {
+      net_gradient =
+          program.add_activation(sample_shape(program, forwarded.output), context.name + ".net.gradient");
+      const TensorId net = activation_reads_input(activation_.name) ? forwarded.saved : no_tensor;
+      program.add(ActivationGradient{activation_, net, forwarded.output, output_gradient, net_gradient});
+    }
+    const Shape image = sample_shape(program, forwarded.input);
+    const int first = context.first_parameter;
+    program.add(ConvolutionWeightGradient{.window = window_.window(image),
+                                          .groups = groups_,
+                                          .input = forwarded.input,
+                                          .output_gradient = net_gradient,
+                                          .output = context.gradients[0],
+                                          .bias_output = has_bias_ ? context.gradients[1] : no_tensor,
+                                          .observe = {.parameter = first},
+                                          .observe_bias = {.parameter = has_bias_ ? first + 1 : -1}});
+    if (!input_gradient_needed) return no_tensor;
+    const TensorId input_gradient = program.add_activation(image, context.name + ".input.gradient");
+    program.add(ConvolutionInputGradient{.window = window_.window(image),
+                                         .groups = groups_,
+                                         .output_gradient = net_gradient,
+                                         .weight = context.parameters[0],
+                                         .output = input_gradient});
+    return input_gradient;
+  }
+
+ private:
+  bool has_activation() const { return activation_.name != "identity"; }
+
+  std::int64_t filters_;
+  WindowSettings window_;
+  std::int64_t groups_;
+  bool has_bias_;
+  Component activation_;
+  Component weight_initializer_;
+  Component bias_initializer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_convolution(const Values& settings) {
+  return std::make_unique<ConvolutionLayer>(settings);
+}
+
+}  // namespace ravine

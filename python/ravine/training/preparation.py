@@ -1,0 +1,158 @@
+"""From an experiment to its data and its trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from ravine import _core
+from ravine.data import DataParts, as_dataset
+from ravine.data import load as load_data
+from ravine.errors import InputError
+from ravine.experiment import CUSTOM, Experiment
+from ravine.model import specification
+from ravine.training.resume import hyperparameters
+from ravine.training.schedules import Schedule
+from ravine.training.trainer import Trainer
+
+Arrays = tuple[ArrayLike, ArrayLike]
+
+
+def build(
+    experiment: Experiment,
+    parts: DataParts,
+    optimizer: _core.Optimizer | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+) -> Trainer:
+    """The trainer that an experiment describes, for data that was loaded for it.
+
+    Args:
+        experiment: what to train.
+        parts: its data.
+        optimizer: takes the place of the experiment's, whose type and numbers it must have.
+        schedules: see `Trainer`.
+
+    Raises:
+        InputError: layers that do not fit the data or each other, or settings out of range.
+    """
+    compute, training = experiment.compute, experiment.training
+    try:
+        network = _core.Network(
+            specification(parts.train.input_shape, experiment.model.layers),
+            experiment.loss,
+            batch_size=min(training.batch_size, len(parts.train)),
+            dtype=compute.dtype,
+            device=compute.device,
+            threads=0 if compute.threads == "auto" else compute.threads,
+            seed=experiment.seed,
+        )
+    except InputError as error:
+        sections = dict.fromkeys(("device", "threads", "dtype"), "compute")
+        sections |= {"batch_size": "training", "name": "model"}
+        key = f"{sections[error.key]}.{error.key}" if error.key in sections else error.key
+        raise type(error)(error.message, key=key, layer=error.layer) from None
+    _check_task(network, parts)
+    trainer = Trainer(
+        network,
+        optimizer=_optimizer(experiment, optimizer),
+        schedules={**experiment.schedules, **(schedules or {})},
+        batch_size=training.batch_size,
+        seed=experiment.seed,
+        shuffle=training.shuffle,
+        drop_last=training.drop_last,
+        record_every=experiment.statistics.every,
+        observe_layers=experiment.statistics.layers,
+    )
+    per_epoch = steps_per_epoch(experiment, parts)
+    trainer.schedules.start(
+        steps=training.epochs * per_epoch,
+        steps_per_epoch=per_epoch,
+        splits=["validation"] if parts.validation is not None else [],
+    )
+    return trainer
+
+
+def steps_per_epoch(experiment: Experiment, parts: DataParts) -> int:
+    """Batches of the training samples; at least 1: whoever makes the batches refuses what leaves none."""
+    full, rest = divmod(len(parts.train), experiment.training.batch_size)
+    return max(1, full + (rest > 0 and not experiment.training.drop_last))
+
+
+def _check_task(network: _core.Network, parts: DataParts) -> None:
+    last = network.layers[-1]["name"]
+    if network.classifies != (parts.summary.task == "classification"):
+        wanted = "class labels" if network.classifies else "values to approximate"
+        given = "class labels" if parts.summary.task == "classification" else "values"
+        raise InputError(
+            f"this loss needs {wanted}, but the data holds {given}; choose another loss or set data.task",
+            key="loss",
+        )
+    outputs = network.output_shape
+    if network.classifies and parts.summary.outputs > outputs[-1]:
+        raise InputError(
+            f"the last layer gives {outputs[-1]} outputs for {parts.summary.outputs} classes; "
+            f"set its units to {parts.summary.outputs}",
+            layer=last,
+        )
+    if not network.classifies and outputs != (parts.summary.outputs,):
+        raise InputError(
+            f"the last layer gives shape {list(outputs)}, the targets have shape [{parts.summary.outputs}]",
+            layer=last,
+        )
+
+
+def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.Optimizer:
+    """The experiment's optimizer: made here, or given and set to the experiment's numbers."""
+    regularization, wanted = experiment.regularization, experiment.optimizer
+    assert isinstance(wanted, dict)
+    if given is None:
+        if wanted["type"] == CUSTOM:
+            raise InputError(
+                'is "custom", a rule in Python that no file can hold; give it again: '
+                "resume_run(path, optimizer=custom_optimizer(...))",
+                key="optimizer.type",
+            )
+        return _core.Optimizer(wanted, l2=regularization.l2, clip_norm=regularization.clip_norm)
+    settings = given.settings
+    if settings["type"] != wanted["type"] or set(settings) != set(wanted):
+        raise InputError(
+            f"the run was trained with {_described(wanted)}, but {_described(settings)} was given",
+            key="optimizer",
+        )
+    for name, value in hyperparameters(experiment).items():
+        given.set(name, value)
+    return given
+
+
+def _described(rule: Mapping[str, object]) -> str:
+    names = ", ".join(sorted(set(rule) - {"type"}))
+    return f"{rule['type']} ({names})"
+
+
+def load_parts(
+    experiment: Experiment, data: Arrays | None = None, test_data: Arrays | None = None
+) -> DataParts:
+    """The data of an experiment, split and preprocessed; arrays where its source is "arrays"."""
+    classifier = experiment.loss["type"] == "softmax_cross_entropy"  # type: ignore[index]
+    units = [
+        layer["units"] for layer in experiment.model.layers if isinstance(layer, dict) and "units" in layer
+    ]
+    classes = units[-1] if classifier and units else 0
+    settings = experiment.data
+    train, test = (
+        as_dataset(*arrays, task=settings.task, classes=settings.classes or classes, name=name)
+        if arrays is not None
+        else None
+        for arrays, name in ((data, "data"), (test_data, "test_data"))
+    )
+    return load_data(
+        settings,
+        Path(),
+        train=train,
+        test=test,
+        classes=classes,
+        dtype=experiment.compute.dtype,
+        threads=_core.available_processors(),
+    )

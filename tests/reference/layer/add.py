@@ -1,0 +1,16 @@
+"""y = x_1 + x_2 + ...; in these tests x_1 = x and x_2 = tanh x, see reference.network.build."""
+
+from __future__ import annotations
+
+import numpy as np
+
+JOINS = True
+CASES = [({}, (6,)), ({}, (3, 2, 4))]
+
+
+def forward(x, parameters, settings, mask_key):
+    return x + np.tanh(x)
+
+
+def torch_equivalent(torch, x, parameters, settings):
+    return x + torch.tanh(x)
