@@ -96,8 +96,8 @@ std::string Range::to_string() const {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = [] {
     std::vector<Entry> joined;
-    for (auto table : {layer_entries, image_layer_entries, activation_entries, loss_entries, initializer_entries,
-                       optimizer_entries, schedule_entries}) {
+    for (auto table : {layer_entries, image_layer_entries, activation_entries, loss_entries,
+                       initializer_entries, optimizer_entries, schedule_entries}) {
       std::vector<Entry> part = table();
       std::move(part.begin(), part.end(), std::back_inserter(joined));
     }

@@ -62,9 +62,9 @@ class TrainingLoop {
       if (first) scale_gradient(measured);
       worker.barrier();
       if (not_finite_) return;
-      if (plan_.changes_state()) plan_.program().run(Section::state, context_, worker);
       optimizer_.run(worker);
       if (optimizer_.prepared().failed()) return;
+      if (plan_.changes_state()) plan_.program().run(Section::state, context_, worker);
       if (first) end_step(measured);
     }
   }

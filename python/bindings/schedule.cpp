@@ -46,8 +46,7 @@ void bind_schedule(py::module_& module) {
         return std::pair<std::string, std::string>(verdicts[static_cast<int>(answer.verdict)], answer.reason);
       },
       py::arg("component"), py::arg("base") = 1.0,
-      "Whether the sum of the values is infinite and that of their squares finite: (yes, no or depends; "
-      "why).");
+      "Whether the values have an infinite sum and their squares a finite one: (yes, no or depends; why).");
 }
 
 }  // namespace ravine::bindings

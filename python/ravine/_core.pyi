@@ -96,7 +96,7 @@ def schedule_waits(component: dict[str, Any] | str) -> bool:
     """Whether the value is changed by what is measured, not by time alone."""
 
 def robbins_monro(component: dict[str, Any] | str, base: float = 1.0) -> tuple[str, str]:
-    """Whether the sum of the values is infinite and that of their squares finite: (yes, no or depends; why)."""
+    """Whether the values have an infinite sum and their squares a finite one: (yes, no or depends; why)."""
 
 # ---- networks ----------------------------------------------------------------------------------------------
 
@@ -129,6 +129,14 @@ class Network:
     ) -> None: ...
     def initialize(self, seed: int) -> None:
         """Draws all parameters anew."""
+    def initialize_parameter(self, name: str, initializer: dict[str, Any] | str, seed: int) -> None:
+        """Draws one parameter by another initializer."""
+    def moments(
+        self, inputs: NDArray[Any], *, before_activation: bool = False
+    ) -> dict[str, dict[str, float]]:
+        """Mean, variance and fraction of zeros of each layer's output over one batch in evaluation; of what
+        its parameters give before its activation where asked. Layers that compute nothing are left out.
+        """
     def forward(self, inputs: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """The last layer's output; with training=True dropout is on and backward may follow."""
     def loss(self, targets: NDArray[Any]) -> float:
@@ -190,6 +198,9 @@ class Network:
     @property
     def classifies(self) -> bool:
         """Whether targets are labels."""
+    @property
+    def has_accuracy(self) -> bool:
+        """Whether right answers are counted."""
     @property
     def dtype(self) -> str: ...
     @property

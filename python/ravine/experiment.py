@@ -42,8 +42,8 @@ class ModelSettings(_Section, frozen=True):
 
     Args:
         layers: in order, tables with a "type" of the catalog and its settings, or bare names.
-        calibrate: before the first step, draw the weights as orthogonal matrices and scale them, layer by layer, to
-            unit variance on training samples (LSUV); the layers' weight initializers are not used then.
+        calibrate: before the first step, draw the weights as orthogonal matrices and scale them, layer by
+            layer, to unit variance on training samples (LSUV), instead of the layers' weight initializers.
     """
 
     layers: Annotated[list[Table | str], Meta(min_length=1)]

@@ -102,7 +102,8 @@ class Columns:
     """Columns of layers side by side that meet in a concatenation or a sum.
 
     A. Krizhevsky et al., NIPS 2012; lecture L3. Columns that cross at chosen layers only are several
-    `Columns`, one behind the other. In a file: ``{ type = "columns", columns = [[...], [...]], join = "add" }``.
+    `Columns`, one behind the other. In a file:
+    ``{ type = "columns", columns = [[...], [...]], join = "add" }``.
 
     Args:
         columns: lists of layers; all take the same input.
@@ -144,7 +145,7 @@ def specification(
 def _add_layers(
     spec: _core.NetworkSpec, layers: Iterable[Mapping[str, Any] | Layer], key: str, first_input: str
 ) -> str:
-    """Appends layers, the first of which takes `first_input` (empty: the layer before); returns the last name."""
+    """Appends layers, the first of which takes `first_input` (or the layer before); returns the last name."""
     last = first_input
     follows = not first_input  # the next layer takes what was appended before it
     for index, layer in enumerate(layers):

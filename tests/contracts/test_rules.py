@@ -103,7 +103,9 @@ def test_layer(name, settings, shape, training):
     randomize(network, generator)
     network.step = step
     x = generator.normal(size=(9, *shape))
-    parameters = {key.split(".")[1]: values for key, values in network.parameters.items()}
+    for values in network.state.values():
+        values[...] = generator.uniform(0.5, 2.0, size=values.shape)
+    parameters = {key.split(".")[1]: values for key, values in (network.parameters | network.state).items()}
     expected = rule.forward(x, parameters, full, (seed, 1, step) if training else None)
     output = network.forward(x, training=training)
     assert output.shape == (9, *network.output_shape)

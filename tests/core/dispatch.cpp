@@ -202,7 +202,7 @@ TEST_CASE_TEMPLATE("levels: losses", T, float, double) {
       labels.push_back(static_cast<std::int32_t>(row * 7 % columns));
     const auto run = [&](const Kernels<T>& kernels, bool with_gradient, PartialLoss* loss) {
       std::vector<T> gradient(z.size()), probabilities(z.size());
-      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(),
+      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(), T(0.1),
                                             with_gradient ? gradient.data() : nullptr, T(0.25));
       kernels.softmax({z.data(), rows, columns, columns}, probabilities.data());
       gradient.insert(gradient.end(), probabilities.begin(), probabilities.end());
@@ -249,7 +249,7 @@ TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
           const auto g = numbers<T>(size, 8);
           std::vector<T> ahead(size), slots[4];
           UpdateRange<T> range{theta.data(), g.data(), ahead.data(), {}, static_cast<std::int64_t>(size),
-                               T(0.5),       T(0.1)};
+                               T(0.5),       T(0.1),   true};
           for (int slot = 0; slot < 4; ++slot) {
             slots[slot] = numbers<T>(size, 9 + static_cast<unsigned>(slot));
             for (T& value : slots[slot]) value = std::fabs(value);
@@ -258,7 +258,7 @@ TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
           const auto& loops = kernels.updates[index];
           if (loops.look_ahead != nullptr) loops.look_ahead(&rule, range);
           sums = loops.update(&rule, range);
-          for (const auto& more : {ahead, slots[0], slots[1]})
+          for (const auto& more : {ahead, slots[0], slots[1], slots[2]})
             theta.insert(theta.end(), more.begin(), more.end());
           return theta;
         };

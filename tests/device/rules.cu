@@ -2,6 +2,7 @@
 #include "rules/activations/list.h"
 #include "rules/distributions/constant.h"
 #include "rules/distributions/normal.h"
+#include "rules/distributions/truncated_normal.h"
 #include "rules/distributions/uniform.h"
 #include "rules/losses/list.h"
 #include "rules/updates/list.h"
@@ -57,6 +58,7 @@ void instantiate_all(const Values& settings, float* single, double* judged) {
   draw<<<1, 32>>>(ConstantDistribution{0}, RandomKey{}, judged);
   draw<<<1, 32>>>(UniformDistribution{0, 1}, RandomKey{}, judged);
   draw<<<1, 32>>>(NormalDistribution{0, 1}, RandomKey{}, judged);
+  draw<<<1, 32>>>(TruncatedNormalDistribution{0, 1, -2, 2}, RandomKey{}, judged);
 }
 
 }  // namespace ravine

@@ -44,6 +44,9 @@ def test_layer(name, chosen, rows, width, seed):
     """Output, and gradients of the layer's own parameters and of those before it, for random shapes."""
     layer, shape = chosen
     function = equivalent("layer", name)
+    rule = reference("layer", name)
+    rows = max(rows, getattr(rule, "LEAST_ROWS", 1))
+    width = rule.width(layer, width) if hasattr(rule, "width") else width
     shape = (*shape[:-1], width)
     flat = len(shape) == 1
     before = [{"type": "dense", "units": width}] if flat else []

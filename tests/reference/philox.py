@@ -70,7 +70,7 @@ def draw(distribution: tuple, seed: int, parameter: int, count: int) -> np.ndarr
 
 
 def truncated_normal(p: np.ndarray, mean: float, deviation: float, low: float, high: float) -> np.ndarray:
-    """The value with a share p below it, by the inverse distribution function in the tail that keeps its digits."""
+    """The value with a share p below it; by symmetry in the tail that keeps its digits."""
     sign = -1.0 if low + high > 2.0 * mean else 1.0
     first, last = sorted((sign * (low - mean) / deviation, sign * (high - mean) / deviation))
     below = special.ndtr(first), special.ndtr(last)

@@ -76,12 +76,12 @@ def test_moments(before_activation):
 
 def test_refused():
     network = deep("relu", depth=1)
-    with pytest.raises(InputError, match="dense_1.*variance 0"):
+    with pytest.raises(InputError, match=r"dense_1.*variance 0"):
         ravine.lsuv(network, np.zeros((5, 40)))
     for settings in ({"variance": 0.0}, {"tolerance": 0.0}, {"variance": np.inf}):
         with pytest.raises(InputError, match=next(iter(settings))):
             ravine.lsuv(network, BATCH, **settings)
-    with pytest.raises(InputError, match="no parameter 'dense_9.weight'"):
+    with pytest.raises(InputError, match=r"no parameter 'dense_9\.weight'"):
         network.initialize_parameter("dense_9.weight", "zeros", 1)
     with pytest.raises(InputError, match="rows"):
         network.moments(BATCH[:0])

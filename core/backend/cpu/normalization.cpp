@@ -46,6 +46,26 @@ class PairedSums {
   std::vector<double> values_;
 };
 
+// All tiles, then one that sums over them in their order.
+template <typename Base>
+class SummingOperation : public Base {
+ public:
+  using Base::Base;
+  int stages() const override { return finishes() ? 2 : 1; }
+  int tiles_of(int stage) const override { return stage == 0 ? this->tiles() : 1; }
+  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
+    if (stage == 0) {
+      this->run(tile, worker, context);
+    } else {
+      finish();
+    }
+  }
+
+ protected:
+  virtual bool finishes() const { return true; }
+  virtual void finish() noexcept = 0;
+};
+
 // Rows of a matrix, cut into tiles.
 template <typename T>
 class RowOperation : public LoopOperation<T> {
@@ -67,17 +87,16 @@ class RowOperation : public LoopOperation<T> {
 };
 
 template <typename T>
-class ColumnMomentsOperation final : public RowOperation<T> {
+class ColumnMomentsOperation final : public SummingOperation<RowOperation<T>> {
  public:
   ColumnMomentsOperation(const ColumnMoments& o, const Program& program, const PointerTable& pointers)
-      : RowOperation<T>(program.tensor(o.input), pointers, true),
+      : SummingOperation<RowOperation<T>>(program.tensor(o.input), pointers, true),
         operation_(o),
         sums_(this->tiles(), this->columns_) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
     kernels<T>().column_moments(this->block(operation_.input, tile), sums_.first(tile), sums_.second(tile));
   }
-  bool finishes() const override { return true; }
   // By Chan, Golub and LeVeque (1983).
   void finish() noexcept override {
     T* mean = this->at(operation_.mean);
@@ -130,11 +149,11 @@ class ColumnNormalizationOperation final : public RowOperation<T> {
 };
 
 template <typename T>
-class ColumnNormalizationSumsOperation final : public RowOperation<T> {
+class ColumnNormalizationSumsOperation final : public SummingOperation<RowOperation<T>> {
  public:
   ColumnNormalizationSumsOperation(const ColumnNormalizationSums& o, const Program& program,
                                    const PointerTable& pointers)
-      : RowOperation<T>(program.tensor(o.input), pointers, true),
+      : SummingOperation<RowOperation<T>>(program.tensor(o.input), pointers, true),
         operation_(o),
         sums_(this->tiles(), this->columns_),
         scale_observer_(o.observe_scale, 1),
@@ -147,7 +166,6 @@ class ColumnNormalizationSumsOperation final : public RowOperation<T> {
                                    static_cast<T>(operation_.epsilon)},
                                   sums_.first(tile), sums_.second(tile));
   }
-  bool finishes() const override { return true; }
   void finish() noexcept override {
     double squares[2];
     sums_.total(this->at(operation_.scale_gradient), this->at(operation_.centre_gradient), squares[0],
@@ -272,11 +290,11 @@ class BlockNormalizationOperation final : public BlockOperation<T> {
 };
 
 template <typename T>
-class BlockNormalizationGradientOperation final : public BlockOperation<T> {
+class BlockNormalizationGradientOperation final : public SummingOperation<BlockOperation<T>> {
  public:
   BlockNormalizationGradientOperation(const BlockNormalizationGradient& o, const Program&,
                                       const PointerTable& pointers)
-      : BlockOperation<T>(o.extents, pointers, true),
+      : SummingOperation<BlockOperation<T>>(o.extents, pointers, true),
         operation_(o),
         sums_(this->tiles(), this->width_),
         scale_observer_(o.observe_scale, 1),

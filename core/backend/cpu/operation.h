@@ -26,9 +26,6 @@ class CpuOperation {
   virtual void run_stage(int, int tile, int worker, const RunContext& context) noexcept {
     run(tile, worker, context);
   }
-  // Where true, one worker runs finish() after all tiles: it sums over tiles, in their order.
-  virtual bool finishes() const { return false; }
-  virtual void finish() noexcept {}
   virtual void collect(Measurements&) const noexcept {}
   virtual std::string engine() const { return "loop"; }
 };

@@ -69,6 +69,19 @@ class TeamWorker final : public Worker {
   Barrier& barrier_;
 };
 
+// Libraries that would share their work among threads of their own (oneDNN's small products and reorders do)
+// leave it to the worker that calls them, a lone one too.
+class LoneLibraries {
+ public:
+  LoneLibraries() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~LoneLibraries() { omp_set_num_threads(before_); }
+  LoneLibraries(const LoneLibraries&) = delete;
+  LoneLibraries& operator=(const LoneLibraries&) = delete;
+
+ private:
+  int before_;
+};
+
 // Denormal numbers become zero while a worker computes; every worker alike, so that the number of threads
 // does not change a bit.
 class FlushToZero {
@@ -101,6 +114,7 @@ void run_team(int threads, const std::function<void(Worker&)>& run) {
   if (threads == 1 || !can_fork_a_team()) {
     static Barrier alone(1);
     const FlushToZero flush;
+    const LoneLibraries lone;
     TeamWorker worker(0, 1, alone);
     run(worker);
     return;
@@ -112,6 +126,7 @@ void run_team(int threads, const std::function<void(Worker&)>& run) {
 #pragma omp single
     barrier = std::make_unique<Barrier>(omp_get_num_threads());
     const FlushToZero flush;
+    const LoneLibraries lone;
     TeamWorker worker(omp_get_thread_num(), omp_get_num_threads(), *barrier);
     run(worker);
   }

@@ -11,7 +11,7 @@ struct Gelu {
   static constexpr std::string_view name = "gelu";
   static constexpr bool derivative_reads_input = true;
   T by_tanh;  // 1 or 0: both forms are computed, so that the loop has no branch
-  explicit Gelu(const Values& settings) : by_tanh(settings.text("approximate") == "tanh" ? T(1) : T(0)) {}
+  explicit Gelu(const Values& settings) : by_tanh(settings.text("approximate") == "none" ? T(0) : T(1)) {}
 
   RAVINE_HOST_DEVICE T forward(T x) const {
     const T approximate = logistic(bounded(x));

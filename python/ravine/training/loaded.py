@@ -17,7 +17,7 @@ from ravine.model import specification
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
 from ravine.training.evaluation import evaluate
-from ravine.training.snapshot import restore_parameters, restore_transform
+from ravine.training.snapshot import restore_network, restore_transform
 
 
 @dataclass(frozen=True)
@@ -116,5 +116,5 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
         )
     except InputError as error:
         raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
-    restore_parameters(network.parameters, loaded, file)
+    restore_network(network, loaded, file)
     return LoadedRun(run.path, network, experiment, transform, tuple(map(str, names)), loaded.step, warning)

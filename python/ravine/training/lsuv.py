@@ -42,8 +42,8 @@ def lsuv(
 ) -> list[CalibratedLayer]:
     """Scales the weights, layer by layer, until each layer's output has the same variance on a batch.
 
-    From the first layer to the last: W <- W sqrt(variance / Var(W x + b)), before the activation. Layers whose
-    only weights scale or shift what was normalized (batch normalization) are left as they are.
+    From the first layer to the last: W <- W sqrt(variance / Var(W x + b)), before the activation. Layers
+    whose only weights scale or shift what was normalized (batch normalization) are left as they are.
 
     Args:
         network: not yet trained; its weights are changed in place.
@@ -96,7 +96,7 @@ def lsuv(
 
 
 def calibrate(network: _core.Network, samples: Dataset, seed: int) -> str:
-    """Calibrates before the first step of an experiment, on samples that the seed picks; says what was done."""
+    """Calibrates before the first step of an experiment, on samples that the seed picks; says how."""
     rows = _core.permutation(seed, 0, len(samples))[:SAMPLES]
     calibrated = lsuv(network, samples.inputs[rows])
     scales = ", ".join(f"{row.name} x{row.scale:.3g}" for row in calibrated)

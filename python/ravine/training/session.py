@@ -19,9 +19,9 @@ from ravine.errors import NotFiniteError, RavineError, RunError
 from ravine.experiment import Experiment, RegularizationSettings, load_experiment, to_toml
 from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
+from ravine.training.lsuv import calibrate
 from ravine.training.preparation import Arrays, build, load_parts
 from ravine.training.progress import Listener, Metrics, Reporter
-from ravine.training.lsuv import calibrate
 from ravine.training.recorder import Recorder
 from ravine.training.resume import (
     changed_settings,
@@ -204,7 +204,7 @@ def resume_run(
 
 
 def _calibrated(trainer: Trainer, experiment: Experiment, parts: DataParts) -> str:
-    """Calibrates the weights where the experiment says so, before the first step; returns a line for the log."""
+    """Calibrates the weights where the experiment says so, before the first step; a line for the log."""
     if not experiment.model.calibrate:
         return ""
     return calibrate(trainer.network, parts.train, experiment.seed)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine import _core
 from ravine.data import DataParts, Transform
 from ravine.errors import CheckpointError
 from ravine.training.checkpoint import Checkpoint
@@ -27,7 +28,7 @@ def snapshot(
     The arrays are views: save the checkpoint, or copy them, before training goes on.
     """
     optimizer, transform = trainer.optimizer, parts.transform
-    tensors: dict[str, NDArray[Any]] = dict(trainer.network.parameters)
+    tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
     tensors |= {SLOT_PREFIX + name: values for name, values in optimizer.slots.items()}
     tensors |= {
         TRANSFORM_PREFIX + name: values for name, values in transform.state().items() if name != "kind"
@@ -71,13 +72,13 @@ def restored_position(checkpoint: Checkpoint, path: Path) -> Position:
     return Position(**stored)
 
 
-def restore_parameters(parameters: dict[str, NDArray[Any]], checkpoint: Checkpoint, path: Path) -> None:
-    """Copies the weights of a checkpoint into a network's parameters.
+def restore_network(network: _core.Network, checkpoint: Checkpoint, path: Path) -> None:
+    """Copies the weights of a checkpoint, and what layers keep beside them, into a network.
 
     Raises:
-        CheckpointError: a parameter is missing or has another shape; both shapes are named.
+        CheckpointError: a tensor is missing or has another shape; both shapes are named.
     """
-    for name, values in parameters.items():
+    for name, values in (network.parameters | network.state).items():
         _copy(name, checkpoint, values, path)
 
 
@@ -92,7 +93,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     """
     network, optimizer = trainer.network, trainer.optimizer
     optimizer.attach(network)
-    restore_parameters(network.parameters, checkpoint, path)
+    restore_network(network, checkpoint, path)
     for name, values in optimizer.slots.items():
         _copy(SLOT_PREFIX + name, checkpoint, values, path)
     steps = checkpoint.state.get("optimizer_steps")

@@ -2,6 +2,7 @@
 // in the order that the primitive chooses.
 #include <dnnl.hpp>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include "backend/cpu/convolution_engine.h"
@@ -72,6 +73,15 @@ Names names_of(ConvolutionKind kind) {
   return {};
 }
 
+// The reference implementation is slower than a product.
+template <typename Description>
+const Description& fast(const Description& description) {
+  if (std::string_view(description.impl_info_str()).starts_with("ref")) {
+    throw dnnl::error(dnnl_unimplemented, "only a reference implementation");
+  }
+  return description;
+}
+
 Prepared prepare(ConvolutionKind kind, const ConvolutionShape& s, std::int64_t images,
                  const memory::desc& weights) {
   const dnnl::engine& engine = onednn_engine();
@@ -88,20 +98,20 @@ Prepared prepare(ConvolutionKind kind, const ConvolutionShape& s, std::int64_t i
   };
   if (kind == ConvolutionKind::forward) {
     const auto description = forward(dnnl::prop_kind::forward_training, attributes);
-    return {dnnl::convolution_forward(description), input, description.weights_desc(), output,
+    return {dnnl::convolution_forward(fast(description)), input, description.weights_desc(), output,
             description.scratchpad_desc()};
   }
   const auto hint = forward(dnnl::prop_kind::forward_training, {});
   if (kind == ConvolutionKind::input_gradient) {
     const dnnl::convolution_backward_data::primitive_desc description(
         engine, algorithm, input, weights, output, g.strides, g.dilates, g.before, g.after, hint, attributes);
-    return {dnnl::convolution_backward_data(description), output, description.weights_desc(), input,
+    return {dnnl::convolution_backward_data(fast(description)), output, description.weights_desc(), input,
             description.scratchpad_desc()};
   }
   const dnnl::convolution_backward_weights::primitive_desc description(
       engine, algorithm, input, weights, output, g.strides, g.dilates, g.before, g.after, hint, attributes);
-  return {dnnl::convolution_backward_weights(description), input, output, description.diff_weights_desc(),
-          description.scratchpad_desc()};
+  return {dnnl::convolution_backward_weights(fast(description)), input, output,
+          description.diff_weights_desc(), description.scratchpad_desc()};
 }
 
 class OneDnnConvolution final : public ConvolutionEngine<float> {
