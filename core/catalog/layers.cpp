@@ -19,6 +19,11 @@ std::vector<Entry> layer_entries() {
          .component = Kind::activation,
          .help = "function f of each output"},
         {.name = "use_bias", .type = Type::boolean, .default_value = true, .help = "add the vector b"},
+        {.name = "weight_normalization",
+         .type = Type::boolean,
+         .default_value = false,
+         .help = "learn W as g v / |v| for each output, length g (from 1) apart from direction v (T. "
+                 "Salimans, D. Kingma, NIPS 2016; lecture L3)"},
         {.name = "weight_initializer",
          .type = Type::component,
          .default_value = "xavier_uniform",

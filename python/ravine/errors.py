@@ -54,7 +54,7 @@ class RavineWarning(UserWarning):
 
 
 class InputError(RavineError):
-    """Something a user gave cannot be used: a setting, a file, a shape, a value. Exit code 2 at the command line."""
+    """Something a user gave cannot be used: a setting, a file, a shape, a value. The exit code is 2."""
 
 
 class RunError(InputError):

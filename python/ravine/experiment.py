@@ -73,6 +73,9 @@ class TrainingSettings(_Section, frozen=True):
         evaluate_every: epochs between evaluations on the validation samples.
         checkpoint_seconds: least time between two checkpoints at the end of epochs; the last is always saved.
         keep_checkpoints: how many of the latest are kept, beside the best.
+        patience: evaluations in a row without a lower validation loss after which training ends early; the
+            network then gets the weights of the lowest loss, as it does after the last epoch. 0 for neither.
+        minimum_change: by how much the validation loss must fall to count as lower.
     """
 
     epochs: Count = 10
@@ -82,6 +85,8 @@ class TrainingSettings(_Section, frozen=True):
     evaluate_every: Count = 1
     checkpoint_seconds: Size = 5.0
     keep_checkpoints: Count = 3
+    patience: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+    minimum_change: Size = 0.0
 
 
 class ComputeSettings(_Section, frozen=True):

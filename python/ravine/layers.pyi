@@ -26,6 +26,7 @@ def Dense(
     units: int,
     activation: Component | str = "identity",
     use_bias: bool = True,
+    weight_normalization: bool = False,
     weight_initializer: Component | str = "xavier_uniform",
     bias_initializer: Component | str = "zeros",
     *,
@@ -39,6 +40,7 @@ def Dense(
         units: number of outputs, from 1 up to 1e+07.
         activation: function f of each output.
         use_bias: add the vector b.
+        weight_normalization: learn W as g v / |v| for each output, length g (from 1) apart from direction v (T. Salimans, D. Kingma, NIPS 2016; lecture L3).
         weight_initializer: where the weights W begin.
         bias_initializer: where the bias b begins.
 

@@ -24,8 +24,17 @@ def cases() -> list[Any]:
     ]
 
 
+def takes_images(layer: str) -> bool:
+    return all(len(shape) == 3 for _, shape in reference("layer", layer).CASES)
+
+
 def networks(layer: dict[str, Any], shape: tuple[int, ...], loss: dict[str, Any]) -> list[Any]:
     """The layer in the middle (its input's gradient reaches the layer before) and at the end."""
+    if takes_images(layer["type"]):
+        first = {"type": "convolution", "units": shape[-1], "kernel": 1, "activation": "tanh"}
+        return [
+            build([first, layer, "flatten", {"type": "dense", "units": 2}], (*shape[:2], 2), loss, seed=3)
+        ]
     size = int(np.prod(shape))
     if size > 16:
         shape = (5,) if len(shape) == 1 else (2, 3)

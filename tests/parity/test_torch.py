@@ -47,7 +47,7 @@ def test_layer(name, chosen, rows, width, seed):
     rule = reference("layer", name)
     rows = max(rows, getattr(rule, "LEAST_ROWS", 1))
     width = rule.width(layer, width) if hasattr(rule, "width") else width
-    shape = (*shape[:-1], width)
+    shape = (*shape[:-1], width * layer.get("groups", 1))
     flat = len(shape) == 1
     before = [{"type": "dense", "units": width}] if flat else []
     network = build([*before, {"type": name, **layer}, "flatten", {"type": "dense", "units": 2}], shape)

@@ -51,7 +51,7 @@ def poolings(draw):
     else:
         layer["pad"] = draw(st.integers(0, size - 1))
         least = max(1, size - 2 * layer["pad"])
-    return layer, tuple(least + draw(st.integers(0, 9)) for _ in range(2)) + (draw(st.integers(1, 20)),)
+    return layer, (*(least + draw(st.integers(0, 9)) for _ in range(2)), draw(st.integers(1, 20)))
 
 
 def compare(layer, shape, rows, seed, dtype, tolerance):
@@ -84,19 +84,19 @@ def compare(layer, shape, rows, seed, dtype, tolerance):
         np.testing.assert_allclose(network.gradients[key], expected, rtol=tolerance, atol=tolerance * scale)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=convolutions(), rows=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_convolution(case, rows, seed):
     compare(*case, rows, seed, "float64", 1e-10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=poolings(), rows=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_pooling(case, rows, seed):
     compare(*case, rows, seed, "float64", 1e-10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(case=convolutions(), rows=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_convolution_in_float32(case, rows, seed):
     """Another library computes these: oneDNN where it is built in."""
@@ -104,7 +104,7 @@ def test_convolution_in_float32(case, rows, seed):
 
 
 def test_gradient_of_equal_values():
-    """Among equal largest values the first one gets the gradient, as in PyTorch, where windows overlap too."""
+    """Among equal largest values the first one gets the gradient, as in PyTorch."""
     x = np.random.default_rng(0).integers(0, 3, size=(4, 7, 6, 3)).astype(np.float64)
     for layer in ({"size": 2}, {"size": 3, "stride": 1}, {"size": 3, "stride": 2, "pad": 1}):
         full = resolved("layer", "max_pooling", layer)

@@ -98,6 +98,8 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
             print(f"stopped at step {outcome.step:,}; resume with: ravine resume {short(outcome.path)}")
         else:
             print(f"{result_text(outcome)} after {outcome.epochs:g} epochs in {duration(outcome.seconds)}")
+            if outcome.best_step is not None:
+                print(f"with the weights of step {outcome.best_step:,}, of the lowest validation loss")
             print(f"run folder: {outcome.path}")
             print(f"next: ravine evaluate {short(outcome.path)}")
             print(f"  or: ravine predict {short(outcome.path)} INPUTS.npy --output predictions.csv")
@@ -111,6 +113,7 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
                 "seconds": outcome.seconds,
                 "metrics": outcome.metrics,
                 "sha256": outcome.sha256,
+                "best_step": outcome.best_step,
             }
         )
     return INTERRUPTED if outcome.state == "stopped" else 0

@@ -46,6 +46,18 @@ def make_optimizer(
     return _core.Optimizer(rule, l2=l2, clip_norm=clip_norm)
 
 
+def advice(optimizer: _core.Optimizer, batch_size: int, samples: int) -> list[str]:
+    """What a training on so many samples is to be warned of; empty if nothing speaks against it."""
+    rule = optimizer.settings["type"]
+    full_batch = any(entry.name == rule and entry.full_batch for entry in _core.catalog("optimizer"))
+    if not full_batch or batch_size >= samples:
+        return []
+    return [
+        f"{rule} is made for the gradient of all samples: from batch to batch (here {batch_size} of "
+        f"{samples} samples) it differs by chance; set batch_size to {samples}, or choose another rule"
+    ]
+
+
 def custom_optimizer(
     function: UpdateFunction,
     *,

@@ -13,6 +13,7 @@ from ravine.data import load as load_data
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
 from ravine.model import specification
+from ravine.training.early_stopping import EarlyStopping
 from ravine.training.resume import hyperparameters
 from ravine.training.schedules import Schedule
 from ravine.training.trainer import Trainer
@@ -65,11 +66,18 @@ def build(
         record_every=experiment.statistics.every,
         observe_layers=experiment.statistics.layers,
     )
+    splits = ["validation"] if parts.validation is not None else []
+    if training.patience > 0:
+        trainer.early_stopping = EarlyStopping(training.patience, training.minimum_change)
+        try:
+            trainer.early_stopping.check_splits(splits)
+        except InputError as error:
+            raise InputError(error.message, key=f"training.{error.key}") from None
     per_epoch = steps_per_epoch(experiment, parts)
     trainer.schedules.start(
         steps=training.epochs * per_epoch,
         steps_per_epoch=per_epoch,
-        splits=["validation"] if parts.validation is not None else [],
+        splits=splits,
     )
     return trainer
 

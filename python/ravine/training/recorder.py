@@ -122,6 +122,11 @@ class Recorder(Callback):
     def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
         self.writer.record_event(trainer.position.step, trainer.position.seconds, "schedule", change)
 
+    def on_best_weights(self, trainer: Trainer, summary: dict[str, Any]) -> None:
+        self.writer.record_event(trainer.position.step, trainer.position.seconds, "early_stopping", summary)
+        self.metrics["validation"] = dict(summary["metrics"])
+        self._saved = None  # the same place with other weights
+
     def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
         self.record_evaluation(trainer, record.split, record.metrics)
         if record.split == "validation" and record.metrics["loss"] < self.best:

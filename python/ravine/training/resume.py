@@ -15,6 +15,7 @@ from ravine.training.trainer import Position, Trainer
 # What may change between two sittings of a run; anything else would make it another run.
 CHANGEABLE = (
     "training.epochs", "training.evaluate_every", "training.checkpoint_seconds", "training.keep_checkpoints",
+    "training.patience", "training.minimum_change",
     "compute.threads", "compute.device", "statistics.every", "optimizer.", "regularization.",
     "schedules.",
 )  # fmt: skip

@@ -20,6 +20,7 @@ from ravine.experiment import Experiment, RegularizationSettings, load_experimen
 from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.lsuv import calibrate
+from ravine.training.optimizer import advice
 from ravine.training.preparation import Arrays, build, load_parts
 from ravine.training.progress import Listener, Metrics, Reporter
 from ravine.training.recorder import Recorder
@@ -49,6 +50,8 @@ class Outcome:
         step, epochs, seconds: done.
         metrics: of the last evaluation of each split.
         sha256: of the parameters; equal for equal bits.
+        best_step: the step whose weights early stopping has given back to the network, and whose metrics
+            those of validation and test are; None where they are the last step's.
     """
 
     path: Path
@@ -58,6 +61,7 @@ class Outcome:
     seconds: float
     metrics: dict[str, Metrics]
     sha256: str
+    best_step: int | None = None
 
 
 def train_experiment(
@@ -245,7 +249,7 @@ def _run(
     if parts.validation is not None:
         splits["validation"] = parts.validation
     _log(run, f"training from step {position.step} with {trainer.network.threads} threads")
-    for message in trainer.advice(len(parts.train)):
+    for message in advice(trainer.optimizer, trainer.batch_size, len(parts.train)):
         _log(run, f"warning: {message}")
     with _stopped_by_signals(trainer) if stop_on_signal else contextlib.nullcontext():
         try:
@@ -256,7 +260,12 @@ def _run(
                 evaluate_every=training.evaluate_every,
                 position=position,
             )
-            finished = trainer.position.epoch >= training.epochs
+            finished = trainer.finished
+            stopping = trainer.early_stopping
+            best_step = stopping.best_step if stopping is not None and stopping.restored else None
+            if stopping is not None and best_step is not None:
+                recorder.metrics["validation"] = dict(stopping.metrics)
+                _log(run, f"the network has the weights of step {best_step}, with the lowest validation loss")
             if finished and parts.test is not None:
                 metrics = trainer.evaluate_dataset(parts.test)
                 finished = metrics is not None
@@ -287,6 +296,7 @@ def _run(
         trainer.position.seconds,
         {split: dict(metrics) for split, metrics in recorder.metrics.items()},
         checkpoints.digest(dict(trainer.network.parameters)),
+        best_step,
     )
 
 

@@ -14,6 +14,7 @@ from ravine import _core
 from ravine.data import DataParts, Transform
 from ravine.errors import CheckpointError
 from ravine.training.checkpoint import Checkpoint
+from ravine.training.early_stopping import EarlyStopping
 from ravine.training.trainer import Position, Trainer
 
 SLOT_PREFIX = "optimizer."
@@ -30,6 +31,8 @@ def snapshot(
     optimizer, transform = trainer.optimizer, parts.transform
     tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
     tensors |= {SLOT_PREFIX + name: values for name, values in optimizer.slots.items()}
+    if trainer.early_stopping is not None:
+        tensors |= trainer.early_stopping.tensors()
     tensors |= {
         TRANSFORM_PREFIX + name: values for name, values in transform.state().items() if name != "kind"
     }
@@ -40,6 +43,7 @@ def snapshot(
         "clip_norm": optimizer.clip_norm,
         "optimizer_steps": optimizer.step_count,
         "schedule_state": trainer.schedules.state(),
+        "early_stopping": None if trainer.early_stopping is None else trainer.early_stopping.state(),
         "preprocessing": transform.kind,
         "class_names": list(parts.summary.class_names),
         "data_hash": parts.summary.content_hash,
@@ -103,6 +107,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     network.step = steps
     try:
         trainer.schedules.restore(checkpoint.state.get("schedule_state", {}), changed=changed)
+        _restore_early_stopping(trainer, checkpoint)
     except CheckpointError as error:
         raise CheckpointError(error.message, file=path) from None
     stored = checkpoint.state.get("optimizer")
@@ -113,6 +118,17 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     for name, value in numbers.items():
         if name not in changed:
             optimizer.set(name, value)
+
+
+def _restore_early_stopping(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """A run that no longer stops early goes on from its last weights, not from the best."""
+    stored = checkpoint.state.get("early_stopping")
+    if stored is None:
+        return
+    stopping = trainer.early_stopping or EarlyStopping(1)
+    stopping.restore(stored, checkpoint.tensors, trainer.network)
+    if trainer.early_stopping is None and stopping.restored:
+        stopping.swap(trainer.network)
 
 
 def restore_transform(checkpoint: Checkpoint) -> Transform:

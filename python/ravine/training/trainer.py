@@ -17,44 +17,16 @@ from ravine.components import Component
 from ravine.data import BatchSource, Dataset, as_dataset, as_inputs
 from ravine.errors import InputError, NotFiniteError, RavineWarning
 from ravine.model import Sequential, Threads, whole_number
+from ravine.training.early_stopping import EarlyStopping
 from ravine.training.evaluation import evaluate
 from ravine.training.history import EvaluationRecord, History
-from ravine.training.optimizer import make_optimizer
+from ravine.training.optimizer import advice, make_optimizer
+from ravine.training.position import Position as Position
 from ravine.training.schedules import Schedule, Schedules
 
 CONTROL_SECONDS = 0.05  # Python gets control back at least this often
 MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
 STAGING_BYTES = 8 << 20
-
-
-@dataclass
-class Position:
-    """Where a training is, between two steps: all that a resume needs beside weights and optimizer state.
-
-    Args:
-        epoch: finished epochs.
-        batch: finished batches of the epoch that runs; all of them while its end is still to be evaluated.
-        step: finished steps in all.
-        rows, loss, correct: of the epoch that runs: samples, sum of their losses, right answers.
-        seconds: of training so far.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    rows: int = 0
-    loss: float = 0.0
-    correct: int = 0
-    seconds: float = 0.0
-
-    def training_metrics(self, has_accuracy: bool) -> dict[str, float]:
-        """Means over the batches of the epoch that runs."""
-        if self.rows == 0:
-            return {}
-        metrics = {"loss": self.loss / self.rows}
-        if has_accuracy:
-            metrics["accuracy"] = self.correct / self.rows
-        return metrics
 
 
 class Callback:
@@ -80,6 +52,9 @@ class Callback:
 
     def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
         """A schedule has acted on what was measured: the hyperparameter's name, the values before and now."""
+
+    def on_best_weights(self, trainer: Trainer, summary: dict[str, Any]) -> None:
+        """The training is over, and the network has got the weights of the lowest validation loss back."""
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """An epoch is over, its evaluations too."""
@@ -166,6 +141,7 @@ class Trainer:
             raise InputError("a compiled network has its loss already", key="loss")
         self.position = Position()
         self.stopping = False
+        self.early_stopping: EarlyStopping | None = None
         self.limit_steps: int | None = None  # a callback may ask for so many steps at most in the next call
         self.plan: _Plan | None = None
         self.step_seconds = 0.0  # of the last native call
@@ -191,6 +167,14 @@ class Trainer:
             return 0.0
         return self.position.epoch + self.position.batch / self.plan.source.batches_per_epoch
 
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or early stopping has lost its patience."""
+        if self.plan is None:
+            return False
+        exhausted = self.early_stopping is not None and self.early_stopping.exhausted
+        return exhausted or self.position.epoch >= self.plan.epochs
+
     def stop(self) -> None:
         """Ends the training after the steps that run now."""
         self.stopping = True
@@ -203,6 +187,8 @@ class Trainer:
         epochs: int = 10,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         evaluate_every: int = 1,
+        patience: int = 0,
+        minimum_change: float = 0.0,
     ) -> History:
         """Trains for some epochs; a second call goes on with the weights, and counts its steps on.
 
@@ -212,12 +198,17 @@ class Trainer:
             epochs: passes over the samples, at least 1.
             validation: inputs and targets to evaluate on after epochs.
             evaluate_every: epochs between evaluations.
+            patience: evaluations in a row without a lower validation loss after which training ends early;
+                the network then gets the weights of the lowest loss, as it does after the last epoch. 0 for
+                neither.
+            minimum_change: by how much the validation loss must fall to count as lower.
 
         Returns:
             Recorded steps and evaluations.
 
         Raises:
-            InputError: data that does not fit the network or its loss; the row is named.
+            InputError: data that does not fit the network or its loss; the row is named. Patience without
+                validation samples.
         """
         inputs = as_inputs(inputs, "train")
         self.compile(inputs.shape[1:])
@@ -225,6 +216,9 @@ class Trainer:
         splits = {}
         if validation is not None:
             splits["validation"] = self._dataset(*validation, "validation")
+        self.early_stopping = (
+            EarlyStopping(patience, minimum_change) if whole_number("patience", patience, 0) > 0 else None
+        )
         return self.fit_datasets(dataset, splits, epochs=epochs, evaluate_every=evaluate_every)
 
     def fit_datasets(
@@ -239,6 +233,9 @@ class Trainer:
         """Trains on data sets that are typed already; `position` goes on from there."""
         whole_number("epochs", epochs, 1)
         whole_number("evaluate_every", evaluate_every, 1)
+        stopping = self.early_stopping
+        if stopping is not None:
+            stopping.check_splits(splits)
         network = self.compile(train.input_shape)
         self.optimizer.attach(network)
         network.drain()  # what a broken call left
@@ -253,10 +250,13 @@ class Trainer:
             maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * self.batch_size))),
             threads=network.threads,
         )
+        if not self.drop_last and len(train) % self.batch_size:
+            # Compiled now, so that a last batch which a layer cannot train on is refused before the first.
+            network.describe("training", len(train) % self.batch_size)
         self.position = position or Position(step=self.optimizer.step_count)
         before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
         self.plan = _Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
-        for message in self.advice(len(train)):
+        for message in advice(self.optimizer, self.batch_size, len(train)):
             warnings.warn(message, RavineWarning, stacklevel=3)
         self.schedules.start(
             steps=epochs * source.batches_per_epoch,
@@ -266,29 +266,24 @@ class Trainer:
         )
         history = History(network.columns)
         try:
+            if stopping is not None and stopping.restored and not self.finished:
+                stopping.swap(network)  # a run that is longer now goes on from its last weights
             for callback in self.callbacks:
                 callback.on_start(self)
-            while not self.stopping and self.position.epoch < epochs:
+            while not self.stopping and not self.finished:
                 if self.position.batch < source.batches_per_epoch:
                     self._run_steps(source, history)
                 if self.position.batch == source.batches_per_epoch:
                     self._end_epoch(history)
+            if stopping is not None and self.finished and not stopping.restored and stopping.metrics:
+                stopping.swap(network)
+                for callback in self.callbacks:
+                    callback.on_best_weights(self, stopping.summary())
             for callback in self.callbacks:
                 callback.on_end(self)
         finally:
             self.stopping = False  # here and not at the start: a signal may have come before it
         return history
-
-    def advice(self, samples: int) -> list[str]:
-        """What a training on so many samples is warned of; empty if nothing speaks against it."""
-        rule = self.optimizer.settings["type"]
-        full_batch = any(entry.name == rule and entry.full_batch for entry in _core.catalog("optimizer"))
-        if not full_batch or self.batch_size >= samples:
-            return []
-        return [
-            f"{rule} is made for the gradient of all samples: from batch to batch (here {self.batch_size} of "
-            f"{samples} samples) it differs by chance; set batch_size to {samples}, or choose another rule"
-        ]
 
     def compile(self, input_shape: Sequence[int]) -> _core.Network:
         """Compiles a `Sequential` for samples of a shape; does nothing for a network."""
@@ -411,6 +406,9 @@ class Trainer:
         for change in [change for record in records for change in self.schedules.observe(*record)]:
             for callback in self.callbacks:
                 callback.on_schedule(self, change)
+        if self.early_stopping is not None and "validation" in dict(records):
+            metrics = dict(records)["validation"]
+            self.early_stopping.observe(network, metrics, position.step, position.epoch)
         for split, metrics in records:
             record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
             history.evaluations.append(record)

@@ -1,4 +1,4 @@
-"""y[i, j, o] = f(sum over u, v, c of W[o, u, v, c] x[i s + u d - p, j s + v d - p, c] + b[o]), by direct loops.
+"""y[i, j, o] = f(sum over u, v, c of W[o, u, v, c] x[i s + u d - p, j s + v d - p, c] + b[o]), in loops.
 
 Images are (height, width, channels); a group of filters sees its part of the channels only.
 """
@@ -6,10 +6,10 @@ Images are (height, width, channels); a group of filters sees its part of the ch
 from __future__ import annotations
 
 import numpy as np
-from reference.catalog import names, nested
+from reference.catalog import nested
 
 CASES = [
-    *(({"units": 2, "kernel": 2, "activation": activation}, (3, 3, 1)) for activation in names("activation")),
+    *(({"units": 2, "kernel": 2, "activation": name}, (3, 3, 1)) for name in ("relu", "gelu")),
     ({"units": 3, "kernel": 3, "padding": "same", "use_bias": False}, (3, 4, 2)),
     ({"units": 4, "kernel": 2, "kernel_width": 3, "stride": 2, "pad": 1, "groups": 2}, (4, 3, 4)),
     ({"units": 2, "kernel": 2, "dilation": 2, "groups": 2, "padding": "same"}, (4, 3, 2)),

@@ -26,11 +26,6 @@ def forward(x, parameters, settings, mask_key):
 
 
 def torch_equivalent(torch, x, parameters, settings):
-    y = torch.nn.functional.group_norm(
-        torch.movedim(x, -1, 1),
-        settings["groups"],
-        parameters.get("scale"),
-        parameters.get("centre"),
-        settings["epsilon"],
-    )
-    return torch.movedim(y, 1, -1)
+    # Scaled outside: PyTorch 2.13 fails with a bias but no weight, and where x needs no gradient.
+    y = torch.nn.functional.group_norm(torch.movedim(x, -1, 1), settings["groups"], eps=settings["epsilon"])
+    return torch.movedim(y, 1, -1) * parameters.get("scale", 1.0) + parameters.get("centre", 0.0)

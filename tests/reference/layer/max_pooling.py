@@ -16,7 +16,7 @@ CASES = [
 
 
 def windows(x, settings, value):
-    """The values under the window at each position of the output: (images, rows, columns, values, channels)."""
+    """What is under the window at each position: (images, rows, columns, values, channels)."""
     size, stride = settings["size"], settings["stride"] or settings["size"]
     top, bottom, rows = padding_of(x.shape[1], size, settings)
     left, right, columns = padding_of(x.shape[2], size, settings)
