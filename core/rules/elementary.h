@@ -144,6 +144,13 @@ RAVINE_HOST_DEVICE double hyperbolic_tangent(double x) {
   return tanh(x);
 }
 
+// x, but the lowest finite number for minus infinity: times 0 it is 0, the limit of what decays faster.
+template <typename T>
+RAVINE_HOST_DEVICE T finite_below(T x) {
+  constexpr T lowest = std::numeric_limits<T>::lowest();
+  return x < lowest ? lowest : x;
+}
+
 template <typename T>
 RAVINE_HOST_DEVICE T square_root(T x) {
   using std::sqrt;

@@ -73,7 +73,7 @@ std::int64_t allocations_of(Network& network, Optimizer& optimizer, const std::s
 
 TEST_CASE("a training step allocates nothing") {
   const NetworkSpec spec = test::network(
-      {30}, {test::dense(40, "tanh"), test::component("dropout"), test::dense(20, "relu"), test::dense(5)});
+      {30}, {test::dense(40, "tanh"), test::component("batch_normalization"), test::component("dropout"), test::dense(20, "relu"), test::dense(5)});
   for (const catalog::Entry& entry : catalog::optimizer_entries()) {
     for (int threads : {1, 2}) {
       CAPTURE(entry.name);

@@ -51,15 +51,18 @@ TEST_CASE("bias, activation and its derivative are merged into products") {
   CHECK(program.program.steps.size() == 8);
 }
 
-TEST_CASE("an activation layer is merged like a dense layer's own") {
+TEST_CASE("an activation layer is merged where nobody measures what comes before it") {
   NetworkSpec spec = test::network({4}, {test::dense(6), test::component("relu"), test::dense(2)});
-  LoweredProgram program = lowered(spec, Mode::training);
-  fuse(program);
-  CHECK(printed(program.program) ==
-        "forward: product + bias + relu, product + bias | loss: squared_error | "
+  LoweredProgram training = lowered(spec, Mode::training);
+  fuse(training);
+  CHECK(printed(training.program) ==
+        "forward: product + bias, relu, product + bias | loss: squared_error | "
         "backward: product, column sum, product * relu derivative, product, column sum");
-  // The merged operation measures the layer whose output it gives.
-  CHECK(observation_of(program.program.steps[0].operation)->layer == 1);
+  CHECK(observation_of(training.program.steps[0].operation)->layer == 0);
+  CHECK(observation_of(training.program.steps[1].operation)->layer == 1);
+  LoweredProgram evaluation = lowered(spec, Mode::evaluation);
+  fuse(evaluation);
+  CHECK(printed(evaluation.program) == "forward: product + bias + relu, product + bias | loss: squared_error");
 }
 
 TEST_CASE("what somebody else reads stays") {

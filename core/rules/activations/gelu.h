@@ -16,14 +16,14 @@ struct Gelu {
   RAVINE_HOST_DEVICE T forward(T x) const {
     const T approximate = logistic(bounded(x));
     const T exact = normal(x);
-    return x * (by_tanh > T(0) ? approximate : exact);
+    return finite_below(x) * (by_tanh > T(0) ? approximate : exact);
   }
   RAVINE_HOST_DEVICE T derivative(T x, T) const {
     const T c = bounded(x);
     const T s = logistic(c);
     const T approximate = s + c * s * (T(1) - s) * T(2) * scale * (T(1) + T(3) * cubic * c * c);
     constexpr T density_at_0 = T(0.39894228040143267794);
-    const T exact = normal(x) + x * density_at_0 * exponential(T(-0.5) * x * x);
+    const T exact = normal(x) + finite_below(x) * density_at_0 * exponential(T(-0.5) * x * x);
     return by_tanh > T(0) ? approximate : exact;
   }
 

@@ -10,10 +10,10 @@ struct Silu {
   static constexpr std::string_view name = "silu";
   static constexpr bool derivative_reads_input = true;
   explicit Silu(const Values&) {}
-  RAVINE_HOST_DEVICE T forward(T x) const { return x / (T(1) + exponential(-x)); }
+  RAVINE_HOST_DEVICE T forward(T x) const { return finite_below(x) / (T(1) + exponential(-x)); }
   RAVINE_HOST_DEVICE T derivative(T x, T) const {
     const T s = T(1) / (T(1) + exponential(-x));
-    return s * (T(1) + x * (T(1) - s));
+    return s * (T(1) + finite_below(x) * (T(1) - s));
   }
 };
 
