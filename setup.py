@@ -96,7 +96,10 @@ class BuildCore(build_ext):
             key.write_text("\n".join(configure))
         self.run_cmake([cmake, "--build", str(build), *([] if sys.stdout.isatty() else ["--", "--quiet"])])
         module.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(build / module.name, module)
+        # A process that runs keeps the old file; overwriting it in place would crash it.
+        fresh = module.with_suffix(".new")
+        shutil.copy2(build / module.name, fresh)
+        fresh.replace(module)
 
     @staticmethod
     def run_cmake(command: list[str], quiet: bool = False) -> None:

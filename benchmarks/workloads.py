@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine import Sequential, make_optimizer
-from ravine.layers import Dense, Dropout
+from ravine.layers import Convolution, Dense, Dropout, Flatten, MaxPooling
 
 Step = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A multilayer perceptron for classification.
+    """A multilayer perceptron for classification, behind convolutions where there are images.
 
     Args:
         name: as in the documentation.
@@ -28,6 +28,8 @@ class Workload:
         optimizer: "gradient_descent", "momentum" or "adam".
         batch: rows a step.
         steps: timed in one go.
+        image: height, width and channels where the inputs are images.
+        filters: of convolutions with windows of 5 x 5, each followed by max pooling of 2 x 2.
     """
 
     name: str
@@ -38,12 +40,20 @@ class Workload:
     optimizer: str
     batch: int
     steps: int
+    image: tuple[int, int, int] = (0, 0, 0)
+    filters: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.image if self.filters else (self.inputs,)
 
 
 WORKLOADS = (
     Workload("digits_mlp", 64, (100,), "tanh", 0.0, "gradient_descent", 32, 2000),
     Workload("deep_mlp", 64, (64,) * 50, "tanh", 0.0, "momentum", 64, 100),
     Workload("mnist_mlp", 784, (1000, 1000), "relu", 0.5, "adam", 128, 20),
+    Workload("lenet", 784, (512,), "relu", 0.0, "momentum", 128, 10, (28, 28, 1), (32, 64)),
 )
 
 
@@ -51,19 +61,23 @@ def arrays(workload: Workload, steps: int) -> tuple[NDArray[np.float32], NDArray
     """Random samples and labels for some steps."""
     random = np.random.default_rng(0)
     rows = steps * workload.batch
-    inputs = random.standard_normal((rows, workload.inputs), np.float32)
+    inputs = random.standard_normal((rows, *workload.shape), np.float32)
     return inputs, random.integers(0, 10, rows, np.int32)
 
 
 def ravine_run(workload: Workload, threads: int, statistics: bool) -> Callable[[], int]:
     """A function that trains `workload.steps` steps on data in memory and returns their number."""
     layers: list[dict[str, Any]] = []
+    for filters in workload.filters:
+        layers += [Convolution(filters, kernel=5, activation=workload.activation), MaxPooling()]
+    if workload.filters:
+        layers.append(Flatten())
     for units in workload.hidden:
         layers.append(Dense(units, activation=workload.activation))
         if workload.dropout:
             layers.append(Dropout(workload.dropout))
     network = Sequential(*layers, Dense(10)).network(
-        [workload.inputs], loss="softmax_cross_entropy", batch_size=workload.batch, threads=threads
+        workload.shape, loss="softmax_cross_entropy", batch_size=workload.batch, threads=threads
     )
     optimizer = make_optimizer({"type": workload.optimizer, "learning_rate": 1e-4})
     steps = min(workload.steps, 1000)
@@ -93,16 +107,22 @@ def torch_run(workload: Workload, threads: int) -> Callable[[], int]:
 
     torch.set_num_threads(threads)
     layers: list[Any] = []
-    inputs = workload.inputs
+    activation = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[workload.activation]
+    height, width, inputs = workload.image
+    for filters in workload.filters:
+        layers += [torch.nn.Conv2d(inputs, filters, 5), activation(), torch.nn.MaxPool2d(2)]
+        height, width, inputs = (height - 4) // 2, (width - 4) // 2, filters
+    if workload.filters:
+        layers.append(torch.nn.Flatten())
+    inputs = height * width * inputs if workload.filters else workload.inputs
     for units in workload.hidden:
-        layers += [
-            torch.nn.Linear(inputs, units),
-            {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[workload.activation](),
-        ]
+        layers += [torch.nn.Linear(inputs, units), activation()]
         if workload.dropout:
             layers.append(torch.nn.Dropout(workload.dropout))
         inputs = units
-    model = torch.nn.Sequential(*layers, torch.nn.Linear(inputs, 10))
+    model: Any = torch.nn.Sequential(*layers, torch.nn.Linear(inputs, 10))
+    if workload.filters:  # the faster order of images in memory
+        model = model.to(memory_format=torch.channels_last)
     parameters = model.parameters()
     if workload.optimizer == "adam":
         optimizer: Any = torch.optim.Adam(parameters, lr=1e-4, fused=True)
@@ -111,6 +131,8 @@ def torch_run(workload: Workload, threads: int) -> Callable[[], int]:
         optimizer = torch.optim.SGD(parameters, lr=1e-4, momentum=momentum, fused=True)
     loss = torch.nn.CrossEntropyLoss()
     data, labels = (torch.from_numpy(array) for array in arrays(workload, min(workload.steps, 100)))
+    if workload.filters:
+        data = data.permute(0, 3, 1, 2)
     targets = labels.long()
     batches = len(data) // workload.batch
 

@@ -1,5 +1,7 @@
 #include "backend/backend.h"
 
+#include <cmath>
+
 #include "base/errors.h"
 #include "rules/activations/list.h"
 #include "rules/updates/list.h"
@@ -17,6 +19,29 @@ UpdateRuleTraits update_rule_traits(std::string_view rule) {
   });
   if (!found) throw Error(ErrorCode::internal, "no update rule '" + std::string(rule) + "'");
   return traits;
+}
+
+ActivationMoments activation_moments(const Component& rule) {
+  // Simpson's rule on both sides of 0, where functions may have a kink; beyond 12 the density is below 1e-31.
+  constexpr int intervals = 1 << 14;
+  constexpr double limit = 12;
+  constexpr double step = limit / intervals;
+  const double peak = 1 / std::sqrt(8 * std::atan(1.0));
+  double sums[2] = {0, 0};
+  ActivationRules::for_each([&]<template <typename> class Rule>() {
+    if (Rule<double>::name != rule.name) return;
+    const Rule<double> function(rule.values);
+    for (int index = 0; index <= intervals; ++index) {
+      const double weight = index == 0 || index == intervals ? 1 : index % 2 == 1 ? 4 : 2;
+      const double z = index * step;
+      const double density = weight * step / 3 * peak * std::exp(-z * z / 2);
+      for (const double value : {function.forward(z), function.forward(-z)}) {
+        sums[0] += density * value;
+        sums[1] += density * value * value;
+      }
+    }
+  });
+  return {sums[0], sums[1] - sums[0] * sums[0]};
 }
 
 bool activation_reads_input(std::string_view rule) {

@@ -128,6 +128,13 @@ UpdateRuleTraits update_rule_traits(std::string_view rule);
 // Whether the activation's derivative needs its input beside its output.
 bool activation_reads_input(std::string_view rule);
 
+// Mean and variance of f(z), z ~ N(0, 1).
+struct ActivationMoments {
+  double mean;
+  double variance;
+};
+ActivationMoments activation_moments(const Component& rule);
+
 // The backend of a device. Throws Error(device_unavailable) with the reason; never falls back to another.
 // `threads` is the size of the team on a CPU, at least 1.
 std::shared_ptr<Backend> make_backend(const Device& device, int threads);

@@ -105,6 +105,7 @@ std::vector<TensorId> inputs_of(const Operation& operation) {
           [](const BlockNormalizationGradient& o) {
             return without_absent({o.input, o.scale, o.mean, o.inverse_deviation, o.output_gradient});
           },
+          [](const Affine& o) { return without_absent({o.input}); },
           [](const WeightNormalization& o) { return without_absent({o.direction, o.gain}); },
           [](const WeightNormalizationGradient& o) {
             return without_absent({o.direction, o.gain, o.weight_gradient});
@@ -128,9 +129,7 @@ std::vector<TensorId> outputs_of(const Operation& operation) {
           },
           [](const ColumnNormalizationGradient& o) { return without_absent({o.input_gradient}); },
           [](const MovingAverage& o) { return without_absent({o.average}); },
-          [](const BlockNormalization& o) {
-            return without_absent({o.output, o.mean, o.inverse_deviation});
-          },
+          [](const BlockNormalization& o) { return without_absent({o.output, o.mean, o.inverse_deviation}); },
           [](const BlockNormalizationGradient& o) {
             return without_absent({o.input_gradient, o.scale_gradient, o.centre_gradient});
           },
@@ -181,6 +180,7 @@ std::string name_of(const Operation& operation) {
           [](const MovingAverage&) { return std::string("moving average"); },
           [](const BlockNormalization&) { return std::string("normalization"); },
           [](const BlockNormalizationGradient&) { return std::string("normalization gradient"); },
+          [](const Affine&) { return std::string("affine"); },
           [](const WeightNormalization&) { return std::string("weight normalization"); },
           [](const WeightNormalizationGradient&) { return std::string("weight normalization gradient"); },
       },

@@ -307,6 +307,15 @@ struct BlockNormalizationGradient {
   Observation observe_centre = {};
 };
 
+// output = factor input + shift.
+struct Affine {
+  TensorId input;
+  TensorId output;
+  double factor;
+  double shift;
+  Observation observe = {};
+};
+
 // Each row v of `direction` gives the row gain v / |v| of `weight`.
 struct WeightNormalization {
   TensorId direction;
@@ -328,7 +337,7 @@ struct WeightNormalizationGradient {
 
 using Operation =
     std::variant<ColumnMoments, ColumnNormalization, ColumnNormalizationSums, ColumnNormalizationGradient,
-                 MovingAverage, BlockNormalization, BlockNormalizationGradient, WeightNormalization,
+                 MovingAverage, BlockNormalization, BlockNormalizationGradient, Affine, WeightNormalization,
                  WeightNormalizationGradient, Convolution, ConvolutionInputGradient,
                  ConvolutionWeightGradient, Pooling, PoolingGradient, Add, CopyColumns, Product, Activation,
                  ActivationGradient, Dropout, ColumnSum, SoftmaxCrossEntropy, ElementwiseLoss, Softmax,

@@ -30,7 +30,7 @@ std::vector<Entry> activation_entries() {
        "A. Maas, A. Hannun, A. Ng, ICML workshop, 2013",
        {{.name = "slope",
          .default_value = 0.01,
-         .range = {.low = 0},
+         .range = {.low = 0, .low_included = false},
          .help = "slope below 0; at 0 the derivative is this one"}}},
       {Kind::activation,
        "elu",

@@ -1,6 +1,6 @@
 // Normalizes each channel (the last axis) over the batch and all places; in evaluation by moving averages.
-// S. Ioffe, C. Szegedy, ICML 2015; lectures L1 and L2. L3's slide has no scale and centre of its own: there the
-// weights of the layer behind take x_hat, net = W x_hat + w0.
+// S. Ioffe, C. Szegedy, ICML 2015; lectures L1 and L2. L3's slide has no scale and centre of its own: there
+// the weights of the layer behind take x_hat, net = W x_hat + w0.
 #include "base/errors.h"
 #include "layers/list.h"
 
@@ -59,8 +59,8 @@ class BatchNormalization final : public UnaryLayer {
       program.section = section;
     }
     const TensorId output = program.add_activation(sample_shape(program, input), context.name + ".output");
-    program.add(ColumnNormalization{input, mean, variance, scale_of(context), centre_of(context), output,
-                                    epsilon_});
+    program.add(
+        ColumnNormalization{input, mean, variance, scale_of(context), centre_of(context), output, epsilon_});
     Forwarded forwarded{input, output};
     forwarded.kept = {mean, variance};
     return forwarded;
@@ -76,8 +76,13 @@ class BatchNormalization final : public UnaryLayer {
         scale_ ? context.gradients[0] : add_channels(context, forwarded.input, "scale.gradient");
     const TensorId centre_gradient =
         centre_ ? context.gradients.back() : add_channels(context, forwarded.input, "centre.gradient");
-    program.add(ColumnNormalizationSums{forwarded.input, mean, variance, output_gradient, scale_gradient,
-                                        centre_gradient, epsilon_,
+    program.add(ColumnNormalizationSums{forwarded.input,
+                                        mean,
+                                        variance,
+                                        output_gradient,
+                                        scale_gradient,
+                                        centre_gradient,
+                                        epsilon_,
                                         {.parameter = scale_ ? context.first_parameter : -1},
                                         {.parameter = centre_ ? centre : -1}});
     if (!input_gradient_needed) return no_tensor;

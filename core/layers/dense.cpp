@@ -1,5 +1,5 @@
-// output = f(input weight^T + bias), weight of shape (units, inputs); or each row of the weight is a gain times a
-// direction of length 1: T. Salimans, D. Kingma, NIPS 2016.
+// output = f(input weight^T + bias), weight of shape (units, inputs); or each row of the weight is a gain
+// times a direction of length 1: T. Salimans, D. Kingma, NIPS 2016.
 #include "backend/backend.h"
 #include "base/errors.h"
 #include "layers/list.h"
@@ -77,8 +77,11 @@ class Dense final : public UnaryLayer {
                         .output = weight_gradient,
                         .observe = {.parameter = normalizes_weight_ ? -1 : context.first_parameter}});
     if (normalizes_weight_) {
-      program.add(WeightNormalizationGradient{context.parameters[0], context.parameters[1], weight_gradient,
-                                              context.gradients[0], context.gradients[1],
+      program.add(WeightNormalizationGradient{context.parameters[0],
+                                              context.parameters[1],
+                                              weight_gradient,
+                                              context.gradients[0],
+                                              context.gradients[1],
                                               {.parameter = context.first_parameter},
                                               {.parameter = context.first_parameter + 1}});
     }

@@ -24,6 +24,7 @@ std::unique_ptr<Layer> make_concatenate(const Values& settings);
 std::unique_ptr<Layer> make_batch_normalization(const Values& settings);
 std::unique_ptr<Layer> make_layer_normalization(const Values& settings);
 std::unique_ptr<Layer> make_group_normalization(const Values& settings);
+std::unique_ptr<Layer> make_normalization_propagation(const Values& settings);
 
 struct LayerType {
   std::string_view name;
@@ -46,6 +47,7 @@ inline constexpr LayerType layer_types[] = {
     {"batch_normalization", make_batch_normalization},
     {"layer_normalization", make_layer_normalization},
     {"group_normalization", make_group_normalization},
+    {"normalization_propagation", make_normalization_propagation},
 };
 
 }  // namespace ravine

@@ -36,10 +36,8 @@ class SampleNormalization : public UnaryLayer {
     TensorId inverse_deviation = no_tensor;
     if (context.training) {
       const auto add = [&](const char* name) {
-        return program.add_tensor({{blocks.outer, blocks.groups},
-                                   program.dtype(),
-                                   TensorRole::activation,
-                                   context.name + name});
+        return program.add_tensor(
+            {{blocks.outer, blocks.groups}, program.dtype(), TensorRole::activation, context.name + name});
       };
       mean = add(".mean");
       inverse_deviation = add(".inverse_deviation");
@@ -58,14 +56,18 @@ class SampleNormalization : public UnaryLayer {
     const Shape shape = sample_shape(program, forwarded.input);
     BlockExtents blocks = extents(shape);
     blocks.outer *= program.batch();
-    const TensorId input_gradient = input_gradient_needed
-                                        ? program.add_activation(shape, context.name + ".input.gradient")
-                                        : no_tensor;
+    const TensorId input_gradient =
+        input_gradient_needed ? program.add_activation(shape, context.name + ".input.gradient") : no_tensor;
     const int centre = context.first_parameter + (scale_ ? 1 : 0);
-    program.add(BlockNormalizationGradient{forwarded.input, scale_of(context), forwarded.kept[0],
-                                           forwarded.kept[1], output_gradient, input_gradient,
+    program.add(BlockNormalizationGradient{forwarded.input,
+                                           scale_of(context),
+                                           forwarded.kept[0],
+                                           forwarded.kept[1],
+                                           output_gradient,
+                                           input_gradient,
                                            scale_ ? context.gradients[0] : no_tensor,
-                                           centre_ ? context.gradients.back() : no_tensor, blocks,
+                                           centre_ ? context.gradients.back() : no_tensor,
+                                           blocks,
                                            {.parameter = scale_ ? context.first_parameter : -1},
                                            {.parameter = centre_ ? centre : -1}});
     return input_gradient;

@@ -64,7 +64,8 @@ void fuse(LoweredProgram& lowered) {
       Step& before = fused.back();
       const std::vector<TensorId> outputs = outputs_of(before.operation);
       const TensorId output = outputs.empty() ? no_tensor : outputs.front();
-      if (output != no_tensor && read_count[static_cast<std::size_t>(program.root(output))] == 1 && before.section == step.section &&
+      if (output != no_tensor && read_count[static_cast<std::size_t>(program.root(output))] == 1 &&
+          before.section == step.section &&
           std::visit([&](auto& operation) { return merge(operation, step.operation); }, before.operation)) {
         continue;
       }

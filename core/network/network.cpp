@@ -125,8 +125,9 @@ void Network::initialize(std::size_t index, const Component& initializer, std::u
 ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
   auto& plan = plans_[{mode, batch}];
   if (!plan) {
-    plan = std::make_unique<ExecutionPlan>(graph_, *loss_, mode, batch, options_.dtype, *backend_,
-                                           ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
+    plan = std::make_unique<ExecutionPlan>(
+        graph_, *loss_, mode, batch, options_.dtype, *backend_,
+        ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
     if (mode == Mode::training && looking_ahead_) plan->bind_parameters(looking_ahead_->data());
   }
   return *plan;

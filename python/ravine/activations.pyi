@@ -55,7 +55,7 @@ def LeakyRelu(
         y = x for x > 0, else slope x
 
     Args:
-        slope: slope below 0; at 0 the derivative is this one, at least 0.
+        slope: slope below 0; at 0 the derivative is this one, above 0.
 
     Source: A. Maas, A. Hannun, A. Ng, ICML workshop, 2013.
     """

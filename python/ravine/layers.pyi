@@ -19,6 +19,7 @@ __all__ = [
     "GroupNormalization",
     "LayerNormalization",
     "MaxPooling",
+    "NormalizationPropagation",
     "Softmax",
 ]
 
@@ -159,6 +160,29 @@ def LayerNormalization(
         centre: learn b of each value, from 0.
 
     Source: J. Ba, J. Kiros, G. Hinton, arXiv:1607.06450, 2016; lecture L3 (Other Normalization Approaches).
+    """
+
+def NormalizationPropagation(
+    units: int,
+    activation: Component | str = "relu",
+    initial_gain: float = 0.8264462809917356,
+    weight_initializer: Component | str = "xavier_uniform",
+    bias_initializer: Component | str = "zeros",
+    *,
+    name: str | None = None,
+) -> Component:
+    """Fully connected layer whose outputs have mean 0 and variance 1 where its inputs do: weights are normalized, and the activation by its own moments under a normal distribution, so that no statistics of data are needed behind the first layer.
+
+        y = (f(g v x / |v| + b) - E f(z)) / sqrt(Var f(z)), z ~ N(0, 1)
+
+    Args:
+        units: number of outputs, from 1 up to 1e+07.
+        activation: function f of each output; for relu E f = 1/sqrt(2 pi), Var f = (1 - 1/pi)/2.
+        initial_gain: where the gains g begin: the paper divides by 1.21, about the largest stretch of the layer's Jacobian, so that gradients keep their length, above 0.
+        weight_initializer: where the directions v begin.
+        bias_initializer: where the bias b begins.
+
+    Source: D. Arpit, Y. Zhou, B. Kota, V. Govindaraju, ICML 2016; lecture L3 (Other Normalization Approaches).
     """
 
 def GroupNormalization(

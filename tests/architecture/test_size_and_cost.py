@@ -59,6 +59,9 @@ STRUCT = re.compile(r"^struct (\w+) ", re.MULTILINE)
 OTHER_USES = {
     "core/layers/dense.cpp": "identity means no activation",
     "core/catalog/layers.cpp": "identity is the default activation",
+    "core/catalog/image_layers.cpp": "identity is the default activation",
+    "core/layers/convolution.cpp": "identity needs no operation",
+    "core/backend/cpu/convolution.cpp": "identity stands in for a bias without activation",
     "core/losses/elementwise.cpp": "the sigmoid turns logits into probabilities",
     "core/backend/cpu/product.cpp": "identity stands in for a bias without activation",
     "python/ravine/training/schedules.py": "on_plateau and bold_driver keep their state there",

@@ -42,7 +42,8 @@ def test_huge_inputs_and_nan(name, settings):
     known = np.isfinite(x)
     assert np.isfinite(output[known]).all()
     assert np.isfinite(derivative[known]).all()
-    assert np.isnan(output[~known]).all()
+    np.testing.assert_array_equal(np.isnan(output), np.isnan(x))  # minus infinity has its limit
+    assert not np.isnan(derivative[x == -np.inf]).any()
     # Far from 0 every function goes on as a straight line.
     for value, slope in zip(x[known], derivative[known], strict=True):
         other = forward_and_derivative({"type": name, **settings}, np.array([value * np.float32(0.5)]))[1][0]

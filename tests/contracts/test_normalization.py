@@ -125,7 +125,9 @@ def test_same_bits_for_any_number_of_threads(dtype):
     y = generator.integers(0, 4, len(x)).astype(np.int32)
     found = []
     for threads in (1, 2, 4):
-        network = build(layers, x.shape[1:], "softmax_cross_entropy", batch_size=97, dtype=dtype, threads=threads)
+        network = build(
+            layers, x.shape[1:], "softmax_cross_entropy", batch_size=97, dtype=dtype, threads=threads
+        )
         network.train(_core.Optimizer("adam"), x, y, batch_size=97)
         rows = network.drain()[1]
         output = network.predict(x[:100])

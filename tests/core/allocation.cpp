@@ -50,11 +50,12 @@ namespace ravine {
 namespace {
 
 // Allocations of one call of so many steps, with a schedule, clipping and statistics.
+template <typename T>
 std::int64_t allocations_of(Network& network, Optimizer& optimizer, const std::string& scheduled,
                             std::int64_t steps) {
   constexpr std::int64_t batch = 16;
   const auto rows = static_cast<std::size_t>(steps * batch);
-  const std::vector<double> inputs(rows * 30, 0.5);
+  const std::vector<T> inputs(rows * 30, T(0.5));
   const std::vector<std::int32_t> labels(rows, 1);
   const std::vector<double> schedule(static_cast<std::size_t>(steps) * 2, 0.01);
   TrainingChunk chunk{.inputs = inputs.data(), .targets = labels.data(), .steps = steps, .batch = batch};
@@ -73,7 +74,8 @@ std::int64_t allocations_of(Network& network, Optimizer& optimizer, const std::s
 
 TEST_CASE("a training step allocates nothing") {
   const NetworkSpec spec = test::network(
-      {30}, {test::dense(40, "tanh"), test::component("batch_normalization"), test::component("dropout"), test::dense(20, "relu"), test::dense(5)});
+      {30}, {test::dense(40, "tanh"), test::component("batch_normalization"), test::component("dropout"),
+             test::component("layer_normalization"), test::dense(20, "relu"), test::dense(5)});
   for (const catalog::Entry& entry : catalog::optimizer_entries()) {
     for (int threads : {1, 2}) {
       CAPTURE(entry.name);
@@ -84,11 +86,32 @@ TEST_CASE("a training step allocates nothing") {
       Network network(spec, test::loss("softmax_cross_entropy"), options);
       Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, {entry.name, {}}), {.l2 = 0.01});
       const std::string& number = entry.parameters.front().name;
-      CHECK(allocations_of(network, optimizer, number, 2) > 0);  // plans are made: the counter counts
-      const std::int64_t few = allocations_of(network, optimizer, number, 2);
-      const std::int64_t many = allocations_of(network, optimizer, number, 200);
+      CHECK(allocations_of<double>(network, optimizer, number, 2) > 0);  // plans are made: the counter counts
+      const std::int64_t few = allocations_of<double>(network, optimizer, number, 2);
+      const std::int64_t many = allocations_of<double>(network, optimizer, number, 200);
       CHECK(many == few);
     }
+  }
+}
+
+TEST_CASE_TEMPLATE("a step of a convolutional network allocates nothing", T, float, double) {
+  const NetworkSpec spec = test::network(
+      {6, 5, 1},
+      {test::component("convolution",
+                       {{"units", std::int64_t{8}}, {"padding", "same"}, {"activation", "relu"}}),
+       test::component("max_pooling"),
+       test::component("convolution", {{"units", std::int64_t{20}}, {"kernel", std::int64_t{2}}}),
+       test::component("average_pooling", {{"stride", std::int64_t{1}}, {"size", std::int64_t{1}}}),
+       test::component("global_average_pooling"), test::dense(5)});
+  for (int threads : {1, 2}) {
+    NetworkOptions options;
+    options.dtype = dtype_of<T>();
+    options.threads = threads;
+    Network network(spec, test::loss("softmax_cross_entropy"), options);
+    Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, {"momentum", {}}), {.l2 = 0.01});
+    CHECK(allocations_of<T>(network, optimizer, "learning_rate", 2) > 0);
+    const std::int64_t few = allocations_of<T>(network, optimizer, "learning_rate", 2);
+    CHECK(allocations_of<T>(network, optimizer, "learning_rate", 200) == few);
   }
 }
 

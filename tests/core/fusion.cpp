@@ -62,7 +62,8 @@ TEST_CASE("an activation layer is merged where nobody measures what comes before
   CHECK(observation_of(training.program.steps[1].operation)->layer == 1);
   LoweredProgram evaluation = lowered(spec, Mode::evaluation);
   fuse(evaluation);
-  CHECK(printed(evaluation.program) == "forward: product + bias + relu, product + bias | loss: squared_error");
+  CHECK(printed(evaluation.program) ==
+        "forward: product + bias + relu, product + bias | loss: squared_error");
 }
 
 TEST_CASE("what somebody else reads stays") {
@@ -87,6 +88,28 @@ TEST_CASE("what somebody else reads stays") {
   CHECK(printed(last.program) ==
         "forward: product + bias + tanh | loss: squared_error | "
         "backward: tanh derivative, product, column sum");
+}
+
+TEST_CASE("activations and their derivatives are merged into convolution and pooling") {
+  const auto layer = [](const char* activation) {
+    return test::component(
+        "convolution", {{"units", std::int64_t{2}}, {"kernel", std::int64_t{1}}, {"activation", activation}});
+  };
+  LoweredProgram program = lowered(test::network({4, 4, 1}, {layer("relu"), test::component("max_pooling"),
+                                                             layer("tanh"), layer("identity")}),
+                                   Mode::training);
+  fuse(program);
+  CHECK(
+      printed(program.program) ==
+      "forward: convolution + bias + relu, maximum pooling, convolution + bias + tanh, convolution + bias | "
+      "loss: squared_error | "
+      "backward: convolution weight gradient, convolution input gradient * tanh derivative, "
+      "convolution weight gradient, convolution input gradient, maximum pooling gradient * relu derivative, "
+      "convolution weight gradient");
+  for (int layer_index = 0; layer_index < 4; ++layer_index) {
+    const auto step = static_cast<std::size_t>(layer_index);
+    CHECK(observation_of(program.program.steps[step].operation)->layer == layer_index);
+  }
 }
 
 TEST_CASE("a second reader prevents the merge") {

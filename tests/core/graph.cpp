@@ -49,6 +49,19 @@ TEST_CASE("shapes and parameters of a network") {
   }
 }
 
+TEST_CASE("what layers keep lies one behind the other") {
+  const Graph graph = infer(
+      test::network({4, 3}, {test::component("batch_normalization"), component("flatten"), dense(5),
+                             test::component("batch_normalization", {{"scale", false}, {"centre", false}})}));
+  REQUIRE(graph.state.size() == 4);
+  CHECK(graph.state[1].name == "batch_normalization_1.moving_variance");
+  CHECK(graph.state[1].spec.shape == Shape{3});
+  CHECK(graph.state[1].spec.initial == 1);
+  CHECK(graph.state[3].offset == 3 + 3 + 5);
+  CHECK(graph.state_elements == 3 + 3 + 5 + 5);
+  CHECK(graph.parameters.size() == 2 + 2);  // of the first normalization and of the dense layer
+}
+
 TEST_CASE("shapes that do not fit name the layer") {
   const Error images = error_of([] { infer(test::network({28, 28}, {dense(3)})); });
   CHECK(images.code() == ErrorCode::shape_mismatch);

@@ -134,11 +134,11 @@ class ColumnNormalizationOperation final : public RowOperation<T> {
   void run(int tile, int, const RunContext& context) noexcept override {
     const Block<const T> input = this->block(operation_.input, tile);
     T* output = this->rows_from(operation_.output, tile);
-    kernels<T>().normalize_columns(input,
-                                   {this->at(operation_.mean), this->at(operation_.variance),
-                                    this->at(operation_.scale), this->at(operation_.centre),
-                                    static_cast<T>(operation_.epsilon)},
-                                   output);
+    kernels<T>().normalize_columns(
+        input,
+        {this->at(operation_.mean), this->at(operation_.variance), this->at(operation_.scale),
+         this->at(operation_.centre), static_cast<T>(operation_.epsilon)},
+        output);
     observer_.see(tile, {output, input.rows, input.columns, input.stride}, context);
   }
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
@@ -342,6 +342,29 @@ class BlockNormalizationGradientOperation final : public SummingOperation<BlockO
 };
 
 template <typename T>
+class AffineOperation final : public LoopOperation<T> {
+ public:
+  AffineOperation(const Affine& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, program.tensor(o.input).shape.elements(), 1),
+        operation_(o),
+        observer_(o.observe, this->tiles()) {}
+
+  void run(int tile, int, const RunContext& context) noexcept override {
+    const std::int64_t begin = this->cut_.begin(tile);
+    const std::int64_t count = this->cut_.length(tile);
+    T* output = this->at(operation_.output) + begin;
+    kernels<T>().affine(this->at(operation_.input) + begin, static_cast<T>(operation_.factor),
+                        static_cast<T>(operation_.shift), output, count);
+    observer_.see(tile, {output, 1, count, count}, context);
+  }
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+
+ private:
+  Affine operation_;
+  Observer<T> observer_;
+};
+
+template <typename T>
 class WeightNormalizationOperation final : public RowOperation<T> {
  public:
   WeightNormalizationOperation(const WeightNormalization& o, const Program& program,
@@ -390,11 +413,11 @@ class WeightNormalizationGradientOperation final : public RowOperation<T> {
 
 }  // namespace
 
-#define RAVINE_PREPARE(Given, T)                                                                          \
-  template <>                                                                                             \
-  std::unique_ptr<CpuOperation> prepare_normalization<T, Given>(const Given& o, const Program& program,   \
-                                                                const PointerTable& pointers) {           \
-    return std::make_unique<Given##Operation<T>>(o, program, pointers);                                   \
+#define RAVINE_PREPARE(Given, T)                                                                        \
+  template <>                                                                                           \
+  std::unique_ptr<CpuOperation> prepare_normalization<T, Given>(const Given& o, const Program& program, \
+                                                                const PointerTable& pointers) {         \
+    return std::make_unique<Given##Operation<T>>(o, program, pointers);                                 \
   }
 #define RAVINE_PREPARE_BOTH(Given) RAVINE_PREPARE(Given, float) RAVINE_PREPARE(Given, double)
 RAVINE_PREPARE_BOTH(ColumnMoments)
@@ -404,6 +427,7 @@ RAVINE_PREPARE_BOTH(ColumnNormalizationGradient)
 RAVINE_PREPARE_BOTH(MovingAverage)
 RAVINE_PREPARE_BOTH(BlockNormalization)
 RAVINE_PREPARE_BOTH(BlockNormalizationGradient)
+RAVINE_PREPARE_BOTH(Affine)
 RAVINE_PREPARE_BOTH(WeightNormalization)
 RAVINE_PREPARE_BOTH(WeightNormalizationGradient)
 #undef RAVINE_PREPARE_BOTH

@@ -9,7 +9,7 @@ template <typename T>
 struct LeakyRelu {
   static constexpr std::string_view name = "leaky_relu";
   static constexpr bool derivative_reads_input = false;
-  T slope;  // not negative, so that y has the sign of x
+  T slope;  // above 0, so that y has the sign of x
   explicit LeakyRelu(const Values& settings) : slope(static_cast<T>(settings.real("slope"))) {}
   RAVINE_HOST_DEVICE T forward(T x) const { return x < T(0) ? slope * x : x; }
   RAVINE_HOST_DEVICE T derivative(T, T y) const { return y > T(0) ? T(1) : slope; }

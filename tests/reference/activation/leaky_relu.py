@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CASES = [{}, {"slope": 0.3}, {"slope": 0.0}, {"slope": 2.0}]
+CASES = [{}, {"slope": 0.3}, {"slope": 2.0}]
 
 
 def forward(x, settings):

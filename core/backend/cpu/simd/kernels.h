@@ -64,7 +64,7 @@ template <typename T>
 struct ColumnNorm {
   const T* mean;
   const T* variance;
-  const T* scale;   // may be null, as centre
+  const T* scale;  // may be null, as centre
   const T* centre;
   T epsilon;
 };
@@ -122,12 +122,15 @@ struct Kernels {
 
   // Normalizes a block by its own moments, written to `mean` and `inverse_deviation`; the output lies as the
   // input does.
-  void (*normalize_block)(Block<const T> input, const T* scale, const T* centre, T epsilon, T* output, T* mean,
-                          T* inverse_deviation);
+  void (*normalize_block)(Block<const T> input, const T* scale, const T* centre, T epsilon, T* output,
+                          T* mean, T* inverse_deviation);
   // Adds to the sums, which may be null, as the input's gradient may.
   void (*block_norm_gradient)(Block<const T> input, const T* output_gradient, const T* scale, T mean,
                               T inverse_deviation, T* input_gradient, double* scale_sums,
                               double* centre_sums);
+
+  // output = factor input + shift.
+  void (*affine)(const T* input, T factor, T shift, T* output, std::int64_t count);
 
   // Rows v to rows gain v / |v|.
   void (*normalize_weight)(Block<const T> direction, const T* gain, T* weight);

@@ -184,6 +184,12 @@ void block_norm_gradient(Block<const T> input, const T* output_gradient, const T
 }
 
 template <typename T>
+void affine(const T* input, T factor, T shift, T* __restrict output, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) output[i] = factor * input[i] + shift;
+}
+
+template <typename T>
 double dot(const T* left, const T* right, std::int64_t count) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -239,6 +245,7 @@ void fill_normalization(Kernels<T>& table) {
   table.column_norm_gradient = column_norm_gradient<T>;
   table.normalize_block = normalize_block<T>;
   table.block_norm_gradient = block_norm_gradient<T>;
+  table.affine = affine<T>;
   table.normalize_weight = normalize_weight<T>;
   table.weight_norm_gradient = weight_norm_gradient<T>;
 }
