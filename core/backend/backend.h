@@ -14,6 +14,7 @@
 
 #include "backend/program.h"
 #include "base/device.h"
+#include "rules/penalty.h"
 
 namespace ravine {
 
@@ -75,16 +76,23 @@ class PreparedProgram {
 struct UpdateSegment {
   std::int64_t begin;
   std::int64_t end;
-  bool decays;  // L2 applies
+  bool decays;               // L1, L2 and a rule's own weight decay apply
+  int layer = 0;             // its gradient is clipped together with those of the same layer
+  std::int64_t unit = 0;     // elements of a unit's weights, one behind the other; 0 where there are no units
+  double learning_rate = 1;  // multiplies the rule's
+  double l2 = -1;            // instead of the optimizer's, where not negative
+  bool frozen = false;       // neither it nor its slots change
 };
 
-// One pass of an update rule over all parameters:
-// g <- gradient_scale g + l2 theta (where decays; the look-ahead point where there is one), then the rule.
+// One pass of an update rule over all parameters: the gradient with its penalties (rules/penalty.h; taken at
+// the look-ahead point where there is one), then the rule, then the soft threshold and the norms of units.
 class PreparedUpdate {
  public:
   virtual ~PreparedUpdate() = default;
   // Called by one worker before the others run.
-  virtual void begin(const Values& settings, std::int64_t step, double gradient_scale, double l2) = 0;
+  virtual void begin(const Values& settings, std::int64_t step, const Regularization& regularization) = 0;
+  // What the gradient of each segment is multiplied by; 1 after begin. Called by one worker.
+  virtual void scale(const std::vector<double>& scales) noexcept = 0;
   virtual void look_ahead(Worker& worker) noexcept = 0;  // ends with a barrier
   virtual void run(Worker& worker) noexcept = 0;         // ends with a barrier
   // A rule written outside the core may fail; then its error waits here, and nothing was counted as a step.

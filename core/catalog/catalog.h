@@ -10,6 +10,7 @@
 
 #include "base/values.h"
 #include "network/spec.h"
+#include "rules/penalty.h"
 
 namespace ravine::catalog {
 
@@ -68,9 +69,10 @@ const Entry* find(Kind kind, std::string_view name);
 // dotted key at fault.
 Component resolve(Kind kind, const Component& given);
 
-// Throws Error(invalid_parameter) unless a number of an optimizer (or "l2", "clip_norm") may have this value.
+// Throws Error(invalid_parameter) unless a number of an optimizer or of its regularization may have this
+// value.
 void check_number(const Component& optimizer, const std::string& name, double value);
-void check_regularization(double l2, double clip_norm);
+void check_regularization(const Regularization& regularization);
 
 // A layer; the name of an activation is accepted too and means an activation layer of that function.
 Component resolve_layer(const Component& given);

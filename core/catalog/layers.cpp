@@ -93,7 +93,8 @@ std::vector<Entry> layer_entries() {
          .default_value = 0.9,
          .range = {.low = 0, .high = 1, .high_included = false},
          .help = "share of the moving averages that stays at each step (PyTorch counts the other share: its "
-                 "0.1 is this 0.9); the average takes the batch's variance without bias, times n / (n - 1)"},
+                 "0.1 is this 0.9); the average takes the batch's variance without bias, times n / (n - 1)",
+         .reason = "at 1 the averages would never take in a batch"},
         {.name = "scale", .type = Type::boolean, .default_value = true, .help = "learn g, from 1"},
         {.name = "centre", .type = Type::boolean, .default_value = true, .help = "learn b, from 0"}}},
       {Kind::layer,

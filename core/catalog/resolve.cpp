@@ -156,7 +156,7 @@ Component resolve(Kind kind, const Component& given) {
 void check_number(const Component& optimizer, const std::string& name, double value) {
   Range range;
   std::string reason;
-  if (name == "l2" || name == "clip_norm") range.low = 0;
+  if (regularization_number(name) != nullptr) range.low = 0;
   if (const Entry* entry = find(Kind::optimizer, optimizer.name)) {
     for (const Parameter& parameter : entry->parameters) {
       if (parameter.name != name) continue;
@@ -169,9 +169,10 @@ void check_number(const Component& optimizer, const std::string& name, double va
                         ", got " + described(value) + (reason.empty() ? "" : "; " + reason));
 }
 
-void check_regularization(double l2, double clip_norm) {
-  check_number({}, "l2", l2);
-  check_number({}, "clip_norm", clip_norm);
+void check_regularization(const Regularization& regularization) {
+  for (const RegularizationNumber& number : regularization_numbers) {
+    check_number({}, std::string(number.name), regularization.*number.member);
+  }
 }
 
 Component resolve_layer(const Component& given) {

@@ -123,14 +123,14 @@ void Network::initialize(std::size_t index, const Component& initializer, std::u
 }
 
 ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
-  auto& plan = plans_[{mode, batch}];
-  if (!plan) {
-    plan = std::make_unique<ExecutionPlan>(
-        graph_, *loss_, mode, batch, options_.dtype, *backend_,
-        ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
-    if (mode == Mode::training && looking_ahead_) plan->bind_parameters(looking_ahead_->data());
-  }
-  return *plan;
+  const auto found = plans_.find({mode, batch});
+  if (found != plans_.end()) return *found->second;
+  // Made before it is kept: a layer may refuse the batch size.
+  auto made = std::make_unique<ExecutionPlan>(
+      graph_, *loss_, mode, batch, options_.dtype, *backend_,
+      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
+  if (mode == Mode::training && looking_ahead_) made->bind_parameters(looking_ahead_->data());
+  return *plans_.emplace(std::make_pair(mode, batch), std::move(made)).first->second;
 }
 
 Network::Turn::Turn(Network& network) : network_(network), lock_(network.mutex_, std::defer_lock) {
@@ -257,14 +257,19 @@ void Network::attach_optimizer(Optimizer& optimizer) {
 
 void Network::attach(Optimizer& optimizer) {
   std::vector<UpdateSegment> segments;
+  std::vector<std::string> names;
   for (const GraphParameter& parameter : graph_.parameters) {
-    segments.push_back(
-        {parameter.offset, parameter.offset + parameter.spec.shape.elements(), parameter.spec.decays});
+    const Shape& shape = parameter.spec.shape;
+    UpdateSegment segment{parameter.offset, parameter.offset + shape.elements(), parameter.spec.decays};
+    segment.layer = parameter.layer;
+    if (parameter.spec.decays && shape.rank() > 1) segment.unit = shape.elements() / shape[0];
+    segments.push_back(segment);
+    names.push_back(parameter.name);
   }
   auto owner =
       std::make_shared<std::pair<std::shared_ptr<Buffer>, std::shared_ptr<Buffer>>>(parameters_, gradients_);
   optimizer.attach({backend_, options_.dtype, graph_.parameter_elements, parameters_->data(),
-                    gradients_->data(), std::move(segments), std::move(owner)});
+                    gradients_->data(), std::move(segments), std::move(names), std::move(owner)});
 }
 
 void Network::look_ahead(Optimizer& optimizer) {
@@ -280,20 +285,26 @@ void Network::look_ahead(Optimizer& optimizer) {
   }
 }
 
+std::vector<double> Network::gradient_squares() const {
+  std::vector<double> squares;
+  for (const GraphParameter& parameter : graph_.parameters) {
+    double sum = 0;
+    for (std::int64_t i = parameter.offset; i < parameter.offset + parameter.spec.shape.elements(); ++i) {
+      const double g = options_.dtype == DType::float64 ? static_cast<const double*>(gradients_->data())[i]
+                                                        : static_cast<const float*>(gradients_->data())[i];
+      sum += g * g;
+    }
+    squares.push_back(sum);
+  }
+  return squares;
+}
+
 void Network::step(Optimizer& optimizer) {
   const Turn turn(*this);
   const std::lock_guard optimizer_lock(optimizer.mutex());
   attach(optimizer);
   optimizer.begin();
-  if (optimizer.regularization().clip_norm > 0) {
-    double squares = 0;
-    for (std::int64_t i = 0; i < graph_.parameter_elements; ++i) {
-      const double g = options_.dtype == DType::float64 ? static_cast<double*>(gradients())[i]
-                                                        : static_cast<float*>(gradients())[i];
-      squares += g * g;
-    }
-    optimizer.scale(std::sqrt(squares));
-  }
+  if (optimizer.clips()) optimizer.clip(gradient_squares());
   backend_->parallel([&](Worker& worker) { optimizer.run(worker); });
   optimizer.prepared().rethrow();
   optimizer.end();

@@ -126,6 +126,7 @@ class Network {
   };
 
   void attach(Optimizer& optimizer);
+  std::vector<double> gradient_squares() const;  // of each parameter
   void initialize(std::size_t index, const Component& initializer, std::uint64_t seed);
   void reset_state();
   ExecutionPlan& plan(Mode mode, std::int64_t batch);

@@ -98,7 +98,7 @@ class TrainingLoop {
     for (double sum : measured.gradient_squares) squares += sum;
     gradient_norm_ = std::sqrt(squares);
     not_finite_ = !std::isfinite(gradient_norm_);
-    if (!not_finite_) optimizer_.scale(gradient_norm_);
+    if (!not_finite_) optimizer_.clip(measured.gradient_squares);
   }
 
   void end_step(const Measurements& measured) {

@@ -19,12 +19,17 @@ struct ParameterBuffers {
   void* parameters;
   void* gradients;
   std::vector<UpdateSegment> segments;
-  std::shared_ptr<void> owner;  // keeps the buffers alive
+  std::vector<std::string> names;  // of the segments
+  std::shared_ptr<void> owner;     // keeps the buffers alive
 };
 
-struct Regularization {
-  double l2 = 0;         // lambda of lambda/2 sum w^2, over parameters that decay
-  double clip_norm = 0;  // largest norm of the whole gradient; 0 for no clipping
+// Settings of the parameters whose names match a pattern, as in "dense_1.*"; the first group that matches a
+// parameter holds for it.
+struct ParameterGroup {
+  std::string match;
+  double learning_rate = 1;  // multiplies the rule's
+  double l2 = -1;            // instead of the optimizer's, where not negative
+  bool freeze = false;       // the parameters and their slots stay as they are
 };
 
 // Makes the update for buffers; what a backend offers for the rules of the list, or a user's own.
@@ -34,22 +39,24 @@ using PrepareUpdate = std::function<std::unique_ptr<PreparedUpdate>(
 class Optimizer {
  public:
   // A rule of the list, with resolved settings.
-  Optimizer(Component rule, Regularization regularization);
+  Optimizer(Component rule, Regularization regularization, std::vector<ParameterGroup> groups = {});
   // A user's own rule.
   Optimizer(Component rule, Regularization regularization, UpdateRuleTraits traits, PrepareUpdate prepare);
 
-  // Allocates the state, all zero. A second call with other buffers starts anew.
+  // Allocates the state, all zero. A second call with other buffers starts anew. Throws
+  // Error(invalid_parameter) for a group that matches no parameter.
   void attach(const ParameterBuffers& buffers);
   bool attached_to(const void* parameters) const { return parameters_ == parameters && prepared_ != nullptr; }
 
   const Component& rule() const { return rule_; }
   // Of the rule; NaN where it has none.
   double learning_rate() const;
-  // A number of the rule, or "l2" or "clip_norm"; takes effect at the next step.
+  // A number of the rule or of the regularization; takes effect at the next step.
   void set(const std::string& name, double value);
   // Throws Error(invalid_parameter) where `set` has no such number.
   void check_number(const std::string& name) const;
   const Regularization& regularization() const { return regularization_; }
+  const std::vector<ParameterGroup>& groups() const { return groups_; }
 
   std::int64_t step_count() const { return step_count_; }
   void set_step_count(std::int64_t count) { step_count_ = count; }
@@ -67,18 +74,24 @@ class Optimizer {
   std::mutex& mutex() { return mutex_; }
 
   // One step, in three calls: `begin` by one worker, then look_ahead (if there is one) by all; the gradient
-  // is computed; `scale` by one worker; `run` by all; `end` by one.
-  void begin() { prepared_->begin(rule_.values, step_count_ + 1, 1.0, regularization_.l2); }
+  // is computed; `clip` by one worker; `run` by all; `end` by one.
+  void begin() { prepared_->begin(rule_.values, step_count_ + 1, regularization_); }
   void run_look_ahead(Worker& worker) noexcept { prepared_->look_ahead(worker); }
-  void scale(double gradient_norm);
+  bool clips() const { return regularization_.clip_norm > 0 || regularization_.clip_layer_norm > 0; }
+  // Takes the sum of squares of each segment's gradient.
+  void clip(const std::vector<double>& gradient_squares) noexcept;
   void run(Worker& worker) noexcept { prepared_->run(worker); }
   void end() { ++step_count_; }
 
   PreparedUpdate& prepared() { return *prepared_; }
 
  private:
+  void check() const;
+  void apply_groups(std::vector<UpdateSegment>& segments, const std::vector<std::string>& names) const;
+
   Component rule_;
   Regularization regularization_;
+  std::vector<ParameterGroup> groups_;
   UpdateRuleTraits traits_;
   PrepareUpdate prepare_;
   std::int64_t step_count_ = 0;
@@ -90,6 +103,9 @@ class Optimizer {
   std::vector<std::shared_ptr<Buffer>> slots_;
   std::shared_ptr<Buffer> look_ahead_;
   std::unique_ptr<PreparedUpdate> prepared_;
+  std::vector<UpdateSegment> segments_;
+  std::vector<double> layer_squares_;
+  std::vector<double> scales_;
   std::mutex mutex_;
 };
 

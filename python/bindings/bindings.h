@@ -10,6 +10,7 @@
 #include "base/dtype.h"
 #include "base/shape.h"
 #include "base/values.h"
+#include "rules/penalty.h"
 
 namespace ravine::bindings {
 
@@ -42,5 +43,8 @@ py::capsule owner_of(const std::shared_ptr<void>& buffer);
 
 // A writable view of memory that `owner` keeps alive.
 py::array view(void* data, DType dtype, const Shape& shape, const py::handle& owner);
+
+// With the form of L1, "subgradient" or "proximal"; checked.
+Regularization to_regularization(Regularization numbers, const std::string& l1_form);
 
 }  // namespace ravine::bindings

@@ -22,7 +22,8 @@ class PythonUpdate final : public PreparedUpdate {
         segments_(std::move(segments)),
         before_(segments_.empty() ? 0 : static_cast<std::size_t>(segments_.back().end)),
         weight_squares_(segments_.size()),
-        update_squares_(segments_.size()) {}
+        update_squares_(segments_.size()),
+        penalties_(segments_.size()) {}
 
   ~PythonUpdate() override {
     const py::gil_scoped_acquire acquire;
@@ -30,11 +31,17 @@ class PythonUpdate final : public PreparedUpdate {
     error_ = nullptr;
   }
 
-  void begin(const Values& settings, std::int64_t step, double gradient_scale, double l2) override {
+  void begin(const Values& settings, std::int64_t step, const Regularization& regularization) override {
     settings_ = settings;
     step_ = step;
-    gradient_scale_ = static_cast<T>(gradient_scale);
-    l2_ = static_cast<T>(l2);
+    max_norm_ = regularization.max_norm;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      penalties_[i] = Penalty<T>(regularization, segments_[i].decays, settings.real("learning_rate"));
+    }
+  }
+
+  void scale(const std::vector<double>& scales) noexcept override {
+    for (std::size_t i = 0; i < segments_.size(); ++i) penalties_[i].scale = static_cast<T>(scales[i]);
   }
 
   void look_ahead(Worker&) noexcept override {}
@@ -55,10 +62,9 @@ class PythonUpdate final : public PreparedUpdate {
   void update() noexcept {
     T* parameters = static_cast<T*>(buffers_.parameters);
     T* gradients = static_cast<T*>(buffers_.gradients);
-    for (const UpdateSegment& segment : segments_) {
-      const T l2 = segment.decays ? l2_ : T(0);
-      for (std::int64_t i = segment.begin; i < segment.end; ++i) {
-        gradients[i] = gradient_scale_ * gradients[i] + l2 * parameters[i];
+    for (std::size_t index = 0; index < segments_.size(); ++index) {
+      for (std::int64_t i = segments_[index].begin; i < segments_[index].end; ++i) {
+        gradients[i] = penalties_[index].gradient(gradients[i], parameters[i]);
         before_[static_cast<std::size_t>(i)] = parameters[i];
       }
     }
@@ -66,6 +72,7 @@ class PythonUpdate final : public PreparedUpdate {
     for (std::size_t index = 0; index < segments_.size(); ++index) {
       double weights = 0;
       double updates = 0;
+      if (!error_) bound(parameters, index);
       for (std::int64_t i = segments_[index].begin; i < segments_[index].end; ++i) {
         const double weight = static_cast<double>(parameters[i]);
         const double change = weight - static_cast<double>(before_[static_cast<std::size_t>(i)]);
@@ -74,6 +81,23 @@ class PythonUpdate final : public PreparedUpdate {
       }
       weight_squares_[index] = weights;
       update_squares_[index] = updates;
+    }
+  }
+
+  // The soft threshold, then the norms of units.
+  void bound(T* parameters, std::size_t index) noexcept {
+    const UpdateSegment& segment = segments_[index];
+    for (std::int64_t i = segment.begin; i < segment.end; ++i) {
+      parameters[i] = penalties_[index].shrink(parameters[i]);
+    }
+    if (max_norm_ <= 0 || segment.unit == 0) return;
+    for (std::int64_t begin = segment.begin; begin < segment.end; begin += segment.unit) {
+      double squares = 0;
+      for (std::int64_t i = begin; i < begin + segment.unit; ++i) {
+        squares += static_cast<double>(parameters[i]) * static_cast<double>(parameters[i]);
+      }
+      const T scale = static_cast<T>(norm_scale(squares, max_norm_));
+      for (std::int64_t i = begin; i < begin + segment.unit; ++i) parameters[i] *= scale;
     }
   }
 
@@ -105,15 +129,15 @@ class PythonUpdate final : public PreparedUpdate {
   std::vector<double> update_squares_;
   Values settings_;
   std::int64_t step_ = 0;
-  T gradient_scale_ = 1;
-  T l2_ = 0;
+  std::vector<Penalty<T>> penalties_;
+  double max_norm_ = 0;
   std::exception_ptr error_;
 };
 
 std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::string> slots,
-                                       const std::map<std::string, double>& settings, double l2,
-                                       double clip_norm) {
-  catalog::check_regularization(l2, clip_norm);
+                                       const std::map<std::string, double>& settings, double l2, double l1,
+                                       const std::string& l1_form, double clip_value, double clip_layer_norm,
+                                       double clip_norm, double max_norm) {
   for (const auto& [name, value] : settings) {
     if (!std::isfinite(value)) {
       throw Error(ErrorCode::invalid_parameter, "must be a finite number").at_key(name);
@@ -136,15 +160,18 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
     }
     return std::make_unique<PythonUpdate<float>>(function, slots, buffers, std::move(segments));
   };
-  return std::make_shared<Optimizer>(std::move(rule), Regularization{l2, clip_norm},
-                                     UpdateRuleTraits{std::move(slots), false}, std::move(prepare));
+  return std::make_shared<Optimizer>(
+      std::move(rule), to_regularization({l2, l1, clip_value, clip_layer_norm, clip_norm, max_norm}, l1_form),
+      UpdateRuleTraits{std::move(slots), false}, std::move(prepare));
 }
 
 }  // namespace
 
 void bind_custom_rule(py::module_& module) {
   module.def("custom_rule", &make_custom, py::arg("function"), py::kw_only(), py::arg("slots"),
-             py::arg("settings"), py::arg("l2") = 0.0, py::arg("clip_norm") = 0.0,
+             py::arg("settings"), py::arg("l2") = 0.0, py::arg("l1") = 0.0,
+             py::arg("l1_form") = "subgradient", py::arg("clip_value") = 0.0,
+             py::arg("clip_layer_norm") = 0.0, py::arg("clip_norm") = 0.0, py::arg("max_norm") = 0.0,
              "An optimizer whose rule is function(parameters, gradients, state, settings, step).");
 }
 

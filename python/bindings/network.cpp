@@ -331,7 +331,8 @@ void bind_network(py::module_& module) {
           "gradients",
           [](const py::object& self) { return named_views(self, [](Network& n) { return n.gradients(); }); })
       .def_property_readonly("state", &state,
-                             "What layers keep from step to step and no gradient changes: moving averages.")
+                             "Writable views, by name, of what layers keep from step to step and no gradient "
+                             "changes.")
       .def_property_readonly("flat_parameters",
                              [](const py::object& self) {
                                auto& network = self.cast<Network&>();

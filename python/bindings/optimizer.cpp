@@ -1,24 +1,101 @@
 #include "optimizers/optimizer.h"
 
+#include <limits>
+
 #include "base/errors.h"
 #include "bindings.h"
 #include "catalog/catalog.h"
 
 namespace ravine::bindings {
 
+namespace {
+
+std::vector<ParameterGroup> to_groups(const py::list& given) {
+  std::vector<ParameterGroup> groups;
+  for (const py::handle& one : given) {
+    ParameterGroup group;
+    for (const auto& [key, value] : one.cast<py::dict>()) {
+      const auto name = key.cast<std::string>();
+      if (name == "match") {
+        group.match = value.cast<std::string>();
+      } else if (name == "learning_rate") {
+        group.learning_rate = value.cast<double>();
+      } else if (name == "l2") {
+        group.l2 = value.cast<double>();
+        if (group.l2 < 0) group.l2 = std::numeric_limits<double>::quiet_NaN();  // no number is "not given"
+      } else if (name == "freeze") {
+        group.freeze = value.cast<bool>();
+      } else {
+        throw Error(ErrorCode::invalid_parameter,
+                    "unknown setting; there are: match, learning_rate, l2, freeze")
+            .at_key("groups." + std::to_string(groups.size()) + "." + name);
+      }
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+py::list from_groups(const std::vector<ParameterGroup>& groups) {
+  py::list given;
+  for (const ParameterGroup& group : groups) {
+    py::dict one;
+    one["match"] = group.match;
+    one["learning_rate"] = group.learning_rate;
+    if (group.l2 >= 0) one["l2"] = group.l2;
+    one["freeze"] = group.freeze;
+    given.append(one);
+  }
+  return given;
+}
+
+py::dict numbers(const Optimizer& optimizer) {
+  py::dict all;
+  for (const RegularizationNumber& number : regularization_numbers) {
+    all[py::str(std::string(number.name))] = optimizer.regularization().*number.member;
+  }
+  return all;
+}
+
+}  // namespace
+
+Regularization to_regularization(Regularization numbers, const std::string& l1_form) {
+  catalog::check_regularization(numbers);
+  if (l1_form != "subgradient" && l1_form != "proximal") {
+    throw Error(ErrorCode::invalid_parameter,
+                "unknown form '" + l1_form + "'; choose from subgradient, proximal")
+        .at_key("l1_form");
+  }
+  numbers.proximal = l1_form == "proximal";
+  return numbers;
+}
+
 void bind_optimizer(py::module_& module) {
+  py::list names;
+  for (const RegularizationNumber& number : regularization_numbers) names.append(std::string(number.name));
+  module.attr("REGULARIZATION") = py::tuple(names);
+
   py::class_<Optimizer, std::shared_ptr<Optimizer>>(module, "Optimizer",
                                                     "An update rule with its settings, step count and state.")
-      .def(py::init([](const py::object& rule, double l2, double clip_norm) {
-             catalog::check_regularization(l2, clip_norm);
+      .def(py::init([](const py::object& rule, double l2, double l1, const std::string& l1_form,
+                       double clip_value, double clip_layer_norm, double clip_norm, double max_norm,
+                       const py::list& groups) {
              return std::make_shared<Optimizer>(
                  catalog::resolve(catalog::Kind::optimizer, to_component(rule, "optimizer")),
-                 Regularization{l2, clip_norm});
+                 to_regularization({l2, l1, clip_value, clip_layer_norm, clip_norm, max_norm}, l1_form),
+                 to_groups(groups));
            }),
-           py::arg("rule"), py::kw_only(), py::arg("l2") = 0.0, py::arg("clip_norm") = 0.0)
+           py::arg("rule"), py::kw_only(), py::arg("l2") = 0.0, py::arg("l1") = 0.0,
+           py::arg("l1_form") = "subgradient", py::arg("clip_value") = 0.0, py::arg("clip_layer_norm") = 0.0,
+           py::arg("clip_norm") = 0.0, py::arg("max_norm") = 0.0, py::arg("groups") = py::list())
       .def_property_readonly("settings", [](const Optimizer& o) { return to_python(o.rule()); })
       .def_property_readonly("l2", [](const Optimizer& o) { return o.regularization().l2; })
       .def_property_readonly("clip_norm", [](const Optimizer& o) { return o.regularization().clip_norm; })
+      .def_property_readonly("regularization", &numbers)
+      .def_property_readonly(
+          "l1_form",
+          [](const Optimizer& o) { return o.regularization().proximal ? "proximal" : "subgradient"; })
+      .def_property_readonly("groups", [](const Optimizer& o) { return from_groups(o.groups()); })
       .def_property("step_count", &Optimizer::step_count,
                     [](Optimizer& optimizer, std::int64_t count) {
                       if (count < 0) {
@@ -36,7 +113,7 @@ void bind_optimizer(py::module_& module) {
             optimizer.set(name, value);
           },
           py::arg("name"), py::arg("value"),
-          "Sets a number of the rule, or 'l2' or 'clip_norm', from the next step on.")
+          "Sets a number of the rule or of the regularization, from the next step on.")
       .def_property_readonly("slots",
                              [](const py::object& self) {
                                auto& optimizer = self.cast<Optimizer&>();

@@ -175,6 +175,9 @@ class Network:
     def gradients(self) -> dict[str, NDArray[Any]]:
         """Writable views, by name."""
     @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Writable views, by name, of what layers keep from step to step and no gradient changes."""
+    @property
     def flat_parameters(self) -> NDArray[Any]:
         """A writable view of all parameters, one behind the other."""
     @property
@@ -232,10 +235,24 @@ class TrainingResult:
 
 # ---- optimizers --------------------------------------------------------------------------------------------
 
+REGULARIZATION: tuple[str, ...]
+
 class Optimizer:
     """An update rule with its settings, step count and state."""
 
-    def __init__(self, rule: dict[str, Any] | str, *, l2: float = 0.0, clip_norm: float = 0.0) -> None: ...
+    def __init__(
+        self,
+        rule: dict[str, Any] | str,
+        *,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        l1_form: str = "subgradient",
+        clip_value: float = 0.0,
+        clip_layer_norm: float = 0.0,
+        clip_norm: float = 0.0,
+        max_norm: float = 0.0,
+        groups: list[dict[str, Any]] = ...,
+    ) -> None: ...
     @property
     def settings(self) -> dict[str, Any]:
         """The rule as a table with "type" and all settings."""
@@ -244,12 +261,19 @@ class Optimizer:
     @property
     def clip_norm(self) -> float: ...
     @property
+    def regularization(self) -> dict[str, float]:
+        """The numbers by name, as in REGULARIZATION."""
+    @property
+    def l1_form(self) -> str: ...
+    @property
+    def groups(self) -> list[dict[str, Any]]: ...
+    @property
     def step_count(self) -> int:
         """Steps done so far, which the correction of running moments counts."""
     @step_count.setter
     def step_count(self, value: int) -> None: ...
     def set(self, name: str, value: float) -> None:
-        """Sets a number of the rule, or 'l2' or 'clip_norm', from the next step on."""
+        """Sets a number of the rule or of the regularization, from the next step on."""
     @property
     def slots(self) -> dict[str, NDArray[Any]]:
         """Writable flat views of the state, by name; empty until a network is attached."""
@@ -269,7 +293,12 @@ def custom_rule(
     slots: Sequence[str],
     settings: Mapping[str, float],
     l2: float = 0.0,
+    l1: float = 0.0,
+    l1_form: str = "subgradient",
+    clip_value: float = 0.0,
+    clip_layer_norm: float = 0.0,
     clip_norm: float = 0.0,
+    max_norm: float = 0.0,
 ) -> Optimizer:
     """An optimizer whose rule is function(parameters, gradients, state, settings, step)."""
 

@@ -20,12 +20,12 @@ from ravine import _core
 from ravine.data.files import expanded, unexpanded
 from ravine.data.settings import FIELD_SOURCES, DataSettings
 from ravine.errors import InputError
+from ravine.groups import GroupSettings, Size
 from ravine.hyperparameters import resolved_schedule
 from ravine.model import shown, specification
 
 LARGEST = 2**31 - 1
 Count = Annotated[int, Meta(ge=1, le=LARGEST)]
-Size = Annotated[float, Meta(ge=0, le=1e300)]  # finite
 Table = dict[str, Any]
 CUSTOM = "custom"  # the type of an optimizer whose rule is a Python function
 
@@ -55,11 +55,24 @@ class RegularizationSettings(_Section, frozen=True):
 
     Args:
         l2: lambda of lambda/2 sum w^2 over the weights (not biases), at least 0.
-        clip_norm: largest norm of the whole gradient, at least 0; 0 does not clip.
+        l1: lambda of lambda sum |w| over the weights, at least 0.
+        l1_form: "subgradient" adds lambda sign(w) to the gradient; "proximal" moves each weight towards 0 by
+            learning rate times lambda after the update, and those that would cross it become exactly 0.
+        clip_value: largest magnitude of an element of the gradient, after the norms; 0 does not clip.
+        clip_layer_norm: largest norm of the gradient of each layer, weights and biases together; 0 does not
+            clip.
+        clip_norm: largest norm of the whole gradient, after the layers' norms; 0 does not clip.
+        max_norm: largest norm of the weights into each unit; after the update longer ones are scaled down to
+            it. 0 has no limit.
     """
 
     l2: Size = 0.0
+    l1: Size = 0.0
+    l1_form: Literal["subgradient", "proximal"] = "subgradient"
+    clip_value: Size = 0.0
+    clip_layer_norm: Size = 0.0
     clip_norm: Size = 0.0
+    max_norm: Size = 0.0
 
 
 class TrainingSettings(_Section, frozen=True):
@@ -122,6 +135,7 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
         name: of the run folder.
         seed: of weights, order of samples and masks, below 2^63.
         schedules: for a hyperparameter that is to change, a schedule of the catalog: a table or a bare name.
+        groups: parameters that are trained otherwise, by patterns of their names.
         data, model, loss, optimizer, regularization, training, compute, statistics: the sections.
 
     Example:
@@ -137,6 +151,7 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
     optimizer: str | Table
     schedules: dict[str, Any] = {}
     regularization: RegularizationSettings = RegularizationSettings()
+    groups: list[GroupSettings] = []
     training: TrainingSettings = TrainingSettings()
     compute: ComputeSettings = ComputeSettings()
     statistics: StatisticsSettings = StatisticsSettings()
@@ -295,6 +310,12 @@ def _check_keys(kind: type[Struct], table: Mapping[str, Any], path: str) -> None
             if not isinstance(value, Mapping):
                 raise InputError(f"expected a table [{where}], got {_named(value)}", key=where)
             _check_keys(section, value, where)
+        elements = [one for kind in typing.get_args(hints[key]) if (one := _struct_of(kind))]
+        if elements and isinstance(value, list):
+            for index, one in enumerate(value):
+                if not isinstance(one, Mapping):
+                    raise InputError(f"expected a table, got {_named(one)}", key=f"{where}.{index}")
+                _check_keys(elements[0], one, f"{where}.{index}")
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in table:
             where = f"{path}.{field.name}" if path else field.name

@@ -211,6 +211,56 @@ def test_nonsense_is_refused(layer, shape, rows, words):
     assert caught.value.layer == f"{layer['type']}_1"
 
 
+def test_backward_equations_of_l3():
+    """net = W x_hat + w0: the gradients that the slide `Batch Normalization - BP` prints."""
+    epsilon = 1e-5
+    form = {"type": "batch_normalization", "scale": False, "centre": False, "epsilon": epsilon}
+    first = {"type": "dense", "units": 4}
+    network = build([first, form, {"type": "dense", "units": 3}], [6])
+    generator = np.random.default_rng(8)
+    randomize(network, generator)
+    u, net_gradient = generator.normal(size=(10, 6)), generator.normal(size=(10, 3))
+    network.forward(u, training=True)
+    network.backward(output_gradient=net_gradient)
+
+    m = len(u)
+    x = u @ network.parameters["dense_1.weight"].T + network.parameters["dense_1.bias"]
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    x_hat = (x - mean) / np.sqrt(variance + epsilon)
+    d_hat = net_gradient @ network.parameters["dense_2.weight"]
+    d_variance = np.sum(d_hat * (x - mean), axis=0) * -0.5 * (variance + epsilon) ** -1.5
+    d_mean = -np.sum(d_hat, axis=0) / np.sqrt(variance + epsilon) - 2 * d_variance * (x - mean).mean(axis=0)
+    d_x = d_hat / np.sqrt(variance + epsilon) + d_variance * 2 * (x - mean) / m + d_mean / m
+    close = {"rtol": 1e-11, "atol": 1e-12}
+    np.testing.assert_allclose(network.gradients["dense_2.weight"], net_gradient.T @ x_hat, **close)
+    np.testing.assert_allclose(network.gradients["dense_2.bias"], net_gradient.sum(axis=0), **close)
+    np.testing.assert_allclose(network.gradients["dense_1.weight"], d_x.T @ u, **close)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "elu"])
+def test_normalization_propagation_keeps_mean_and_variance(activation):
+    """Normal inputs through four layers: with gain 1 every output has mean 0 and variance 1, about."""
+    layer = {"type": "normalization_propagation", "units": 300, "activation": activation, "initial_gain": 1.0}
+    network = build([layer] * 4, [300])
+    x = np.random.default_rng(5).normal(size=(400, 300))
+    moments = network.moments(x)
+    for found in moments.values():
+        assert abs(found["mean"]) < 0.05
+        assert found["variance"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_refused_batch_leaves_the_network_usable():
+    network, x, y = problem()
+    optimizer = _core.Optimizer("nesterov")
+    with pytest.raises(InputError, match="at least 2 samples"):
+        network.forward(x[:1], training=True)
+    optimizer.look_ahead(network)
+    network.forward(x[:16], training=True)
+    network.loss(y[:16])
+    network.backward()
+    optimizer.step(network)
+
+
 def test_one_sample_of_many_places_is_a_batch():
     network = build([{"type": "batch_normalization"}], [4, 4, 3], batch_size=1)
     x = np.random.default_rng(0).normal(size=(1, 4, 4, 3))

@@ -169,6 +169,36 @@ TEST_CASE_TEMPLATE("levels: reductions", T, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("levels: pooling", T, float, double) {
+  const auto tables = levels<T>();
+  for (std::int64_t channels : {1, 3, 16, 33}) {
+    for (const PoolingExtents& e : {PoolingExtents{6, 4, channels, 3, 2, 2, 2, 2, 0, 0},
+                                    PoolingExtents{5, 6, channels, 3, 3, 3, 3, 2, 1, 1}}) {
+      const auto x = numbers<T>(static_cast<std::size_t>(e.height * e.width * channels), 4);
+      const auto outputs = static_cast<std::size_t>(e.out_height * e.out_width * channels);
+      const auto g = numbers<T>(outputs, 5);
+      const auto run = [&](const typename Kernels<T>::PoolingLoops& loops) {
+        std::vector<T> y(outputs), again(outputs), gradient(x.size());
+        std::vector<std::int32_t> positions(outputs);
+        loops.forward(e, x.data(), y.data(), positions.data());
+        loops.forward(e, x.data(), again.data(), nullptr);
+        CHECK(again == y);
+        loops.gradient(e, g.data(), positions.data(), gradient.data());
+        y.insert(y.end(), gradient.begin(), gradient.end());
+        return y;
+      };
+      const auto largest = run(tables[0].max_pooling);
+      const auto mean = run(tables[0].average_pooling);
+      for (const Kernels<T>& kernels : tables) {
+        CAPTURE(kernels.level);
+        CAPTURE(channels);
+        CHECK(run(kernels.max_pooling) == largest);  // values are chosen and moved, never changed
+        check_close(run(kernels.average_pooling), mean, 8);
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("levels: dropout keeps the same values", T, float, double) {
   const auto tables = levels<T>();
   for (std::size_t size : sizes) {
@@ -249,8 +279,11 @@ TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
           auto theta = numbers<T>(size, 7);
           const auto g = numbers<T>(size, 8);
           std::vector<T> ahead(size), slots[4];
+          Penalty<T> penalty;
+          penalty.scale = T(0.5);
+          penalty.l2 = T(0.1);
           UpdateRange<T> range{theta.data(), g.data(), ahead.data(), {}, static_cast<std::int64_t>(size),
-                               T(0.5),       T(0.1),   true};
+                               penalty,      true};
           for (int slot = 0; slot < 4; ++slot) {
             slots[slot] = numbers<T>(size, 9 + static_cast<unsigned>(slot));
             for (T& value : slots[slot]) value = std::fabs(value);
@@ -272,6 +305,59 @@ TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
       }
       ++index;
     });
+  }
+}
+
+TEST_CASE_TEMPLATE("levels: normalization", T, float, double) {
+  const auto tables = levels<T>();
+  constexpr std::int64_t rows = 5;
+  for (std::size_t table = 1; table < tables.size(); ++table) {
+    CAPTURE(tables[table].level);
+    for (std::size_t size : sizes) {
+      CAPTURE(size);
+      const auto columns = static_cast<std::int64_t>(size);
+      const std::size_t count = rows * size;
+      auto x = numbers<T>(count, 1);
+      for (T& value : x) value += T(1);
+      const auto g = numbers<T>(count, 2), scale = numbers<T>(size + rows, 3), centre = numbers<T>(size, 4);
+      const auto mean = numbers<T>(size, 5), sums = numbers<T>(size, 6);
+      const std::vector<T> variance(size, T(0.5));
+      const ColumnNorm<T> norm{mean.data(), variance.data(), scale.data(), centre.data(), T(0.1)};
+      const Block<const T> block{x.data(), rows, columns, columns};
+      const auto run = [&](const Kernels<T>& kernels) {
+        std::vector<T> all;
+        std::vector<T> output(count), values(2 * size + rows);
+        std::vector<double> totals(2 * size);
+        const auto keep = [&](const auto& some) {
+          for (const auto value : some) all.push_back(static_cast<T>(value));
+        };
+        kernels.column_moments(block, totals.data(), totals.data() + size);
+        keep(totals);
+        kernels.normalize_columns(block, norm, output.data());
+        keep(output);
+        kernels.column_norm_sums(block, g.data(), norm, totals.data(), totals.data() + size);
+        keep(totals);
+        kernels.column_norm_gradient(block, g.data(), norm, sums.data(), centre.data(), T(rows),
+                                     output.data());
+        keep(output);
+        kernels.normalize_block(block, scale.data(), centre.data(), T(0.1), output.data(), values.data(),
+                                values.data() + 1);
+        keep(output);
+        kernels.block_norm_gradient(block, g.data(), scale.data(), T(1), T(0.7), output.data(), totals.data(),
+                                    totals.data() + size);
+        keep(output);
+        keep(totals);
+        kernels.affine(x.data(), T(0.3), T(2), output.data(), static_cast<std::int64_t>(count));
+        keep(output);
+        kernels.normalize_weight(block, scale.data(), output.data());
+        keep(output);
+        kernels.weight_norm_gradient(block, scale.data(), g.data(), output.data(), values.data());
+        keep(output);
+        keep(values);
+        return all;
+      };
+      check_close(run(tables[table]), run(tables[0]), 64);
+    }
   }
 }
 

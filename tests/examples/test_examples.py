@@ -124,3 +124,9 @@ def test_mnist_mlp(tmp_path: Path, mnist: list[str]) -> None:
 def test_mnist_mlp_with_other_seeds(tmp_path: Path, mnist: list[str], seed: int) -> None:
     experiment = load_experiment(EXAMPLES / "mnist_mlp.toml", [*mnist, f"seed={seed}"])
     assert train_experiment(experiment, parent=tmp_path).metrics["test"]["accuracy"] >= 0.98
+
+
+@pytest.mark.soak
+def test_lenet_mnist(tmp_path: Path, mnist: list[str]) -> None:
+    experiment = load_experiment(EXAMPLES / "lenet_mnist.toml", mnist)
+    assert train_experiment(experiment, parent=tmp_path).metrics["test"]["accuracy"] >= 0.99

@@ -3,7 +3,9 @@
 activation   CASES (settings), forward(x, settings), derivative(x, settings)
 loss         CASES, targets(generator, rows, shape), loss(output, targets, settings), gradient(...),
              shown(output); accuracy(output, targets) where yes or no is the question
-layer        CASES (pairs of settings and input shape), forward(x, parameters, settings, mask_key)
+layer        CASES (pairs of settings and input shape), forward(x, parameters, settings, mask_key), where
+             parameters holds the state too; LEAST_ROWS of a training batch; width(settings, drawn): a last
+             extent that fits the settings
 initializer  CASES, distribution(settings, fan_in, fan_out) -> ("constant", c) | ("uniform", low, high) |
              ("normal", mean, deviation) | ("truncated_normal", mean, deviation, low, high); where the whole
              tensor is rearranged: arrange(draws, settings)

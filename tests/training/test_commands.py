@@ -194,7 +194,7 @@ def test_a_live_edit_survives_stop_and_resume(running: Any) -> None:
         steps, rates = reader.series("learning_rate")
         assert steps[-1] == epochs * 22
         assert (rates[steps > step] == np.float32(0.001)).all()
-    assert checkpoints.load_latest(running.run).checkpoint.state["l2"] == 0.5
+    assert checkpoints.load_latest(running.run).checkpoint.state["regularization"]["l2"] == 0.5
 
 
 def edited_and_killed(start: Callable[..., Any], file: Path, run: Path) -> int:

@@ -12,16 +12,17 @@ namespace {
 template <typename T>
 class CpuUpdate final : public PreparedUpdate {
  public:
-  CpuUpdate(std::string rule, const UpdateBuffers& buffers, std::vector<UpdateSegment> segments)
-      : name_(std::move(rule)),
+  CpuUpdate(std::string name, const UpdateBuffers& buffers, std::vector<UpdateSegment> segments)
+      : name_(std::move(name)),
         segments_(std::move(segments)),
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()) {
     for (std::size_t segment = 0; segment < segments_.size(); ++segment) {
-      for (std::int64_t begin = segments_[segment].begin; begin < segments_[segment].end;
-           begin += tile_size) {
-        Tile tile{segment, {}, {}};
-        tile.range.count = std::min(tile_size, segments_[segment].end - begin);
+      const UpdateSegment& all = segments_[segment];
+      const std::size_t rate = rate_of(all.learning_rate);
+      for (std::int64_t begin = all.begin; begin < all.end; begin += tile_size) {
+        Tile tile{segment, rate, {}, {}};
+        tile.range.count = std::min(tile_size, all.end - begin);
         tile.range.parameters = static_cast<T*>(buffers.parameters) + begin;
         tile.range.gradients = static_cast<const T*>(buffers.gradients) + begin;
         tile.range.look_ahead =
@@ -31,28 +32,67 @@ class CpuUpdate final : public PreparedUpdate {
         }
         tiles_.push_back(tile);
       }
+      if (all.unit == 0 || all.frozen) continue;
+      for (std::int64_t begin = all.begin; begin < all.end; begin += all.unit) {
+        units_.push_back({segment, static_cast<T*>(buffers.parameters) + begin, all.unit, 0});
+      }
     }
   }
 
-  void begin(const Values& settings, std::int64_t step, double gradient_scale, double l2) override {
-    rule_ = make_rule<UpdateRules, T>(name_, settings, step);
-    for (Tile& tile : tiles_) {
-      tile.range.gradient_scale = static_cast<T>(gradient_scale);
-      tile.range.decays = segments_[tile.segment].decays;
-      tile.range.l2 = tile.range.decays ? static_cast<T>(l2) : T(0);
+  void begin(const Values& settings, std::int64_t step, const Regularization& regularization) override {
+    max_norm_ = regularization.max_norm;
+    const bool has_rate = settings.has("learning_rate");
+    for (Rate& rate : rates_) {
+      rate.value = has_rate ? rate.multiplier * settings.real("learning_rate") : 0;
+      if (rate.multiplier == 1) {
+        rate.rule = make_rule<UpdateRules, T>(name_, settings, step);
+      } else {
+        rate.settings = settings;
+        rate.settings.set("learning_rate", rate.value);
+        rate.rule = make_rule<UpdateRules, T>(name_, rate.settings, step);
+      }
     }
+    for (Tile& tile : tiles_) {
+      const UpdateSegment& segment = segments_[tile.segment];
+      Regularization own = regularization;
+      if (segment.l2 >= 0) own.l2 = segment.l2;
+      tile.range.penalty = Penalty<T>(own, segment.decays, rates_[tile.rate].value);
+      tile.range.decays = segment.decays;
+    }
+  }
+
+  void scale(const std::vector<double>& scales) noexcept override {
+    for (Tile& tile : tiles_) tile.range.penalty.scale = static_cast<T>(scales[tile.segment]);
   }
 
   void look_ahead(Worker& worker) noexcept override {
-    const auto loop = kernels<T>().updates[rule_.index].look_ahead;
-    for_own_tiles(worker, [&](Tile& tile) { loop(rule_.get(), tile.range); });
+    for_own(tiles_, worker, [&](Tile& tile) {
+      const RuleObject& rule = rates_[tile.rate].rule;
+      const UpdateRange<T>& range = tile.range;
+      if (segments_[tile.segment].frozen) {
+        std::copy_n(range.parameters, range.count, range.look_ahead);
+      } else {
+        kernels<T>().updates[rule.index].look_ahead(rule.get(), range);
+      }
+    });
     worker.barrier();
   }
 
   void run(Worker& worker) noexcept override {
-    const auto loop = kernels<T>().updates[rule_.index].update;
-    for_own_tiles(worker, [&](Tile& tile) { tile.partial = loop(rule_.get(), tile.range); });
+    for_own(tiles_, worker, [&](Tile& tile) {
+      const RuleObject& rule = rates_[tile.rate].rule;
+      const UpdateRange<T>& range = tile.range;
+      if (segments_[tile.segment].frozen) {
+        tile.partial = {squares_of(range.parameters, range.count), 0.0};
+      } else {
+        tile.partial = kernels<T>().updates[rule.index].update(rule.get(), range);
+      }
+    });
     worker.barrier();
+    if (max_norm_ > 0) {
+      for_own(units_, worker, [&](Unit& unit) { limit(unit); });
+      worker.barrier();
+    }
     if (worker.index == 0) collect();
     worker.barrier();
   }
@@ -63,33 +103,78 @@ class CpuUpdate final : public PreparedUpdate {
  private:
   static constexpr std::int64_t tile_size = 16384;
 
+  // The rule for all segments of one learning rate.
+  struct Rate {
+    double multiplier;
+    double value;
+    Values settings;  // kept from step to step, so that a step need not allocate
+    RuleObject rule;
+  };
+
   struct Tile {
     std::size_t segment;
+    std::size_t rate;
     UpdateRange<T> range;
     PartialUpdate partial;
   };
 
-  template <typename Visit>
-  void for_own_tiles(const Worker& worker, Visit&& visit) noexcept {
-    const TileRange share = share_of(static_cast<int>(tiles_.size()), worker);
-    for (int tile = share.begin; tile < share.end; ++tile) visit(tiles_[static_cast<std::size_t>(tile)]);
+  // The weights into one unit.
+  struct Unit {
+    std::size_t segment;
+    T* weights;
+    std::int64_t count;
+    double squares;
+  };
+
+  std::size_t rate_of(double multiplier) {
+    for (std::size_t i = 0; i < rates_.size(); ++i) {
+      if (rates_[i].multiplier == multiplier) return i;
+    }
+    rates_.push_back({multiplier, 0, {}, {}});
+    return rates_.size() - 1;
+  }
+
+  template <typename Item, typename Visit>
+  static void for_own(std::vector<Item>& items, const Worker& worker, Visit&& visit) noexcept {
+    const TileRange share = share_of(static_cast<int>(items.size()), worker);
+    for (int item = share.begin; item < share.end; ++item) visit(items[static_cast<std::size_t>(item)]);
+  }
+
+  static double squares_of(const T* values, std::int64_t count) noexcept {
+    return kernels<T>().squares({values, 1, count, count});
+  }
+
+  void limit(Unit& unit) noexcept {
+    unit.squares = squares_of(unit.weights, unit.count);
+    const double scale = norm_scale(unit.squares, max_norm_);
+    if (scale == 1.0) return;
+    for (std::int64_t i = 0; i < unit.count; ++i) unit.weights[i] *= static_cast<T>(scale);
+    unit.squares *= scale * scale;
   }
 
   void collect() noexcept {
     std::fill(weight_squares_.begin(), weight_squares_.end(), 0.0);
     std::fill(update_squares_.begin(), update_squares_.end(), 0.0);
+    const auto limited = [&](std::size_t segment) {
+      return max_norm_ > 0 && segments_[segment].unit > 0 && !segments_[segment].frozen;
+    };
     for (const Tile& tile : tiles_) {
-      weight_squares_[tile.segment] += tile.partial.weight_squares;
+      if (!limited(tile.segment)) weight_squares_[tile.segment] += tile.partial.weight_squares;
       update_squares_[tile.segment] += tile.partial.update_squares;
+    }
+    if (max_norm_ > 0) {
+      for (const Unit& unit : units_) weight_squares_[unit.segment] += unit.squares;
     }
   }
 
   std::string name_;
   std::vector<UpdateSegment> segments_;
+  std::vector<Rate> rates_;
   std::vector<Tile> tiles_;
-  RuleObject rule_;
+  std::vector<Unit> units_;
+  double max_norm_ = 0;
   std::vector<double> weight_squares_;
-  std::vector<double> update_squares_;
+  std::vector<double> update_squares_;  // of the rule and the soft threshold, before norms are limited
 };
 
 }  // namespace

@@ -12,38 +12,61 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.components import Component
 from ravine.errors import InputError
+from ravine.groups import checked_groups
 
 Array = NDArray[np.floating[Any]]
 UpdateFunction = Callable[[Array, Array, dict[str, Array], Mapping[str, float], int], None]
 
 
 def make_optimizer(
-    rule: Component | str | _core.Optimizer, *, l2: float = 0.0, clip_norm: float = 0.0
+    rule: Component | str | _core.Optimizer,
+    *,
+    l2: float = 0.0,
+    l1: float = 0.0,
+    l1_form: str = "subgradient",
+    clip_value: float = 0.0,
+    clip_layer_norm: float = 0.0,
+    clip_norm: float = 0.0,
+    max_norm: float = 0.0,
+    groups: Sequence[Mapping[str, Any]] = (),
 ) -> _core.Optimizer:
     """An optimizer from a rule of the catalog.
 
     Args:
         rule: from `ravine.optimizers`, a catalog name, or an optimizer (returned as it is).
         l2: lambda of lambda/2 sum w^2 over the weights, at least 0.
-        clip_norm: largest norm of the whole gradient; 0 does not clip.
+        l1: lambda of lambda sum |w| over the weights, at least 0.
+        l1_form: "subgradient" adds lambda sign(w) to the gradient; "proximal" is a soft threshold of learning
+            rate times lambda after the update, which makes exact zeros.
+        clip_value, clip_layer_norm, clip_norm: largest magnitude of an element of the gradient, norm of each
+            layer's and norm of the whole; 0 does not clip. Layers come first, elements last.
+        max_norm: largest norm of the weights into each unit, kept after the update; 0 has no limit.
+        groups: tables with "match", a pattern of names of parameters ("dense_1.*"), and any of
+            "learning_rate" (a factor of the rule's), "l2" (instead of the one above) and "freeze". The first
+            that matches a parameter holds for it.
 
     Raises:
-        InputError: no such rule, a setting out of range, or `l2` or `clip_norm` beside an optimizer, which
-            has its own.
+        InputError: no such rule, a setting out of range, or regularization beside an optimizer, which has its
+            own. When it is attached to a network: a group that matches no parameter.
 
     Example:
         >>> make_optimizer("adam", l2=1e-4).settings["beta1"]
         0.9
     """
+    numbers = {
+        "l2": l2, "l1": l1, "clip_value": clip_value, "clip_layer_norm": clip_layer_norm,
+        "clip_norm": clip_norm, "max_norm": max_norm,
+    }  # fmt: skip
     if isinstance(rule, _core.Optimizer):
-        for name, value in (("l2", l2), ("clip_norm", clip_norm)):
-            if value != 0:
+        others = {"l1_form": l1_form != "subgradient" and l1_form, "groups": list(groups)}
+        for name, value in {**numbers, **others}.items():
+            if value:
                 raise InputError(
                     f"is {value}, but the optimizer is made already; give it where the optimizer is made",
                     key=name,
                 )
         return rule
-    return _core.Optimizer(rule, l2=l2, clip_norm=clip_norm)
+    return _core.Optimizer(rule, l1_form=l1_form, groups=checked_groups(groups), **numbers)
 
 
 def advice(optimizer: _core.Optimizer, batch_size: int, samples: int) -> list[str]:
@@ -63,7 +86,12 @@ def custom_optimizer(
     *,
     slots: Sequence[str] = (),
     l2: float = 0.0,
+    l1: float = 0.0,
+    l1_form: str = "subgradient",
+    clip_value: float = 0.0,
+    clip_layer_norm: float = 0.0,
     clip_norm: float = 0.0,
+    max_norm: float = 0.0,
     **settings: float,
 ) -> _core.Optimizer:
     """An optimizer whose rule is a Python function, called once a step by the native loop.
@@ -74,12 +102,13 @@ def custom_optimizer(
     Args:
         function: the rule; `state` has one array, zero at first, for each slot; `step` counts from 1.
         slots: names of state arrays, at most 4; they are saved in checkpoints.
-        l2, clip_norm: as in `make_optimizer`; both are applied to the gradients before the call.
+        l2, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm: as in `make_optimizer`; what
+            concerns gradients is applied to them before the call.
         settings: numbers that the rule reads; `learning_rate` is required. All can be scheduled and edited.
 
     Raises:
-        InputError: no `learning_rate`, a setting that is not finite, a negative `l2` or `clip_norm`, or too
-            many slots.
+        InputError: no `learning_rate`, a setting that is not finite, negative regularization, or too many
+            slots.
 
     Example:
         >>> def momentum(parameters, gradients, state, settings, step):
@@ -89,11 +118,15 @@ def custom_optimizer(
         >>> custom_optimizer(momentum, slots=["velocity"], learning_rate=0.1, momentum=0.9).slot_names
         ['velocity']
     """
-    for name, value in (("l2", l2), ("clip_norm", clip_norm)):
+    regularization = {
+        "l2": l2, "l1": l1, "clip_value": clip_value, "clip_layer_norm": clip_layer_norm,
+        "clip_norm": clip_norm, "max_norm": max_norm,
+    }  # fmt: skip
+    for name, value in regularization.items():
         if not 0 <= value <= 1e300:
             raise InputError(f"must be at least 0, got {value}", key=name)
     numbers = {name: float(value) for name, value in settings.items()}
     for name, number in numbers.items():
         if not math.isfinite(number):
             raise InputError(f"expected a number, got {number}", key=name)
-    return _core.custom_rule(function, slots=list(slots), settings=numbers, l2=l2, clip_norm=clip_norm)
+    return _core.custom_rule(function, slots=list(slots), settings=numbers, l1_form=l1_form, **regularization)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from numpy.typing import ArrayLike
 
 from ravine import _core
@@ -12,6 +13,7 @@ from ravine.data import DataParts, as_dataset
 from ravine.data import load as load_data
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
+from ravine.groups import checked_groups
 from ravine.model import specification
 from ravine.training.early_stopping import EarlyStopping
 from ravine.training.resume import hyperparameters
@@ -66,6 +68,7 @@ def build(
         record_every=experiment.statistics.every,
         observe_layers=experiment.statistics.layers,
     )
+    trainer.optimizer.attach(network)  # here, so that a group that matches nothing leaves no run folder
     splits = ["validation"] if parts.validation is not None else []
     if training.patience > 0:
         trainer.early_stopping = EarlyStopping(training.patience, training.minimum_change)
@@ -115,6 +118,7 @@ def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.O
     """The experiment's optimizer: made here, or given and set to the experiment's numbers."""
     regularization, wanted = experiment.regularization, experiment.optimizer
     assert isinstance(wanted, dict)
+    groups = checked_groups(experiment.groups)
     if given is None:
         if wanted["type"] == CUSTOM:
             raise InputError(
@@ -122,11 +126,21 @@ def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.O
                 "resume_run(path, optimizer=custom_optimizer(...))",
                 key="optimizer.type",
             )
-        return _core.Optimizer(wanted, l2=regularization.l2, clip_norm=regularization.clip_norm)
+        try:
+            return _core.Optimizer(wanted, groups=groups, **msgspec.structs.asdict(regularization))
+        except InputError as error:
+            key = "regularization.l1_form" if error.key == "l1_form" else error.key
+            raise InputError(error.message, key=key) from None
     settings = given.settings
     if settings["type"] != wanted["type"] or set(settings) != set(wanted):
         raise InputError(
             f"the run was trained with {_described(wanted)}, but {_described(settings)} was given",
+            key="optimizer",
+        )
+    if given.l1_form != regularization.l1_form or given.groups != groups:
+        raise InputError(
+            f"the run was trained with {regularization.l1_form} L1 and the groups {groups}, but an optimizer "
+            f"with {given.l1_form} L1 and {given.groups} was given",
             key="optimizer",
         )
     for name, value in hyperparameters(experiment).items():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ravine.data import DataParts
 from ravine.errors import CheckpointError, InputError
 from ravine.experiment import CUSTOM
+from ravine.hyperparameters import REGULARIZATION, hyperparameters
 from ravine.runs import Command, RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.history import EvaluationRecord
@@ -262,12 +263,12 @@ def check_setting(trainer: Trainer, name: str, value: object) -> None:
     from ravine import _core
 
     settings = trainer.optimizer.settings
-    known = [*(key for key, old in settings.items() if isinstance(old, float)), "l2", "clip_norm"]
+    known = hyperparameters(settings)
     if name not in known:
         raise InputError(f"cannot be edited; there are: {', '.join(known)}", key=name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InputError(f"expected a number, got {value!r}", key=name)
-    if name in ("l2", "clip_norm"):
+    if name in REGULARIZATION:
         if value < 0:
             raise InputError(f"must be at least 0, got {value}", key=name)
     elif settings["type"] != CUSTOM:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ravine.data import DataParts
 from ravine.errors import CheckpointError, InputError
 from ravine.experiment import Experiment
+from ravine.hyperparameters import REGULARIZATION
 from ravine.runs import Command, RunWriter, files
 from ravine.training import checkpoint as checkpoints
 from ravine.training.trainer import Position, Trainer
@@ -34,9 +35,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
 def hyperparameters(experiment: Experiment) -> dict[str, float]:
     """Numbers of the optimizer as the experiment file has them; live edits may have changed them since."""
     assert isinstance(experiment.optimizer, dict)
-    regularization = experiment.regularization
     numbers = {name: value for name, value in experiment.optimizer.items() if isinstance(value, float)}
-    return {**numbers, "l2": regularization.l2, "clip_norm": regularization.clip_norm}
+    return {**numbers, **{name: getattr(experiment.regularization, name) for name in REGULARIZATION}}
 
 
 def changed_settings(

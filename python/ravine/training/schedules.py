@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.components import Component
 from ravine.errors import CheckpointError, InputError
-from ravine.hyperparameters import check_hyperparameter, check_limits, resolved_schedule
+from ravine.hyperparameters import REGULARIZATION, check_hyperparameter, check_limits, resolved_schedule
 
 Schedule = Callable[[int], float]
 MOST_CHECKED = 100_000  # values of a long run that are looked at before it starts
@@ -268,8 +268,8 @@ class Schedules:
             one.driver = type(one.driver)(**driver)
 
     def _current(self, name: str) -> float:
-        if name in ("l2", "clip_norm"):
-            return float(getattr(self._optimizer, name))
+        if name in REGULARIZATION:
+            return float(self._optimizer.regularization[name])
         return float(self._optimizer.settings[name])
 
     def _check(self, name: str, schedule: Component, base: float) -> None:

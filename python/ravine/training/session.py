@@ -17,6 +17,7 @@ from ravine import _core
 from ravine.data import DataParts
 from ravine.errors import NotFiniteError, RavineError, RunError
 from ravine.experiment import Experiment, RegularizationSettings, load_experiment, to_toml
+from ravine.groups import GroupSettings
 from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.lsuv import calibrate
@@ -109,7 +110,8 @@ def train_experiment(
         experiment = msgspec.structs.replace(
             experiment,
             optimizer=optimizer.settings,
-            regularization=RegularizationSettings(l2=optimizer.l2, clip_norm=optimizer.clip_norm),
+            regularization=RegularizationSettings(**optimizer.regularization, l1_form=optimizer.l1_form),
+            groups=[GroupSettings(**group) for group in optimizer.groups],
         )
     parts = load_parts(experiment, data, test_data)
     trainer = build(experiment, parts, optimizer, schedules)

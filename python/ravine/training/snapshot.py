@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.data import DataParts, Transform
 from ravine.errors import CheckpointError
+from ravine.hyperparameters import REGULARIZATION
 from ravine.training.checkpoint import Checkpoint
 from ravine.training.early_stopping import EarlyStopping
 from ravine.training.trainer import Position, Trainer
@@ -39,8 +41,7 @@ def snapshot(
     state = {
         "position": asdict(trainer.position),
         "optimizer": optimizer.settings,
-        "l2": optimizer.l2,
-        "clip_norm": optimizer.clip_norm,
+        "regularization": optimizer.regularization,
         "optimizer_steps": optimizer.step_count,
         "schedule_state": trainer.schedules.state(),
         "early_stopping": None if trainer.early_stopping is None else trainer.early_stopping.state(),
@@ -114,7 +115,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     if not isinstance(stored, dict) or stored.get("type") != optimizer.settings["type"]:
         return
     numbers = {name: value for name, value in stored.items() if isinstance(value, float)}
-    numbers |= {"l2": checkpoint.state.get("l2", 0.0), "clip_norm": checkpoint.state.get("clip_norm", 0.0)}
+    numbers |= _regularization(checkpoint, path)
     for name, value in numbers.items():
         if name not in changed:
             optimizer.set(name, value)
@@ -129,6 +130,18 @@ def _restore_early_stopping(trainer: Trainer, checkpoint: Checkpoint) -> None:
     stopping.restore(stored, checkpoint.tensors, trainer.network)
     if trainer.early_stopping is None and stopping.restored:
         stopping.swap(trainer.network)
+
+
+def _regularization(checkpoint: Checkpoint, path: Path) -> dict[str, float]:
+    """The numbers by name; version 0.1 began with two of them beside the others of the state."""
+    stored = checkpoint.state.get("regularization", checkpoint.state)
+    if not isinstance(stored, dict):
+        raise CheckpointError("holds no regularization", file=path)
+    numbers = {name: stored.get(name, 0.0) for name in REGULARIZATION}
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise CheckpointError(f"holds a number {name} that cannot be", file=path)
+    return numbers
 
 
 def restore_transform(checkpoint: Checkpoint) -> Transform:

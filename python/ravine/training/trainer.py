@@ -87,7 +87,7 @@ class Trainer:
             (counted from 0) that gives its value.
         callbacks: what listens, in order.
         shuffle, drop_last: of the batches.
-        l2, clip_norm: see `make_optimizer`.
+        l2, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm, groups: see `make_optimizer`.
         record_every: steps between records, 0 for none.
         observe_layers: record the moments of every layer's output.
         dtype, device, threads: see `Sequential.network`.
@@ -117,14 +117,23 @@ class Trainer:
         shuffle: bool = True,
         drop_last: bool = False,
         l2: float = 0.0,
+        l1: float = 0.0,
+        l1_form: str = "subgradient",
+        clip_value: float = 0.0,
+        clip_layer_norm: float = 0.0,
         clip_norm: float = 0.0,
+        max_norm: float = 0.0,
+        groups: Sequence[Mapping[str, Any]] = (),
         record_every: int = 1,
         observe_layers: bool = True,
         dtype: str = "float32",
         device: str = "cpu",
         threads: Threads = "auto",
     ) -> None:
-        self.optimizer = make_optimizer(optimizer, l2=l2, clip_norm=clip_norm)
+        self.optimizer = make_optimizer(
+            optimizer, l2=l2, l1=l1, l1_form=l1_form, clip_value=clip_value, groups=groups,
+            clip_layer_norm=clip_layer_norm, clip_norm=clip_norm, max_norm=max_norm,
+        )  # fmt: skip
         self.model = model
         self.loss = loss
         self.batch_size = whole_number("batch_size", batch_size, 1)

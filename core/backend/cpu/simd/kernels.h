@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "rules/activations/list.h"
 #include "rules/losses/list.h"
+#include "rules/penalty.h"
 #include "rules/updates/list.h"
 
 namespace ravine::cpu {
@@ -47,8 +48,7 @@ struct UpdateRange {
   T* look_ahead;
   T* slots[4];
   std::int64_t count;
-  T gradient_scale;
-  T l2;
+  Penalty<T> penalty;
   bool decays;  // whether a rule's own weight decay applies
 };
 

@@ -13,8 +13,7 @@ template <typename T, typename Rule, std::size_t... Slot>
 PartialUpdate update(const void* rule_pointer, const UpdateRange<T>& range, std::index_sequence<Slot...>) {
   static_assert(sizeof...(Slot) <= 4, "UpdateRange holds four slots");
   const Rule rule = *static_cast<const Rule*>(rule_pointer);
-  const T scale = range.gradient_scale;
-  const T l2 = range.l2;
+  const Penalty<T> penalty = range.penalty;
   [[maybe_unused]] const bool decays = range.decays;
   PartialUpdate result{};
   for (std::int64_t begin = 0; begin < range.count; begin += flush) {
@@ -29,10 +28,11 @@ PartialUpdate update(const void* rule_pointer, const UpdateRange<T>& range, std:
       const T before = theta[i];
       T after = before;
       if constexpr (requires { &Rule::decay; }) after = decays ? rule.decay(before) : before;
-      // L2 is part of the objective: its gradient is taken where that of the loss was.
+      // Penalties are part of the objective: their gradient is taken where that of the loss was.
       T point = before;
       if constexpr (requires { &Rule::look_ahead; }) point = rule.look_ahead(before, slots[Slot][i]...);
-      rule.update(after, scale * g[i] + l2 * point, slots[Slot][i]...);
+      rule.update(after, penalty.gradient(g[i], point), slots[Slot][i]...);
+      after = penalty.shrink(after);
       theta[i] = after;
       weight_squares += after * after;
       update_squares += (after - before) * (after - before);

@@ -1,0 +1,52 @@
+"""Settings of the parameters whose names match a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ravine.errors import InputError
+
+Size = Annotated[float, Meta(ge=0, le=1e300)]  # finite
+
+
+class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Parameters that are trained otherwise than the rest; the first group that matches one holds for it.
+
+    Args:
+        match: a pattern for names of parameters, with *, ? and [...], such as "dense_1.*" or "*.bias".
+        learning_rate: a factor of the optimizer's learning rate, not a rate, at least 0.
+        l2: instead of the regularization's, at least 0; over parameters that decay, as there.
+        freeze: the parameters stay as they are, and so does the optimizer's state of them. Their gradients do
+            not count when norms are clipped.
+    """
+
+    match: Annotated[str, Meta(min_length=1)]
+    learning_rate: Size = 1.0
+    l2: Size | UnsetType = UNSET
+    freeze: bool = False
+
+
+def checked_groups(groups: Sequence[Mapping[str, Any] | GroupSettings]) -> list[dict[str, Any]]:
+    """Groups as the core takes them, with their defaults.
+
+    Raises:
+        InputError: a setting that is missing, unknown or out of range; the key is "groups.INDEX...".
+
+    Example:
+        >>> checked_groups([{"match": "dense_1.*", "freeze": True}])
+        [{'match': 'dense_1.*', 'learning_rate': 1.0, 'freeze': True}]
+    """
+    checked: list[dict[str, Any]] = []
+    for index, group in enumerate(groups):
+        given = group if isinstance(group, GroupSettings) else dict(group)
+        try:
+            settings = msgspec.convert(given, GroupSettings)
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `$")
+            raise InputError(text, key=f"groups.{index}{path.rstrip('`')}") from None
+        checked.append(msgspec.to_builtins(settings))
+    return checked
