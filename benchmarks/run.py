@@ -66,7 +66,7 @@ def measure(runs: dict[str, Callable[[], int]], repeats: int) -> dict[str, dict[
 def table(rows: list[dict[str, Any]]) -> str:
     """The figures as a Markdown table."""
     lines = [
-        "| workload | threads | Ravine (µs) | PyTorch (µs) | ratio of minima | of medians | statistics cost |",
+        "| workload | threads | Ravine (µs) | PyTorch (µs) | ratio of minima | medians | statistics cost |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:

@@ -1,6 +1,6 @@
 """Writes docs/reference/KIND.md from the catalog: every entry with formula, parameters and sources.
 
-    python tools/generate_reference.py
+python tools/generate_reference.py
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callback",
-    "Columns",
     "CheckpointError",
+    "Columns",
     "DeviceError",
     "Experiment",
     "History",
@@ -60,8 +60,8 @@ __all__ = [
     "NotFiniteError",
     "Optimizer",
     "RavineError",
-    "RunError",
     "Residual",
+    "RunError",
     "Sequential",
     "Trainer",
     "activations",

@@ -251,7 +251,7 @@ class Optimizer:
         clip_layer_norm: float = 0.0,
         clip_norm: float = 0.0,
         max_norm: float = 0.0,
-        groups: list[dict[str, Any]] = ...,
+        groups: list[dict[str, Any]] = [],
     ) -> None: ...
     @property
     def settings(self) -> dict[str, Any]:

@@ -220,9 +220,7 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
         loss=_resolved("loss", experiment.loss),
         optimizer=optimizer,
         schedules=_resolved_schedules(experiment.schedules, optimizer),
-        model=msgspec.structs.replace(
-            experiment.model, layers=_resolved_layers(experiment.model.layers)
-        ),
+        model=msgspec.structs.replace(experiment.model, layers=_resolved_layers(experiment.model.layers)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What Python can do to the core without harming it: lifetimes, sizes, threads, processes, wrong order of calls."""
+"""What Python can do to the core without harming it: lifetimes, sizes, processes, wrong order of calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def network(*units: int, inputs: int = 6, threads: int = 1, **options: Any) -> _
 
 def batch(rows: int = 8, inputs: int = 6) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(3)
-    return random.standard_normal((rows, inputs)).astype(np.float32), random.integers(0, 3, rows).astype(np.int32)
+    return random.standard_normal((rows, inputs)).astype(np.float32), random.integers(0, 3, rows).astype(
+        np.int32
+    )
 
 
 def test_views_of_state_outlive_their_optimizer() -> None:
@@ -125,7 +127,8 @@ def test_the_ring_keeps_the_latest_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("beta1", 5.0), ("learning_rate", float("nan")), ("learning_rate", -1.0), ("l2", -1.0)]
+    ("name", "value"),
+    [("beta1", 5.0), ("learning_rate", float("nan")), ("learning_rate", -1.0), ("l2", -1.0)],
 )
 def test_numbers_are_checked_when_they_are_set_and_scheduled(name: str, value: float) -> None:
     optimizer = _core.Optimizer("adam")

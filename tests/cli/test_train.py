@@ -44,11 +44,12 @@ def test_json_is_the_last_line_of_standard_output(ravine) -> None:
     assert len(done.out.splitlines()) == 1
     assert "epoch 2/2" in done.err
     outcome = done.json
-    assert set(outcome) == {"path", "state", "step", "epochs", "seconds", "metrics", "sha256"}
+    assert set(outcome) == {"path", "state", "step", "epochs", "seconds", "metrics", "sha256", "best_step"}
     assert (outcome["path"], outcome["state"]) == ("runs/digits", "finished")
     assert (outcome["step"], outcome["epochs"]) == (2 * 48, 2)  # 1,527 samples in batches of 32
     assert 0.8 < outcome["metrics"]["test"]["accuracy"] <= 1
     assert re.fullmatch("[0-9a-f]{64}", outcome["sha256"])
+    assert outcome["best_step"] is None  # nothing was stopped early
 
 
 def test_options_reach_the_experiment(ravine, tmp_path: Path) -> None:

@@ -83,7 +83,14 @@ TEST_CASE("a training step allocates nothing") {
       options.dtype = DType::float64;
       options.threads = threads;
       Network network(spec, test::loss("softmax_cross_entropy"), options);
-      Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, {entry.name, {}}), {.l2 = 0.01});
+      const Component rule = catalog::resolve(catalog::Kind::optimizer, {entry.name, {}});
+      std::vector<ParameterGroup> groups(2);
+      groups[0].match = "dense_2.*";
+      groups[0].freeze = true;
+      groups[1].match = "*.bias";
+      if (rule.values.has("learning_rate")) groups[1].learning_rate = 0.5;
+      Optimizer optimizer(
+          rule, {.l2 = 0.01, .l1 = 0.01, .clip_value = 0.1, .clip_layer_norm = 0.1, .max_norm = 1}, groups);
       const std::string& number = entry.parameters.front().name;
       CHECK(allocations_of(network, optimizer, number, 2) > 0);  // plans are made: the counter counts
       const std::int64_t few = allocations_of(network, optimizer, number, 2);

@@ -5,6 +5,7 @@
 #include "rules/distributions/truncated_normal.h"
 #include "rules/distributions/uniform.h"
 #include "rules/losses/list.h"
+#include "rules/penalty.h"
 #include "rules/updates/list.h"
 
 namespace ravine {
@@ -33,6 +34,15 @@ template <typename T, typename Rule>
 __global__ void update(Rule rule, T* theta, const T* g, T* slots) {
   update_one<T>(rule, theta + threadIdx.x, g[threadIdx.x], slots, std::make_index_sequence<Rule::slots.size()>{});
 }
+
+template <typename T>
+__global__ void penalize(Penalty<T> penalty, T* theta, T* g) {
+  const int i = threadIdx.x;
+  g[i] = penalty.gradient(g[i], theta[i]);
+  theta[i] = penalty.shrink(theta[i]);
+}
+template __global__ void penalize<float>(Penalty<float>, float*, float*);
+template __global__ void penalize<double>(Penalty<double>, double*, double*);
 
 template <typename Rule>
 __global__ void draw(Rule rule, RandomKey key, double* out) {

@@ -25,7 +25,9 @@ def dense(x: np.ndarray, values: dict[str, np.ndarray], name: str) -> np.ndarray
 
 
 def compiled(*layers: Any, inputs: int = 4) -> Any:
-    return Sequential(*layers).network([inputs], loss="squared_error", batch_size=8, dtype="float64", threads=1)
+    return Sequential(*layers).network(
+        [inputs], loss="squared_error", batch_size=8, dtype="float64", threads=1
+    )
 
 
 @pytest.mark.parametrize("shortcut", [[], PROJECTION])
@@ -76,7 +78,9 @@ def test_gradients_of_nested_blocks_agree_with_torch() -> None:
 
 
 def test_a_layer_may_name_its_inputs() -> None:
-    spec = specification([4], [{"type": "dense", "units": 4, "name": "a"}, {"type": "add", "inputs": ["input", "a"]}])
+    spec = specification(
+        [4], [{"type": "dense", "units": 4, "name": "a"}, {"type": "add", "inputs": ["input", "a"]}]
+    )
     again = specification([4], spec.layers)
     assert again.layers == spec.layers
     assert spec.layers[1]["inputs"] == ["input", "a"]

@@ -19,7 +19,7 @@ def test_every_rule_compiles_for_every_gpu_architecture(tmp_path: Path) -> None:
     targets = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in ARCHITECTURES]
     command = [
         nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-Werror", "all-warnings", *targets, "--threads", "2",
-        f"-I{ROOT / 'core'}", "-c", str(ROOT / "tests" / "device" / "rules.cu"), "-o", str(tmp_path / "rules.o"),
+        f"-I{ROOT / 'core'}", "-c", str(ROOT / "tests/device/rules.cu"), "-o", str(tmp_path / "rules.o"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

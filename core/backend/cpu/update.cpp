@@ -47,8 +47,7 @@ class CpuUpdate final : public PreparedUpdate {
       if (rate.multiplier == 1) {
         rate.rule = make_rule<UpdateRules, T>(name_, settings, step);
       } else {
-        rate.settings = settings;
-        rate.settings.set("learning_rate", rate.value);
+        scale(rate, settings);
         rate.rule = make_rule<UpdateRules, T>(name_, rate.settings, step);
       }
     }
@@ -132,6 +131,17 @@ class CpuUpdate final : public PreparedUpdate {
     }
     rates_.push_back({multiplier, 0, {}, {}});
     return rates_.size() - 1;
+  }
+
+  // Only numbers change from step to step, and few of them: copying all settings would allocate.
+  static void scale(Rate& rate, const Values& settings) {
+    if (rate.settings.all().empty()) rate.settings = settings;
+    for (const auto& [name, value] : settings.all()) {
+      if (std::holds_alternative<double>(value) && rate.settings.at(name) != value) {
+        rate.settings.set(name, value);
+      }
+    }
+    rate.settings.set("learning_rate", rate.value);
   }
 
   template <typename Item, typename Visit>

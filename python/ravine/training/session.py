@@ -110,7 +110,10 @@ def train_experiment(
         experiment = msgspec.structs.replace(
             experiment,
             optimizer=optimizer.settings,
-            regularization=RegularizationSettings(**optimizer.regularization, l1_form=optimizer.l1_form),
+            regularization=RegularizationSettings(
+                **optimizer.regularization,
+                l1_form="proximal" if optimizer.l1_form == "proximal" else "subgradient",
+            ),
             groups=[GroupSettings(**group) for group in optimizer.groups],
         )
     parts = load_parts(experiment, data, test_data)

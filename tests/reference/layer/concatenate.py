@@ -1,4 +1,4 @@
-"""y = [x_1, x_2, ...] along the last axis; in these tests x_1 = x and x_2 = tanh x, see reference.network.build."""
+"""y = [x_1, x_2, ...] along the last axis; in these tests of x and tanh x, see reference.network.build."""
 
 from __future__ import annotations
 
