@@ -18,8 +18,9 @@ from ravine.training import checkpoint as checkpoints
 from ravine.training.session import train_experiment
 
 # Large enough to train for seconds, with a checkpoint after each epoch.
-LARGER = ["--set", "model.layers.0.units=256", "--set", "training.epochs=220"]
-SECONDS = 2.0  # of training, about
+EPOCHS = 600
+LARGER = ["--set", "model.layers.0.units=256", "--set", f"training.epochs={EPOCHS}"]
+SECONDS = 1.0  # over which the kills are spread; the training takes longer
 BATCHES, SAMPLES = 22, 701
 
 # The command line, telling which samples each update of the weights was made with.
@@ -157,13 +158,13 @@ def test_each_sample_is_used_once_an_epoch_across_ten_kills(
             repeated += before + offset in updates
             updates[before + offset] = batch
     assert repeated  # some steps were lost by a kill and done again
-    assert sorted(updates) == list(range(220 * BATCHES))
+    assert sorted(updates) == list(range(EPOCHS * BATCHES))
     orders = set()
-    for epoch in range(220):
+    for epoch in range(EPOCHS):
         seen = [row for step in range(epoch * BATCHES, (epoch + 1) * BATCHES) for row in updates[step]]
         assert sorted(seen) == list(range(SAMPLES)), f"epoch {epoch}"
         orders.add(tuple(seen))
-    assert len(orders) == 220
+    assert len(orders) == EPOCHS
 
 
 @pytest.mark.soak
