@@ -51,7 +51,7 @@ $(READY)/run: pyproject.toml tools/requirements.py
 $(READY)/test: pyproject.toml tools/requirements.py $(READY)/run
 	$(call step,tools for the tests)
 	@tools/system_packages.sh $(BIN)/python test
-	@$(BIN)/python tools/requirements.py dev >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@$(BIN)/python tools/requirements.py dev plots >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
 	@touch $@
 
 $(READY)/built: $(SOURCES) | $(READY)/run
@@ -109,9 +109,10 @@ format: $(READY)/test ## put every file into the project's format
 	@clang-format -i $(CXX_FILES)
 
 .PHONY: stubs
-stubs: $(READY)/test build ## write anew what is made from the catalog: typed stubs, reference pages
+stubs: $(READY)/test build ## write anew what is made from the catalog: typed stubs, theory pages
 	@$(BIN)/python tools/generate_stubs.py
-	@$(BIN)/python tools/generate_reference.py
+	@$(BIN)/python tools/generate_theory.py
+	@$(BIN)/python tools/measure_properties.py
 
 .PHONY: soak
 soak: $(READY)/test build ## the long reliability tests

@@ -29,7 +29,7 @@ TYPES = {
     "integer": "int",
     "boolean": "bool",
     "component": "Component | str",
-    "numbers": "Sequence[float]",
+    "numbers": "float | Sequence[float]",
 }
 
 
@@ -38,9 +38,10 @@ def literal(value: Any) -> str:
 
 
 def annotation(parameter: _core.Parameter) -> str:
+    words = f"Literal[{', '.join(literal(choice) for choice in parameter.choices)}]"
     if parameter.type == "choice":
-        return f"Literal[{', '.join(literal(choice) for choice in parameter.choices)}]"
-    return TYPES[parameter.type]
+        return words
+    return TYPES[parameter.type] + (f" | {words}" if parameter.choices else "")
 
 
 def constructor_stub(entry: _core.Entry) -> str:
@@ -63,7 +64,7 @@ def constructor_stub(entry: _core.Entry) -> str:
 def module_stub(kind: str) -> str:
     """The stub of the module that holds the constructors of one kind."""
     entries = _core.catalog(kind)
-    choices = any(parameter.type == "choice" for entry in entries for parameter in entry.parameters)
+    choices = any(parameter.choices for entry in entries for parameter in entry.parameters)
     numbers = any(parameter.type == "numbers" for entry in entries for parameter in entry.parameters)
     standard = ["from collections.abc import Sequence"] if numbers else []
     standard += ["from typing import Literal"] if choices else []

@@ -52,12 +52,18 @@ struct OutputMoments {
 
 // What a program measured. Sized once; filled by the first worker at the end of each section.
 struct Measurements {
-  double loss = 0;           // sum over the rows
+  double loss = 0;           // weighted sum over the rows
+  double weight = 0;         // sum of the rows' weights; their number where they have none
   std::int64_t correct = 0;  // rows whose largest output is the label
   std::int64_t correct_top5 = 0;
   std::vector<OutputMoments> layers;     // per observed layer
   std::vector<double> gradient_squares;  // per parameter
 };
+
+// 0 where no row has a weight.
+inline double mean_loss(const Measurements& measured) {
+  return measured.weight > 0 ? measured.loss / measured.weight : measured.loss;
+}
 
 class PreparedProgram {
  public:
@@ -82,6 +88,8 @@ struct UpdateSegment {
   double learning_rate = 1;  // multiplies the rule's
   double l2 = -1;            // instead of the optimizer's, where not negative
   bool frozen = false;       // neither it nor its slots change
+  std::int64_t rows = 0;     // units of a matrix, `columns` weights each; 0 for what is no matrix
+  std::int64_t columns = 0;
 };
 
 // One pass of an update rule over all parameters: the gradient with its penalties (rules/penalty.h; taken at
@@ -111,6 +119,35 @@ struct UpdateBuffers {
   std::vector<std::shared_ptr<void>> owners;  // what keeps these buffers alive
 };
 
+// A slice of the parameter buffer, in elements.
+struct BufferRange {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// Adds the gradients of a batch's parts in a buffer of its own.
+class PreparedAccumulation {
+ public:
+  virtual ~PreparedAccumulation() = default;
+  // sum = weight gradient for the first part, else sum + weight gradient. Called by all workers; there is no
+  // barrier at its end.
+  virtual void add(double weight, bool first, Worker& worker) noexcept = 0;
+  // With the last part, gradient = scale (sum + weight gradient). Ends with a barrier, after which the
+  // squares are there.
+  virtual void finish(double weight, double scale, Worker& worker) noexcept = 0;
+  // Sums of squares of the gradient, per range.
+  virtual const std::vector<double>& squares() const = 0;
+};
+
+// A moving average of a buffer.
+class PreparedAverage {
+ public:
+  virtual ~PreparedAverage() = default;
+  // average += rate (value - average); at a rate of 1 the value itself. Called by all workers; there is no
+  // barrier at its end.
+  virtual void run(double rate, Worker& worker) noexcept = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -120,6 +157,10 @@ class Backend {
   virtual std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
                                                          const UpdateBuffers& buffers,
                                                          std::vector<UpdateSegment> segments) = 0;
+  virtual std::unique_ptr<PreparedAccumulation> prepare_accumulation(
+      DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) = 0;
+  virtual std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
+                                                           std::int64_t count) = 0;
   // Runs the function on every worker of the team, with one fork and one join. The function must not throw.
   virtual void parallel(const std::function<void(Worker&)>& run) = 0;
   virtual int threads() const = 0;

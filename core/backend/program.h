@@ -21,7 +21,7 @@ inline constexpr TensorId no_tensor = -1;
 // Who owns a tensor's memory.
 enum class TensorRole {
   input,       // bound by the caller at every run
-  target,      // bound by the caller
+  target,      // bound by the caller; weights of rows may be left unbound
   output,      // bound by the caller when it wants the result, else in the arena
   activation,  // in the arena
   parameter,   // a slice of the parameter buffer (or of the look-ahead point)
@@ -78,13 +78,14 @@ struct ActivationGradient {
   TensorId input_gradient;
 };
 
-// output = input * mask / (1 - rate); the mask is drawn from Philox and never stored.
+// output = input * mask / (1 - rate), or input * mask; the mask is drawn from Philox and never stored.
 struct Dropout {
   double rate;
   std::uint32_t stream;
   TensorId input;
   TensorId output;
   bool backward;  // input and output are gradients
+  bool scales;    // divides by the share that is kept, 1 - rate
   Observation observe = {};
 };
 
@@ -95,21 +96,29 @@ struct ColumnSum {
   Observation observe = {};
 };
 
-// Loss of a row: log sum exp(logits) - sum of target times logits; gradient (softmax - target) / batch; the
-// target is (1 - label_smoothing) one hot + label_smoothing / columns.
+// A batch's loss is sum w l / sum w over its rows, where w is 1, or the row's value of a tensor `weights`
+// that may be left unbound; 0 where all w are.
+
+// Loss of a row: log sum exp(logits) - sum of target times logits; gradient (softmax - target) w / sum w; the
+// target is (1 - label_smoothing) one hot + label_smoothing / columns. With class weights c each column's
+// part of the target is multiplied by its own, and in sum w each row counts w times the c of its label.
 struct SoftmaxCrossEntropy {
   TensorId logits;
   TensorId labels;
+  TensorId weights;
   TensorId gradient;  // no_tensor in evaluation
   double label_smoothing = 0;
+  std::vector<double> class_weights = {};  // empty: all 1
 };
 
-// Loss of a row: the mean of the rule over its elements; gradient divided by batch and elements.
+// Loss of a row: the mean of the rule over its elements; gradient times w / sum w, divided by the elements.
 struct ElementwiseLoss {
   Component rule;
   TensorId prediction;
   TensorId targets;
-  TensorId gradient;  // no_tensor in evaluation
+  TensorId weights;
+  TensorId gradient;                         // no_tensor in evaluation
+  std::vector<double> output_settings = {};  // the rule's number for each element of a row; empty: all 1
 };
 
 // output = softmax of each row.
@@ -316,14 +325,14 @@ struct Affine {
   Observation observe = {};
 };
 
-// Each row v of `direction` gives the row gain v / |v| of `weight`.
+// The weights v into each unit (the first extent), of `direction`, give gain v / |v| of `weight`.
 struct WeightNormalization {
   TensorId direction;
   TensorId gain;
   TensorId weight;
 };
 
-// gain_gradient = g . v / |v|, direction_gradient = gain / |v| (g - (g . v / |v|^2) v), g the row of
+// gain_gradient = g . v / |v|, direction_gradient = gain / |v| (g - (g . v / |v|^2) v), g its part of
 // weight_gradient.
 struct WeightNormalizationGradient {
   TensorId direction;

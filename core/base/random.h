@@ -62,6 +62,17 @@ struct RandomKey {
 // Uniform in (0, 1), never 0 or 1, with 32 random bits.
 RAVINE_HOST_DEVICE double uniform_open(std::uint32_t bits) { return (bits + 0.5) * (1.0 / 4294967296.0); }
 
+// Dropout draws 16 bits an element and zeroes it where they are below this: the rate in 1/65536.
+RAVINE_HOST_DEVICE std::uint32_t dropout_threshold(double rate) {
+  const double rounded = rate * 65536.0 + 0.5;
+  return static_cast<std::uint32_t>(rounded < 65535.0 ? rounded : 65535.0);
+}
+
+// The probability that an element is kept, of that rounded rate.
+RAVINE_HOST_DEVICE double kept_share(double rate) {
+  return (65536.0 - static_cast<double>(dropout_threshold(rate))) / 65536.0;
+}
+
 // A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox draws. `order` holds count elements.
 void shuffled_order(std::uint64_t seed, std::uint32_t epoch, std::int64_t count, std::int64_t* order);
 

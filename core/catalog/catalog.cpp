@@ -48,6 +48,8 @@ std::string_view name_of(Kind kind) {
       return "optimizer";
     case Kind::schedule:
       return "schedule";
+    case Kind::regularization:
+      return "regularization";
   }
   return "";
 }
@@ -58,7 +60,7 @@ Kind kind_from_name(std::string_view name) {
   }
   throw Error(ErrorCode::invalid_parameter,
               "the catalog has no kind '" + std::string(name) +
-                  "'; kinds are layer, activation, loss, initializer, optimizer, schedule")
+                  "'; kinds are layer, activation, loss, initializer, optimizer, schedule, regularization")
       .at_key("kind");
 }
 
@@ -97,7 +99,8 @@ const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = [] {
     std::vector<Entry> joined;
     for (auto table : {layer_entries, image_layer_entries, activation_entries, loss_entries,
-                       initializer_entries, optimizer_entries, schedule_entries}) {
+                       initializer_entries, optimizer_entries, adaptive_optimizer_entries,
+                       second_order_entries, schedule_entries, regularization_entries}) {
       std::vector<Entry> part = table();
       std::move(part.begin(), part.end(), std::back_inserter(joined));
     }
@@ -111,6 +114,12 @@ const Entry* find(Kind kind, std::string_view name) {
     if (entry.kind == kind && entry.name == name) return &entry;
   }
   return nullptr;
+}
+
+std::string family_of(const Entry& entry) {
+  if (!entry.theory.family.empty()) return entry.theory.family;
+  const std::string name(name_of(entry.kind));
+  return entry.kind == Kind::regularization ? name : name + (name.ends_with('s') ? "es" : "s");
 }
 
 std::string closest(std::string_view name, const std::vector<std::string>& candidates) {

@@ -1,6 +1,6 @@
-// The only vocabulary: every layer, activation, loss, initializer, optimizer and schedule, with its
-// parameters. Bindings, experiment files, forms, documentation and contract tests read these tables; nothing
-// repeats them.
+// The only vocabulary: every layer, activation, loss, initializer, optimizer, schedule and regularization,
+// with its parameters and its theory. Bindings, experiment files, forms, documentation and contract tests
+// read these tables; nothing repeats them.
 #pragma once
 
 #include <limits>
@@ -14,10 +14,10 @@
 
 namespace ravine::catalog {
 
-enum class Kind { layer, activation, loss, initializer, optimizer, schedule };
+enum class Kind { layer, activation, loss, initializer, optimizer, schedule, regularization };
 
-inline constexpr Kind kinds[] = {Kind::layer,       Kind::activation, Kind::loss,
-                                 Kind::initializer, Kind::optimizer,  Kind::schedule};
+inline constexpr Kind kinds[] = {Kind::layer,     Kind::activation, Kind::loss,          Kind::initializer,
+                                 Kind::optimizer, Kind::schedule,   Kind::regularization};
 std::string_view name_of(Kind kind);
 Kind kind_from_name(std::string_view name);
 
@@ -39,13 +39,24 @@ struct Parameter {
   Type type = Type::real;
   Value default_value = {};  // monostate: required. For a component: the name of the default one.
   Range range = {};
-  std::vector<std::string> choices = {};
+  std::vector<std::string> choices = {};  // of numbers: words that may stand in their place
   Kind component = Kind::initializer;
   std::string unit = {};
   std::string help = {};
-  std::string reason = {};  // why no value outside the range is taken, where that needs saying
+  std::string reason = {};  // why no value beyond the range's upper end (or, without one, its lower) is taken
+  bool growing = false;     // of numbers: each is above the one before it
 
   bool required() const { return std::holds_alternative<std::monostate>(default_value); }
+};
+
+// What a student wants to know beside formula and settings; pages, tooltips and `ravine catalog` show it.
+struct Theory {
+  std::string slides;  // lectures and titles of their slides: "L0 'Adam'; L4 'Adam', 'Update equations'",
+                       // or what it goes beyond: "extends L0 'Adam'"
+  std::string without = {};  // what goes wrong without it, honestly
+  std::string erratum = {};  // where a slide is wrong or lectures differ, and what is built; often empty
+  std::string example = {};  // Python that runs, as a doctest that knows `np` and `ravine`
+  std::string family = {};   // the page it stands on, where that is not its kind's
 };
 
 struct Entry {
@@ -53,17 +64,23 @@ struct Entry {
   std::string name;
   std::string summary;
   std::string formula;
-  std::string reference;
+  std::string reference;  // papers
   std::vector<Parameter> parameters;
+  Theory theory = {};
   // Of a schedule: whether its steps satisfy Robbins and Monro's conditions, and when.
   std::string robbins_monro = {};
   // Of an optimizer: it compares gradients of one step with those of another, and wants those of all samples.
   bool full_batch = false;
+  // Of an optimizer: it evaluates the loss of all samples several times in a step, and takes nothing less.
+  bool closure = false;
 };
 
 // All entries, by kind, in the order of the tables.
 const std::vector<Entry>& entries();
 const Entry* find(Kind kind, std::string_view name);
+
+// The page of the documentation that an entry stands on: "optimizers", "normalization".
+std::string family_of(const Entry& entry);
 
 // Checks a component and fills in defaults, nested components too. Throws Error(invalid_parameter) with the
 // dotted key at fault.
@@ -84,13 +101,16 @@ void add_layer(NetworkSpec& spec, const Component& given, const std::string& nam
 // The candidate closest to `name` for "did you mean", or nothing.
 std::string closest(std::string_view name, const std::vector<std::string>& candidates);
 
-// One table a kind.
+// The tables.
 std::vector<Entry> layer_entries();
 std::vector<Entry> image_layer_entries();
 std::vector<Entry> activation_entries();
 std::vector<Entry> loss_entries();
 std::vector<Entry> initializer_entries();
 std::vector<Entry> optimizer_entries();
+std::vector<Entry> adaptive_optimizer_entries();
+std::vector<Entry> second_order_entries();
 std::vector<Entry> schedule_entries();
+std::vector<Entry> regularization_entries();
 
 }  // namespace ravine::catalog

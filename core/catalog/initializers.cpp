@@ -22,27 +22,69 @@ Parameter mode() {
 
 std::vector<Entry> initializer_entries() {
   return {
-      {Kind::initializer, "zeros", "All zero.", "w = 0", "lecture L0", {}},
+      {Kind::initializer,
+       "zeros",
+       "All zero.",
+       "w = 0",
+       "D. Rumelhart, G. Hinton, R. Williams, Nature 323, 1986 (symmetry breaking)",
+       {},
+       {.slides = "L0 'Initialization'; L1 'Weight initialization'",
+        .without = "Biases may well begin at 0. Weights must not: all units of a layer compute the same, get "
+                   "the same gradient and stay alike for ever; with zeros in two layers no gradient reaches "
+                   "the lower one at all.",
+        .erratum = "L1 says 'no learning': the biases of the last layer still learn, which gives the "
+                   "classes' frequencies.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="zeros")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].max()), 2)
+0.0)"}},
       {Kind::initializer,
        "constant",
        "All the same.",
        "w = c",
-       "lecture L0",
-       {{.name = "value", .default_value = 0.0, .help = "the constant c"}}},
+       "D. Rumelhart, G. Hinton, R. Williams, Nature 323, 1986 (symmetry breaking)",
+       {{.name = "value", .default_value = 0.0, .help = "the constant c"}},
+       {.slides = "L0 'Initialization'; L1 'Weight initialization'",
+        .without =
+            "Gains begin at 1, and now and then a bias above 0 keeps units of ReLU alive at first. Weights "
+            "that are all the same have zeros' fault: the units of a layer never become different.",
+        .example =
+            R"(>>> layer = ravine.layers.Dense(400, weight_initializer=ravine.initializers.Constant(0.5))
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].max()), 2)
+0.5)"}},
       {Kind::initializer,
        "uniform",
        "Uniform between two bounds.",
        "w ~ U(low, high)",
-       "lecture L0",
+       "Y. LeCun et al., Efficient BackProp, 1998",
        {{.name = "low", .default_value = -0.05, .help = "lower bound"},
-        {.name = "high", .default_value = 0.05, .help = "upper bound"}}},
+        {.name = "high", .default_value = 0.05, .help = "upper bound"}},
+       {.slides = "extends L0 'Initialization'",
+        .without = "Units that begin alike stay alike. Bounds that are chosen without regard to the number "
+                   "of inputs make signals shrink or grow from layer to layer.",
+        .example =
+            R"(>>> layer = ravine.layers.Dense(400, weight_initializer=ravine.initializers.Uniform(-0.1, 0.1))
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].max()), 2)
+0.1)"}},
       {Kind::initializer,
        "normal",
        "Small random numbers.",
        "w ~ N(mean, deviation^2)",
-       "lecture L0",
+       "A. Krizhevsky et al., NIPS 2012 (deviation 0.01)",
        {{.name = "mean", .default_value = 0.0, .help = "mean"},
-        {.name = "deviation", .default_value = 0.01, .range = {.low = 0}, .help = "standard deviation"}}},
+        {.name = "deviation", .default_value = 0.01, .range = {.low = 0}, .help = "standard deviation"}},
+       {.slides = "L0 'Initialization', 'Initialize weights with values too small or too large'; L4 "
+                  "'Gradient Descent'",
+        .without = "Units that begin alike stay alike. A fixed deviation fits one width only: 0.01 makes the "
+                   "signals of a layer of 400 units five times weaker, a deviation of 1 makes them twenty "
+                   "times stronger.",
+        .example =
+            R"(>>> layer = ravine.layers.Dense(400, weight_initializer=ravine.initializers.Normal(deviation=0.01))
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)
+0.01)"}},
       {Kind::initializer,
        "truncated_normal",
        "Normal without its tails: nothing falls outside two bounds.",
@@ -54,53 +96,115 @@ std::vector<Entry> initializer_entries() {
          .range = {.low = 0, .low_included = false},
          .help = "standard deviation before the cut; with bounds at two deviations it falls to 0.88 of this"},
         {.name = "low", .default_value = -0.04, .help = "lower bound of w itself, not in deviations"},
-        {.name = "high", .default_value = 0.04, .help = "upper bound of w itself"}}},
+        {.name = "high", .default_value = 0.04, .help = "upper bound of w itself"}},
+       {.slides = "extends L0 'Initialization'",
+        .without = "A normal distribution now and then gives a weight four deviations out, which may "
+                   "saturate its unit from the start.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="truncated_normal")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].max()), 2)
+0.04)"}},
       {Kind::initializer,
        "lecun_uniform",
        "Keeps the variance of signals (fan_in, forward only) or of gradients (fan_out, backward only), "
        "uniform "
        "form.",
        "w ~ U(-b, b), b = sqrt(3 / n)",
-       "Y. LeCun et al., Efficient BackProp, 1998; lecture L0",
-       {mode()}},
+       "Y. LeCun et al., Efficient BackProp, 1998",
+       {mode()},
+       {.slides = "L0 'Initialization (Xavier)'; L1 'One way of initializing weights'",
+        .without = "As without lecun_normal; only the form of the distribution differs.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="lecun_uniform")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)  # 1 / sqrt(400)
+0.05)"}},
       {Kind::initializer,
        "lecun_normal",
        "Keeps the variance of signals (fan_in, forward only) or of gradients (fan_out, backward only), "
        "normal "
        "form.",
        "w ~ N(0, 1 / n)",
-       "Y. LeCun et al., Efficient BackProp, 1998; lectures L0, L1",
-       {mode()}},
+       "Y. LeCun et al., Efficient BackProp, 1998",
+       {mode()},
+       {.slides = "L0 'Initialization (Xavier)'; L1 'One way of initializing weights'",
+        .without = "The variance of signals is multiplied by n Var(w) in every layer: below 1 they vanish "
+                   "with depth, above 1 they explode. 1/n keeps one direction, forward or backward, not "
+                   "both, and only near tanh's linear part.",
+        .erratum =
+            "L1 writes var(a) = var(x) var(w) 'approximately' d var(x_i) var(w_i): a is a sum of d products, "
+            "and for independent ones of mean 0 the last form is exact, the middle one a slip.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="lecun_normal")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)  # 1 / sqrt(400)
+0.05)"}},
       {Kind::initializer,
        "xavier_uniform",
        "Keeps the variance of signals and gradients, uniform form.",
        "w ~ U(-b, b), b = gain sqrt(6 / (n_in + n_out))",
-       "X. Glorot, Y. Bengio, AISTATS 2010; lectures L0, L1",
-       {gain()}},
+       "X. Glorot, Y. Bengio, AISTATS 2010",
+       {gain()},
+       {.slides = "L0 'Initialization (Xavier)'; L1 'Xavier initialization [Glorot 2010]'",
+        .without = "Signals (too small or too large a variance of the weights) or gradients (layers of "
+                   "unequal width) vanish or explode with depth. Made for tanh near 0; behind ReLU half of "
+                   "the variance is missing: he_uniform.",
+        .erratum = "L1's factor 4 for the sigmoid undoes its slope 1/4 at 0, not its mean of 1/2: signals "
+                   "keep their variance about that mean, but are not centred.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="xavier_uniform")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)  # sqrt(2 / (400 + 400))
+0.05)"}},
       {Kind::initializer,
        "xavier_normal",
        "Keeps the variance of signals and gradients, normal form.",
        "w ~ N(0, gain^2 2 / (n_in + n_out))",
-       "X. Glorot, Y. Bengio, AISTATS 2010; lectures L0, L1",
-       {gain()}},
+       "X. Glorot, Y. Bengio, AISTATS 2010",
+       {gain()},
+       {.slides = "L0 'Initialization (Xavier)'; L1 'Xavier initialization [Glorot 2010]'",
+        .without = "As without xavier_uniform; only the form of the distribution differs.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="xavier_normal")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)  # sqrt(2 / (400 + 400))
+0.05)"}},
       {Kind::initializer,
        "he_uniform",
        "For rectified linear units, uniform form.",
        "w ~ U(-b, b), b = sqrt(6 / n)",
-       "K. He et al., ICCV 2015; lecture L0",
-       {mode()}},
+       "K. He et al., ICCV 2015",
+       {mode()},
+       {.slides = "L0 'Initialization(He)'",
+        .without = "As without he_normal; only the form of the distribution differs.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="he_uniform")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)  # sqrt(2 / 400)
+0.07)"}},
       {Kind::initializer,
        "he_normal",
        "For rectified linear units, normal form.",
        "w ~ N(0, 2 / n)",
-       "K. He et al., ICCV 2015; lecture L0",
-       {mode()}},
+       "K. He et al., ICCV 2015",
+       {mode()},
+       {.slides = "L0 'Initialization(He)'; L1 '[He2015] Initialization for ReLUs'",
+        .without = "ReLU lets half of the signal's mean square through: with variance 1/n a network of 20 "
+                   "layers hands on a millionth of it, and hardly trains.",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="he_normal")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].std()), 2)  # sqrt(2 / 400)
+0.07)"}},
       {Kind::initializer,
        "torch_linear",
        "The default of PyTorch's nn.Linear, for weights and bias.",
        "w ~ U(-1/sqrt(n_in), 1/sqrt(n_in))",
-       "torch.nn.Linear; lecture L0",
-       {}},
+       "torch.nn.Linear",
+       {},
+       {.slides = "L0 'slides 36 and 37, without a title'",
+        .without = "A comparison with PyTorch would begin elsewhere. Its variance 1/(3 n) divides that of "
+                   "signals by 3 in every layer, by 6 behind ReLU: fine for few layers, not for many.",
+        .erratum = "PyTorch's source, which L0 shows, calls kaiming_uniform_ with a = sqrt(5). That looks "
+                   "like He's initialization and is not: the bound is 1/sqrt(n_in), not sqrt(6/n_in).",
+        .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="torch_linear")
+>>> network = ravine.Sequential(layer).network([400], loss="squared_error")
+>>> round(float(network.parameters["dense_1.weight"].max()), 2)  # 1 / sqrt(400)
+0.05)"}},
       {Kind::initializer,
        "orthogonal",
        "Orthonormal rows or columns, whichever are fewer: signals keep their length in a linear network of "
@@ -111,7 +215,16 @@ std::vector<Entry> initializer_entries() {
        {{.name = "gain",
          .default_value = 1.0,
          .range = {.low = 0, .low_included = false},
-         .help = "length of each row or column: 1 for tanh, sqrt(2) for relu"}}},
+         .help = "length of each row or column: 1 for tanh, sqrt(2) for relu"}},
+       {.slides = "extends L0 'How to find appropriate initialization values'",
+        .without =
+            "Random weights keep the variance on average only: products of many random matrices stretch some "
+            "directions and crush others, the more the deeper. Activations still change lengths.",
+        .example = R"(>>> layer = ravine.layers.Dense(50, weight_initializer="orthogonal")
+>>> network = ravine.Sequential(layer).network([50], loss="squared_error", dtype="float64")
+>>> weight = network.parameters["dense_1.weight"]
+>>> bool(np.allclose(weight @ weight.T, np.eye(50)))
+True)"}},
   };
 }
 

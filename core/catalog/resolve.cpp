@@ -1,6 +1,8 @@
 // Checks what a user chose against the tables and fills in what was left out.
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 
 #include "base/errors.h"
@@ -24,9 +26,10 @@ std::string described(const Value& value) {
   if (std::holds_alternative<bool>(value)) return std::get<bool>(value) ? "true" : "false";
   if (std::holds_alternative<std::int64_t>(value)) return std::to_string(std::get<std::int64_t>(value));
   if (std::holds_alternative<double>(value)) {
-    std::string text = std::to_string(std::get<double>(value));
-    while (text.ends_with('0') && !text.ends_with(".0")) text.pop_back();
-    return text;
+    std::array<char, 32> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), std::get<double>(value)).ptr;
+    std::string text(digits.data(), end);
+    return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
   }
   if (std::holds_alternative<std::string>(value)) return "'" + std::get<std::string>(value) + "'";
   if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value))
@@ -47,6 +50,11 @@ std::vector<std::string> names_of(Kind kind) {
   return names;
 }
 
+// Why a number is out of range; what a range with an upper end gives as its reason is about that end.
+std::string because(const std::string& reason, const Range& range, double number) {
+  return reason.empty() || (std::isfinite(range.high) && number < range.high) ? "" : "; " + reason;
+}
+
 Value check_number(const Parameter& parameter, const Value& value) {
   const bool whole = parameter.type == Type::integer;
   double number = 0;
@@ -60,7 +68,7 @@ Value check_number(const Parameter& parameter, const Value& value) {
   }
   if (!std::isfinite(number) || !parameter.range.contains(number)) {
     throw wrong(parameter.name, "must be " + parameter.range.to_string() + ", got " + described(value) +
-                                    (parameter.reason.empty() ? "" : "; " + parameter.reason));
+                                    because(parameter.reason, parameter.range, number));
   }
   return whole ? value : Value(number);
 }
@@ -83,20 +91,32 @@ Value check_component(const Parameter& parameter, const Value& value) {
   }
 }
 
-// A list of numbers that grow, at least one.
+// A list of numbers, or one number; empty only where that is the default.
 Value check_numbers(const Parameter& parameter, const Value& value) {
-  const auto* numbers = std::get_if<std::vector<double>>(&value);
-  if (numbers == nullptr || numbers->empty()) {
+  const auto& words = parameter.choices;
+  if (const auto* word = std::get_if<std::string>(&value)) {
+    if (std::find(words.begin(), words.end(), *word) != words.end()) return value;
+  }
+  std::vector<double> numbers;
+  if (std::holds_alternative<double>(value) || std::holds_alternative<std::int64_t>(value)) {
+    numbers = {std::get<double>(check_number(parameter, value))};
+  } else if (const auto* list = std::get_if<std::vector<double>>(&value)) {
+    numbers = *list;
+  }
+  const auto* fallback = std::get_if<std::vector<double>>(&parameter.default_value);
+  const bool may_be_empty = fallback != nullptr && fallback->empty();
+  if (numbers.empty() && !(may_be_empty && std::holds_alternative<std::vector<double>>(value))) {
+    throw wrong(parameter.name, "expected a list of numbers (" + parameter.range.to_string() + ")" +
+                                    (words.empty() ? "" : " or '" + words.front() + "'") + ", got " +
+                                    described(value));
+  }
+  for (double number : numbers) check_number(parameter, number);
+  for (std::size_t i = 1; parameter.growing && i < numbers.size(); ++i) {
+    if (numbers[i] > numbers[i - 1]) continue;
     throw wrong(parameter.name,
-                "expected a list of numbers (" + parameter.range.to_string() + "), got " + described(value));
+                "must grow, but " + described(numbers[i]) + " comes after " + described(numbers[i - 1]));
   }
-  for (double number : *numbers) check_number(parameter, number);
-  for (std::size_t i = 1; i < numbers->size(); ++i) {
-    if ((*numbers)[i] > (*numbers)[i - 1]) continue;
-    throw wrong(parameter.name, "must grow, but " + described((*numbers)[i]) + " comes after " +
-                                    described((*numbers)[i - 1]));
-  }
-  return value;
+  return numbers;
 }
 
 Value check(const Parameter& parameter, const Value& value) {
@@ -166,7 +186,7 @@ void check_number(const Component& optimizer, const std::string& name, double va
   }
   if (std::isfinite(value) && range.contains(value)) return;
   throw wrong(name, "must be " + (std::isfinite(value) ? range.to_string() : std::string("a finite number")) +
-                        ", got " + described(value) + (reason.empty() ? "" : "; " + reason));
+                        ", got " + described(value) + because(reason, range, value));
 }
 
 void check_regularization(const Regularization& regularization) {

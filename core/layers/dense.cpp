@@ -31,7 +31,7 @@ class Dense final : public UnaryLayer {
     const Fans fans{static_cast<double>(input.back()), static_cast<double>(units_)};
     const char* name = normalizes_weight_ ? "direction" : "weight";
     std::vector<ParameterSpec> specs{
-        {name, {units_, input.back()}, weight_initializer_, fans, !normalizes_weight_}};
+        {name, {units_, input.back()}, weight_initializer_, fans, !normalizes_weight_, true}};
     if (normalizes_weight_) specs.push_back({"gain", {units_}, constant(1), fans, true});
     if (has_bias_) specs.push_back({"bias", {units_}, bias_initializer_, fans, false});
     return specs;

@@ -1,5 +1,8 @@
-// Inverted dropout: in training each value is zeroed with probability rate and the others are scaled by
-// 1 / (1 - rate); in evaluation values pass. N. Srivastava et al., JMLR 15, 2014.
+// Dropout: in training each value is zeroed with probability rate. N. Srivastava et al., JMLR 15, 2014.
+// Inverted: the others are scaled by 1 / (1 - rate), and in evaluation values pass. Standard, the paper's
+// form and L1's: the others pass, and evaluation multiplies by 1 - rate; the next layer gets the same as if
+// its weights were scaled at test time.
+#include "base/random.h"
 #include "layers/list.h"
 
 namespace ravine {
@@ -7,16 +10,21 @@ namespace {
 
 class DropoutLayer final : public UnaryLayer {
  public:
-  explicit DropoutLayer(const Values& settings) : rate_(settings.real("rate")) {}
+  explicit DropoutLayer(const Values& settings)
+      : rate_(settings.real("rate")), inverted_(settings.text("form") == "inverted") {}
 
   Shape output_shape(const Shape& input) const override { return input; }
 
   Forwarded forward(LayerContext& context, TensorId input) const override {
     Program& program = context.program;
     const Shape shape = sample_shape(program, input);
-    if (!context.training) return {input, program.add_alias(input, shape)};
+    if (!context.training && inverted_) return {input, program.add_alias(input, shape)};
     const TensorId output = program.add_activation(shape, context.name + ".output");
-    program.add(Dropout{rate_, context.stream, input, output, false});
+    if (context.training) {
+      program.add(Dropout{rate_, context.stream, input, output, false, inverted_});
+    } else {
+      program.add(Affine{input, output, kept_share(rate_), 0});
+    }
     return {input, output};
   }
 
@@ -26,12 +34,13 @@ class DropoutLayer final : public UnaryLayer {
     Program& program = context.program;
     const TensorId input_gradient =
         program.add_activation(sample_shape(program, forwarded.input), context.name + ".input.gradient");
-    program.add(Dropout{rate_, context.stream, output_gradient, input_gradient, true});
+    program.add(Dropout{rate_, context.stream, output_gradient, input_gradient, true, inverted_});
     return input_gradient;
   }
 
  private:
   double rate_;
+  bool inverted_;
 };
 
 }  // namespace

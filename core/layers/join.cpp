@@ -19,7 +19,9 @@ class AddLayer final : public Layer {
     for (const Shape& input : inputs) {
       if (input == inputs.front()) continue;
       throw Error(ErrorCode::shape_mismatch, "cannot add shapes " + inputs.front().to_string() + " and " +
-                                                 input.to_string() + "; they must be equal");
+                                                 input.to_string() +
+                                                 "; give all branches that meet here one shape, with as "
+                                                 "many units and the same strides and padding");
     }
     return inputs.front();
   }
@@ -58,7 +60,8 @@ class ConcatenateLayer final : public Layer {
       if (outer != first) {
         throw Error(ErrorCode::shape_mismatch, "cannot concatenate shapes " + inputs.front().to_string() +
                                                    " and " + inputs[i].to_string() +
-                                                   "; only the last extent may differ");
+                                                   "; only the last extent may differ: choose strides "
+                                                   "and padding that agree, or flatten the branches");
       }
       extents.back() += inputs[i].back();
     }

@@ -22,6 +22,8 @@ struct ParameterSpec {
   Component initializer;
   Fans fans;
   bool decays;  // weight decay applies
+  // The weights into each unit, one unit behind the other, of which rules may think as a matrix.
+  bool matrix = false;
 };
 
 // Values that a layer keeps from step to step and that no gradient changes: moving averages.

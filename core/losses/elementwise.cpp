@@ -12,6 +12,7 @@ struct Traits {
   bool gives_logits = false;
   std::string_view targets;  // in words; empty where every number will do
   bool (*accepts)(double target) = nullptr;
+  std::string_view output_setting;  // the name of a setting with a number for each output, or empty
 };
 
 Traits traits_of(std::string_view name) {
@@ -21,6 +22,7 @@ Traits traits_of(std::string_view name) {
     if (Judge::name != name) return;
     traits.has_accuracy = requires { &Judge::right; };
     traits.gives_logits = requires { Judge::gives_logits; };
+    if constexpr (requires { Judge::output_setting; }) traits.output_setting = Judge::output_setting;
     if constexpr (requires { &Judge::accepts; }) {
       traits.targets = Judge::targets;
       traits.accepts = Judge::accepts;
@@ -35,7 +37,16 @@ class ElementwiseLossAdapter final : public Loss {
 
   TargetKind target_kind() const override { return TargetKind::values; }
   bool has_accuracy() const override { return traits_.has_accuracy; }
-  void check_output(const Shape&) const override {}
+
+  void check_output(const Shape& output) const override {
+    if (traits_.output_setting.empty()) return;
+    const auto numbers = static_cast<std::int64_t>(output_numbers().size());
+    if (numbers == 1 || numbers == output.elements()) return;
+    throw Error(ErrorCode::invalid_parameter, "there are " + std::to_string(numbers) + " numbers for " +
+                                                  std::to_string(output.elements()) +
+                                                  " outputs; give one for all, or one an output")
+        .at_key(std::string(traits_.output_setting));
+  }
 
   void check_values(const void* targets, DType dtype, std::int64_t count,
                     std::int64_t columns) const override {
@@ -52,8 +63,14 @@ class ElementwiseLossAdapter final : public Loss {
     }
   }
 
-  void add(Program& program, TensorId prediction, TensorId targets, TensorId gradient) const override {
-    program.add(ElementwiseLoss{rule_, prediction, targets, gradient});
+  void add(Program& program, TensorId prediction, const Targets& targets, TensorId gradient) const override {
+    std::vector<double> numbers;
+    if (!traits_.output_setting.empty() && output_numbers() != std::vector<double>{1.0}) {
+      numbers = output_numbers();
+      const std::int64_t outputs = program.tensor(prediction).shape.elements() / program.batch();
+      if (numbers.size() == 1) numbers.assign(static_cast<std::size_t>(outputs), numbers.front());
+    }
+    program.add(ElementwiseLoss{rule_, prediction, targets.values, targets.weights, gradient, numbers});
   }
 
   TensorId add_link(Program& program, TensorId prediction) const override {
@@ -66,6 +83,8 @@ class ElementwiseLossAdapter final : public Loss {
   }
 
  private:
+  const std::vector<double>& output_numbers() const { return rule_.values.numbers(traits_.output_setting); }
+
   Component rule_;
   Traits traits_;
 };

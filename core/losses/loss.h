@@ -10,6 +10,11 @@ namespace ravine {
 
 enum class TargetKind { labels, values };  // one class label a sample, or values of the output's shape
 
+struct Targets {
+  TensorId values;
+  TensorId weights;  // of the rows; may be left unbound
+};
+
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -19,10 +24,12 @@ class Loss {
   // Throws Error(invalid_parameter) with the first target that the loss has no meaning for. `columns` is the
   // number of values a row; labels are checked by the network, which knows the classes.
   virtual void check_values(const void*, DType, std::int64_t /* count */, std::int64_t /* columns */) const {}
-  // Throws Error(shape_mismatch) where the network's output cannot be compared with such targets.
+  // Throws Error where the network's output cannot be compared with such targets, or the loss has not as many
+  // numbers as it needs for them.
   virtual void check_output(const Shape& output) const = 0;
   // Adds the loss of `prediction`; `gradient` is no_tensor where only the value is wanted.
-  virtual void add(Program& program, TensorId prediction, TensorId targets, TensorId gradient) const = 0;
+  virtual void add(Program& program, TensorId prediction, const Targets& targets,
+                   TensorId gradient) const = 0;
   // Adds what turns the network's output into what a user is shown (probabilities), and returns it;
   // the output itself where that is what is shown.
   virtual TensorId add_link(Program&, TensorId prediction) const { return prediction; }

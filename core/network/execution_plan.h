@@ -34,7 +34,11 @@ class ExecutionPlan {
                 Backend& backend, const ParameterMemory& memory);
 
   void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
-  void bind_targets(const void* data) { prepared_->bind(lowered_.targets, const_cast<void*>(data)); }
+  // Weights of the rows in the network's element type, or nullptr where all weigh the same.
+  void bind_targets(const void* data, const void* weights) {
+    prepared_->bind(lowered_.targets, const_cast<void*>(data));
+    prepared_->bind(lowered_.weights, const_cast<void*>(weights));
+  }
   // Where the output (in prediction: what is shown) goes.
   void bind_output(void* data);
   // True where the network only hands its input through, so that there is no output to bind.

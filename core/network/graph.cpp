@@ -26,6 +26,15 @@ std::vector<int> sources_of(const LayerSpec& spec, const Graph& graph) {
   return sources;
 }
 
+// Settings that do not fit each other name their layer.
+std::unique_ptr<Layer> made(const LayerSpec& spec) {
+  try {
+    return make_layer(spec.component);
+  } catch (Error& error) {
+    throw error.at_layer(spec.name);
+  }
+}
+
 void check_all_used(const Graph& graph) {
   std::set<int> used{static_cast<int>(graph.layers.size()) - 1};
   for (const GraphLayer& layer : graph.layers) used.insert(layer.sources.begin(), layer.sources.end());
@@ -63,7 +72,7 @@ Graph infer(const NetworkSpec& spec) {
     }
     GraphLayer layer{layer_spec.name,
                      layer_spec.component.name,
-                     make_layer(layer_spec.component),
+                     made(layer_spec),
                      sources_of(layer_spec, graph),
                      {},
                      {},

@@ -145,7 +145,8 @@ LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64
                                         loss.target_kind() == TargetKind::labels ? DType::int32 : dtype,
                                         TensorRole::target, "targets"});
   if (training) lowered.output_gradient = program.add_activation(graph.output(), "output.gradient");
-  loss.add(program, tensor, lowered.targets, lowered.output_gradient);
+  lowered.weights = program.add_tensor({Shape{}.with_batch(batch), dtype, TensorRole::target, "weights"});
+  loss.add(program, tensor, {lowered.targets, lowered.weights}, lowered.output_gradient);
   if (!training) return lowered;
 
   program.section = Section::backward;

@@ -55,14 +55,27 @@ bool all_finite(DType dtype, const void* values, std::int64_t count) {
   return dtype == DType::float64 ? all_finite<double>(values, count) : all_finite<float>(values, count);
 }
 
+void check_weights(DType dtype, const void* weights, std::int64_t rows) {
+  for (std::int64_t row = 0; weights != nullptr && row < rows; ++row) {
+    const double weight = dtype == DType::float64 ? static_cast<const double*>(weights)[row]
+                                                  : static_cast<const float*>(weights)[row];
+    if (weight >= 0 && std::isfinite(weight)) continue;
+    throw Error(ErrorCode::invalid_parameter, "the weight of row " + std::to_string(row) + " is " +
+                                                  std::to_string(weight) +
+                                                  "; weights are finite and at least 0")
+        .at_key("weights");
+  }
+}
+
 const std::byte* rows_from(const void* data, std::int64_t row, std::int64_t bytes_per_row) {
-  return static_cast<const std::byte*>(data) + row * bytes_per_row;
+  return data == nullptr ? nullptr : static_cast<const std::byte*>(data) + row * bytes_per_row;
 }
 
 }  // namespace
 
 Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options)
     : options_(options),
+      specification_(spec),
       graph_(infer(spec)),
       loss_(make_checked_loss(loss, graph_)),
       backend_(make_backend(options.device, choose_threads(graph_, *loss_, options))),
@@ -164,7 +177,8 @@ void Network::run(ExecutionPlan& plan, std::initializer_list<Section> sections, 
   });
 }
 
-void Network::check_targets(const void* targets, std::int64_t rows) const {
+void Network::check_targets(const void* targets, const void* weights, std::int64_t rows) const {
+  check_weights(options_.dtype, weights, rows);
   if (loss_->target_kind() != TargetKind::labels) {
     const std::int64_t columns = graph_.output().elements();
     loss_->check_values(targets, options_.dtype, rows * columns, columns);
@@ -218,7 +232,7 @@ void Network::forward(const void* input, std::int64_t rows, bool training, void*
   }
 }
 
-double Network::loss(const void* targets, std::int64_t rows) {
+double Network::loss(const void* targets, const void* weights, std::int64_t rows) {
   const Turn turn(*this);
   if (by_hand_ == nullptr) {
     throw Error(ErrorCode::invalid_state, "loss needs a forward pass of one batch before it");
@@ -229,11 +243,11 @@ double Network::loss(const void* targets, std::int64_t rows) {
                                                std::to_string(by_hand_->batch()))
         .at_key("targets");
   }
-  check_targets(targets, rows);
-  by_hand_->bind_targets(targets);
+  check_targets(targets, weights, rows);
+  by_hand_->bind_targets(targets, weights);
   run(*by_hand_, {Section::loss}, context(true));
   has_loss_ = true;
-  return by_hand_->program().measurements().loss / static_cast<double>(rows);
+  return mean_loss(by_hand_->program().measurements());
 }
 
 void Network::backward(const void* output_gradient) {
@@ -263,6 +277,10 @@ void Network::attach(Optimizer& optimizer) {
     UpdateSegment segment{parameter.offset, parameter.offset + shape.elements(), parameter.spec.decays};
     segment.layer = parameter.layer;
     if (parameter.spec.decays && shape.rank() > 1) segment.unit = shape.elements() / shape[0];
+    if (parameter.spec.matrix) {
+      segment.rows = shape[0];
+      segment.columns = shape.elements() / shape[0];
+    }
     segments.push_back(segment);
     names.push_back(parameter.name);
   }
@@ -303,6 +321,12 @@ void Network::step(Optimizer& optimizer) {
   const Turn turn(*this);
   const std::lock_guard optimizer_lock(optimizer.mutex());
   attach(optimizer);
+  if (optimizer.is_full_batch()) {
+    throw Error(ErrorCode::invalid_state,
+                optimizer.rule().name +
+                    " evaluates the loss at several points in a step, which a step by hand "
+                    "has no part in; use network.train or a Trainer");
+  }
   optimizer.begin();
   if (optimizer.clips()) optimizer.clip(gradient_squares());
   backend_->parallel([&](Worker& worker) { optimizer.run(worker); });
@@ -315,10 +339,11 @@ void Network::step(Optimizer& optimizer) {
   }
 }
 
-Evaluation Network::evaluate(const void* inputs, const void* targets, std::int64_t rows) {
+Evaluation Network::evaluate(const void* inputs, const void* targets, const void* weights,
+                             std::int64_t rows) {
   const Turn turn(*this);
   if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows to evaluate").at_key("inputs");
-  check_targets(targets, rows);
+  check_targets(targets, weights, rows);
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
   const std::int64_t input_bytes = graph_.input.elements() * element;
   const std::int64_t target_bytes = loss_->target_kind() == TargetKind::labels
@@ -327,16 +352,16 @@ Evaluation Network::evaluate(const void* inputs, const void* targets, std::int64
   Evaluation evaluation;
   for_batches(Mode::evaluation, rows, [&](ExecutionPlan& plan, std::int64_t row) {
     plan.bind_input(rows_from(inputs, row, input_bytes));
-    plan.bind_targets(rows_from(targets, row, target_bytes));
+    plan.bind_targets(rows_from(targets, row, target_bytes), rows_from(weights, row, element));
     plan.bind_output(nullptr);
     run(plan, {Section::forward, Section::loss}, context(false));
     const Measurements& measured = plan.program().measurements();
     evaluation.loss += measured.loss;
+    evaluation.weight += measured.weight;
     evaluation.correct += measured.correct;
     evaluation.correct_top5 += measured.correct_top5;
   });
   evaluation.rows = rows;
-  if (rows > 0) evaluation.loss /= static_cast<double>(rows);
   by_hand_ = nullptr;
   return evaluation;
 }

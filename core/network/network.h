@@ -28,29 +28,37 @@ struct NetworkOptions {
 };
 
 struct Evaluation {
-  double loss = 0;  // mean over the rows
+  double loss = 0;    // sum over the rows
+  double weight = 0;  // sum of the rows' weights; their number where they have none
   std::int64_t correct = 0;
   std::int64_t correct_top5 = 0;
   std::int64_t rows = 0;
 };
 
+class WeightAverage;
+
 // Batches of the same size, one behind the other, and what changes from step to step.
 struct TrainingChunk {
   const void* inputs = nullptr;
   const void* targets = nullptr;
+  const void* weights = nullptr;  // of the rows; nullptr: all the same
   std::int64_t steps = 0;
   std::int64_t batch = 0;
+  std::int64_t micro_batch = 0;             // rows that are computed at once; 0: the batch
   std::vector<std::string> scheduled = {};  // hyperparameters that change
   const double* schedule = nullptr;         // steps x scheduled
   double budget_seconds = 0;                // stop after this time; 0 for no limit
   std::int64_t record_every = 1;            // 0: record nothing
   bool observe_layers = true;
-  double loss_so_far = 0;  // where the sum of the losses begins
+  WeightAverage* average = nullptr;  // takes the weights in after every update
+  double loss_so_far = 0;            // where the sum of the losses begins, and that of the weights
+  double weight_so_far = 0;
 };
 
 struct TrainingResult {
   std::int64_t steps = 0;  // done
-  double loss = 0;         // loss_so_far, plus the sum over the rows of these steps
+  double loss = 0;         // loss_so_far, plus the weighted sum over the rows of these steps
+  double weight = 0;       // weight_so_far, plus the sum of the rows' weights
   std::int64_t correct = 0;
   std::int64_t rows = 0;
   std::string trouble;  // empty, or what is not finite
@@ -81,20 +89,22 @@ class Network {
 
   // By hand. `output` takes rows of the last layer's output. In training, rows is one batch.
   void forward(const void* input, std::int64_t rows, bool training, void* output);
-  double loss(const void* targets, std::int64_t rows);  // mean loss of the last forward pass
-  void backward(const void* output_gradient);           // nullptr: the gradient of that loss
+  // Mean loss of the last forward pass. Weights of rows, here and below: one each, or nullptr.
+  double loss(const void* targets, const void* weights, std::int64_t rows);
+  void backward(const void* output_gradient);  // nullptr: the gradient of that loss
   std::int64_t rows_by_hand() const { return by_hand_ == nullptr ? 0 : by_hand_->batch(); }
   void look_ahead(Optimizer& optimizer);
   void step(Optimizer& optimizer);
   void attach_optimizer(Optimizer& optimizer);
 
-  Evaluation evaluate(const void* inputs, const void* targets, std::int64_t rows);
+  Evaluation evaluate(const void* inputs, const void* targets, const void* weights, std::int64_t rows);
   void predict(const void* inputs, std::int64_t rows, void* output);
   // Of every layer's output over one batch in evaluation, or of what its parameters give before its
   // activation; NaN for layers that compute nothing.
   std::vector<OutputMoments> moments(const void* inputs, std::int64_t rows, bool before_activation);
   TrainingResult train(Optimizer& optimizer, const TrainingChunk& chunk);
 
+  const NetworkSpec& specification() const { return specification_; }
   const Graph& graph() const { return graph_; }
   const Loss& loss_function() const { return *loss_; }
   const NetworkOptions& options() const { return options_; }
@@ -108,9 +118,17 @@ class Network {
   // Empties the ring of recorded steps.
   DrainedRows drain();
   PlanDescription describe(Mode mode, std::int64_t batch);
+  // Calls visit(mode, batch size, bytes of its arena) for each plan that has been made.
+  template <typename Visit>
+  void for_plans(Visit&& visit) {
+    const Turn turn(*this);
+    for (const auto& [key, plan] : plans_) visit(key.first, key.second, plan->memory().bytes);
+  }
 
  private:
+  friend class BatchGradient;
   friend class TrainingLoop;
+  friend class WeightAverage;
 
   // Held during every call; refuses a call that a user's rule makes from within a step.
   class Turn {
@@ -130,15 +148,18 @@ class Network {
   void initialize(std::size_t index, const Component& initializer, std::uint64_t seed);
   void reset_state();
   ExecutionPlan& plan(Mode mode, std::int64_t batch);
+  // Where the gradients of a batch's parts are added; made when it is first needed.
+  PreparedAccumulation& accumulation();
   RunContext context(bool observe) const;
   void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
-  void check_targets(const void* targets, std::int64_t rows) const;
+  void check_targets(const void* targets, const void* weights, std::int64_t rows) const;
   // Calls visit(plan, first row) for each batch of an array of rows.
   template <typename Visit>
   void for_batches(Mode mode, std::int64_t rows, Visit&& visit);
   std::pair<std::string, std::string> find_trouble(ExecutionPlan& plan, const void* input);
 
   NetworkOptions options_;
+  NetworkSpec specification_;
   Graph graph_;
   std::unique_ptr<Loss> loss_;
   std::shared_ptr<Backend> backend_;
@@ -146,6 +167,8 @@ class Network {
   std::shared_ptr<Buffer> gradients_;
   std::shared_ptr<Buffer> state_;
   std::map<std::pair<Mode, std::int64_t>, std::unique_ptr<ExecutionPlan>> plans_;
+  std::shared_ptr<Buffer> accumulated_;
+  std::unique_ptr<PreparedAccumulation> accumulation_;
   StatisticsRing ring_;
   std::uint32_t step_number_ = 0;     // keys the random numbers of training
   ExecutionPlan* by_hand_ = nullptr;  // the plan of the last forward pass

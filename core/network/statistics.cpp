@@ -36,7 +36,7 @@ void StatisticsRing::record(const StepRecord& step, const Measurements& measured
   float* value = values_.data() + static_cast<std::size_t>(next_) * columns_.size();
   const auto put = [&](double number) { *value++ = static_cast<float>(number); };
   const auto batch = static_cast<double>(step.batch);
-  put(measured.loss / batch);
+  put(mean_loss(measured));
   if (has_accuracy_) put(static_cast<double>(measured.correct) / batch);
   put(step.learning_rate);
   put(step.gradient_norm);

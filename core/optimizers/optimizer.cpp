@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/memory.h"
 
 namespace ravine {
 
@@ -15,7 +16,9 @@ Optimizer::Optimizer(Component rule, Regularization regularization, std::vector<
     : rule_(std::move(rule)),
       regularization_(regularization),
       groups_(std::move(groups)),
-      traits_(update_rule_traits(rule_.name)),
+      full_batch_rule_(make_full_batch_rule(rule_)),
+      traits_(full_batch_rule_ ? UpdateRuleTraits{full_batch_rule_->slots(), false}
+                               : update_rule_traits(rule_.name)),
       prepare_([name = rule_.name](Backend& backend, DType dtype, const UpdateBuffers& buffers,
                                    std::vector<UpdateSegment> segments) {
         return backend.prepare_update(name, dtype, buffers, std::move(segments));
@@ -39,6 +42,16 @@ void Optimizer::check() const {
                                                   " has none; use \"subgradient\"")
         .at_key("l1_form");
   }
+  for (const RegularizationNumber& number : regularization_numbers) {
+    check_number(std::string(number.name), regularization_.*number.member);
+  }
+  if (is_full_batch() && regularization_.proximal) {
+    throw Error(ErrorCode::invalid_parameter,
+                rule_.name +
+                    " goes by the loss and its gradient, in which a soft threshold after the step has no "
+                    "part; use \"subgradient\"")
+        .at_key("l1_form");
+  }
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     const ParameterGroup& group = groups_[i];
     const auto wrong = [&](const std::string& name, const std::string& message) {
@@ -49,6 +62,11 @@ void Optimizer::check() const {
     }
     if (group.learning_rate != 1 && !has_rate) {
       throw wrong("learning_rate", rule_.name + " has no learning rate that could be multiplied");
+    }
+    if (group.learning_rate != 1 && is_full_batch()) {
+      throw wrong("learning_rate", rule_.name +
+                                       " takes one step for all parameters together, whose curvature it "
+                                       "knows; leave it at 1, or freeze the group");
     }
     if (!std::isfinite(group.l2)) throw wrong("l2", "must be a finite number of at least 0");
   }
@@ -82,6 +100,7 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   if (attached_to(buffers.parameters)) return;
   std::vector<UpdateSegment> segments = buffers.segments;
   apply_groups(segments, buffers.names);
+  if (is_full_batch()) check_full_batch(buffers.dtype, segments);
   backend_ = buffers.backend;
   count_ = buffers.count;
   dtype_ = buffers.dtype;
@@ -89,7 +108,7 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   UpdateBuffers update{buffers.parameters, buffers.gradients, nullptr, {}, {buffers.owner}};
   slots_.clear();
   for (std::size_t slot = 0; slot < traits_.slots.size(); ++slot) {
-    slots_.push_back(backend_->allocate(bytes));
+    slots_.push_back(backend_->allocate(static_cast<std::size_t>(count_) * size_of(slot_dtype())));
     update.slots.push_back(slots_.back()->data());
     update.owners.push_back(slots_.back());
   }
@@ -103,10 +122,45 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   layer_squares_.assign(static_cast<std::size_t>(layers), 0.0);
   scales_.assign(segments.size(), 1.0);
   segments_ = segments;
-  prepared_ = prepare_(*backend_, dtype_, update, std::move(segments));
+  if (is_full_batch()) {
+    prepared_ = std::make_unique<FullBatchUpdate>(full_batch_rule_, dtype_, update, std::move(segments),
+                                                  backend_->allocate(bytes));
+  } else {
+    prepared_ = prepare_(*backend_, dtype_, update, std::move(segments));
+  }
   parameters_ = buffers.parameters;
   owner_ = buffers.owner;
   step_count_ = 0;
+}
+
+FullBatchUpdate* Optimizer::full_batch() {
+  return is_full_batch() ? static_cast<FullBatchUpdate*>(prepared_.get()) : nullptr;
+}
+
+// Before anything is allocated.
+void Optimizer::check_full_batch(DType dtype, const std::vector<UpdateSegment>& segments) const {
+  if (dtype != DType::float64 && full_batch_rule_->takes_differences()) {
+    throw Error(ErrorCode::invalid_parameter,
+                rule_.name +
+                    " takes differences of gradients, which float32 would round away; set dtype to "
+                    "\"float64\", or use lbfgs")
+        .at_key("dtype");
+  }
+  double count = 0;
+  double coordinates = 0;
+  for (const UpdateSegment& segment : segments) {
+    const auto size = static_cast<double>(segment.end - segment.begin);
+    count += size;
+    if (!segment.frozen) coordinates += size;
+  }
+  const double needed = full_batch_rule_->bytes(count, coordinates);
+  const double available = available_memory();
+  if (needed <= available) return;
+  throw Error(ErrorCode::invalid_parameter, rule_.name + " needs " + bytes_text(needed) + " of memory for " +
+                                                std::to_string(static_cast<std::int64_t>(coordinates)) +
+                                                " parameters, and " + bytes_text(available) +
+                                                " are available; use " + full_batch_rule_->instead())
+      .at_key("optimizer");
 }
 
 double Optimizer::learning_rate() const {
@@ -123,8 +177,19 @@ void Optimizer::check_number(const std::string& name) const {
       .at_key(name);
 }
 
-void Optimizer::set(const std::string& name, double value) {
+void Optimizer::check_number(const std::string& name, double value) const {
   check_number(name);
+  if (!is_full_batch() || value == 0 || name == "l1" || name == "l2") return;
+  if (regularization_number(name) == nullptr) return;
+  throw Error(ErrorCode::invalid_parameter,
+              rule_.name +
+                  " measures curvature by gradients as they are; a clipped gradient, or weights that are "
+                  "moved after the step, would belong to another function; leave it at 0")
+      .at_key(name);
+}
+
+void Optimizer::set(const std::string& name, double value) {
+  check_number(name, value);
   if (const auto number = regularization_number(name)) {
     regularization_.*number = value;
   } else {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "optimizers/full_batch_update.h"
 
 namespace ravine {
 
@@ -55,6 +56,8 @@ class Optimizer {
   void set(const std::string& name, double value);
   // Throws Error(invalid_parameter) where `set` has no such number.
   void check_number(const std::string& name) const;
+  // The same, and where the rule has no use for this value.
+  void check_number(const std::string& name, double value) const;
   const Regularization& regularization() const { return regularization_; }
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
@@ -64,7 +67,7 @@ class Optimizer {
   const std::vector<std::string>& slot_names() const { return traits_.slots; }
   const std::shared_ptr<Buffer>& slot(std::size_t index) const { return slots_.at(index); }
   std::int64_t count() const { return count_; }
-  DType dtype() const { return dtype_; }
+  DType slot_dtype() const { return full_batch_rule_ ? DType::float64 : dtype_; }
 
   // Where the gradient is to be taken; nullptr where that is the parameters themselves.
   void* look_ahead() { return look_ahead_ ? look_ahead_->data() : nullptr; }
@@ -85,13 +88,20 @@ class Optimizer {
 
   PreparedUpdate& prepared() { return *prepared_; }
 
+  // Whether the rule asks for gradients itself, several in a step.
+  bool is_full_batch() const { return full_batch_rule_ != nullptr; }
+  // What does; null for the others, and before it is attached.
+  FullBatchUpdate* full_batch();
+
  private:
   void check() const;
+  void check_full_batch(DType dtype, const std::vector<UpdateSegment>& segments) const;
   void apply_groups(std::vector<UpdateSegment>& segments, const std::vector<std::string>& names) const;
 
   Component rule_;
   Regularization regularization_;
   std::vector<ParameterGroup> groups_;
+  std::shared_ptr<FullBatchRule> full_batch_rule_;
   UpdateRuleTraits traits_;
   PrepareUpdate prepare_;
   std::int64_t step_count_ = 0;

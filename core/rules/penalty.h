@@ -65,6 +65,8 @@ struct Penalty {
   RAVINE_HOST_DEVICE T gradient(T g, T theta) const {
     return within(scale * g, limit) + l2 * theta + l1 * sign(theta);
   }
+  // What they add to the loss: l2/2 theta^2 + l1 |theta|.
+  RAVINE_HOST_DEVICE T value(T theta) const { return l2 / 2 * theta * theta + l1 * sign(theta) * theta; }
   RAVINE_HOST_DEVICE T shrink(T theta) const { return theta - within(theta, threshold); }
 
   // Selections that let NaN pass.

@@ -1,5 +1,6 @@
 #include "schedules/schedule.h"
 
+#include <cmath>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -46,9 +47,13 @@ std::vector<double> schedule_values(const Component& schedule, double base, cons
   const double warmup = settings.real("warmup");
   const double length = static_cast<double>(run.steps) / unit - warmup;
   if (warmup > 0 && length <= 0) {
-    throw Error(ErrorCode::invalid_parameter, "the warm-up must be shorter than the run, which has " +
-                                                  std::to_string(run.steps) + " steps in " +
-                                                  std::to_string(run.steps / run.steps_per_epoch) + " epochs")
+    const std::int64_t epochs = run.steps / run.steps_per_epoch;
+    throw Error(ErrorCode::invalid_parameter,
+                "the warm-up must be shorter than the run, which has " + std::to_string(run.steps) +
+                    (run.steps == 1 ? " step in " : " steps in ") + std::to_string(epochs) +
+                    (epochs == 1 ? " epoch" : " epochs") +
+                    "; it takes " + std::to_string(static_cast<std::int64_t>(std::ceil(warmup * unit))) +
+                    " steps")
         .at_key("warmup");
   }
   const double warmup_start = settings.real("warmup_start");

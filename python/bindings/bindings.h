@@ -23,6 +23,7 @@ void bind_optimizer(py::module_& module);
 void bind_schedule(py::module_& module);
 void bind_custom_rule(py::module_& module);
 void bind_network(py::module_& module);
+void bind_training(py::module_& module);
 void bind_report(py::module_& module);
 
 // A type name, or a dictionary with "type" and settings, to a component and back.

@@ -29,7 +29,8 @@ void bind_catalog(py::module_& module) {
       .def("__repr__", [](const Parameter& p) { return "<Parameter " + p.name + ">"; });
 
   py::class_<Entry>(module, "Entry",
-                    "One layer, activation, loss, initializer, optimizer or schedule of the catalog.")
+                    "One layer, activation, loss, initializer, optimizer, schedule or regularization of the "
+                    "catalog.")
       .def_property_readonly("kind", [](const Entry& e) { return std::string(catalog::name_of(e.kind)); })
       .def_readonly("name", &Entry::name)
       .def_readonly("summary", &Entry::summary)
@@ -37,7 +38,13 @@ void bind_catalog(py::module_& module) {
       .def_readonly("reference", &Entry::reference)
       .def_readonly("parameters", &Entry::parameters)
       .def_readonly("full_batch", &Entry::full_batch)
+      .def_readonly("closure", &Entry::closure)
       .def_readonly("robbins_monro", &Entry::robbins_monro)
+      .def_property_readonly("slides", [](const Entry& e) { return e.theory.slides; })
+      .def_property_readonly("without", [](const Entry& e) { return e.theory.without; })
+      .def_property_readonly("erratum", [](const Entry& e) { return e.theory.erratum; })
+      .def_property_readonly("example", [](const Entry& e) { return e.theory.example; })
+      .def_property_readonly("family", &catalog::family_of)
       .def("__repr__", [](const Entry& e) {
         return "<Entry " + std::string(catalog::name_of(e.kind)) + " " + e.name + ">";
       });

@@ -25,6 +25,7 @@ Value to_value(const py::handle& given, const std::string& key, int depth) {
       throw Error(ErrorCode::invalid_parameter, "expected numbers in the list").at_key(key);
     }
   }
+  if (py::hasattr(given, "tolist")) return to_value(given.attr("tolist")(), key, depth + 1);  // of NumPy
   if (py::hasattr(given, "__index__")) return given.attr("__index__")().cast<std::int64_t>();
   if (py::hasattr(given, "__float__")) return given.attr("__float__")().cast<double>();
   throw Error(ErrorCode::invalid_parameter, "expected a number, true or false, text or a table, got " +

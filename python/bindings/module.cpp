@@ -33,5 +33,6 @@ PYBIND11_MODULE(_core, module) {
   bind_schedule(module);
   bind_custom_rule(module);
   bind_network(module);
+  bind_training(module);
   bind_report(module);
 }

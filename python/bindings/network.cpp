@@ -5,9 +5,9 @@
 #include "base/errors.h"
 #include "bindings.h"
 #include "catalog/catalog.h"
+#include "network_arrays.h"
 
 namespace ravine::bindings {
-namespace {
 
 const void* checked_inputs(const Network& network, const py::array& inputs, std::int64_t* rows) {
   return checked_rows(inputs, network.options().dtype, network.graph().input, "inputs", rows);
@@ -25,6 +25,22 @@ const void* checked_targets(const Network& network, const py::array& targets, st
   }
   return data;
 }
+
+// Null where there are none.
+const void* checked_weights(const Network& network, const std::optional<py::array>& weights,
+                            std::int64_t expected) {
+  if (!weights) return nullptr;
+  std::int64_t rows = 0;
+  const void* data = checked_rows(*weights, network.options().dtype, Shape{}, "weights", &rows);
+  if (rows != expected) {
+    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) + " weights for " +
+                                               std::to_string(expected) + " rows; give one a row")
+        .at_key("weights");
+  }
+  return data;
+}
+
+namespace {
 
 py::array new_output(const Network& network, std::int64_t rows) {
   const Shape shape = network.graph().output().with_batch(rows);
@@ -80,24 +96,32 @@ py::dict moments(Network& network, const py::array& inputs, bool before_activati
   return layers;
 }
 
-py::dict evaluate(Network& network, const py::array& inputs, const py::array& targets) {
+Evaluation measure(Network& network, const py::array& inputs, const py::array& targets,
+                   const std::optional<py::array>& weights) {
   std::int64_t rows = 0;
   const void* data = checked_inputs(network, inputs, &rows);
   const void* target_data = checked_targets(network, targets, rows);
-  Evaluation evaluation;
-  {
-    const py::gil_scoped_release release;
-    evaluation = network.evaluate(data, target_data, rows);
-  }
+  const void* weight_data = checked_weights(network, weights, rows);
+  const py::gil_scoped_release release;
+  return network.evaluate(data, target_data, weight_data, rows);
+}
+
+py::dict metrics(const Network& network, const Evaluation& evaluation) {
   py::dict metrics;
-  metrics["loss"] = evaluation.loss;
-  if (network.loss_function().has_accuracy() && rows > 0) {
-    metrics["accuracy"] = static_cast<double>(evaluation.correct) / static_cast<double>(rows);
+  metrics["loss"] = evaluation.weight > 0 ? evaluation.loss / evaluation.weight : evaluation.loss;
+  const auto rows = static_cast<double>(evaluation.rows);
+  if (network.loss_function().has_accuracy() && evaluation.rows > 0) {
+    metrics["accuracy"] = static_cast<double>(evaluation.correct) / rows;
     if (network.loss_function().target_kind() == TargetKind::labels && network.graph().output().back() > 5) {
-      metrics["top5"] = static_cast<double>(evaluation.correct_top5) / static_cast<double>(rows);
+      metrics["top5"] = static_cast<double>(evaluation.correct_top5) / rows;
     }
   }
   return metrics;
+}
+
+Evaluation sum_of(const Evaluation& left, const Evaluation& right) {
+  return {left.loss + right.loss, left.weight + right.weight, left.correct + right.correct,
+          left.correct_top5 + right.correct_top5, left.rows + right.rows};
 }
 
 void backward(Network& network, const std::optional<py::array>& output_gradient) {
@@ -115,47 +139,6 @@ void backward(Network& network, const std::optional<py::array>& output_gradient)
   }
   const py::gil_scoped_release release;
   network.backward(data);
-}
-
-TrainingResult train(
-    Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
-    std::int64_t batch_size,
-    const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
-    double budget_seconds, std::int64_t record_every, bool observe_layers, double loss_so_far) {
-  std::int64_t rows = 0;
-  TrainingChunk chunk;
-  chunk.inputs = checked_inputs(network, inputs, &rows);
-  chunk.targets = checked_targets(network, targets, rows);
-  if (batch_size < 1 || rows % batch_size != 0) {
-    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
-                                               " rows, which is no multiple of the batch size " +
-                                               std::to_string(batch_size))
-        .at_key("inputs");
-  }
-  chunk.batch = batch_size;
-  chunk.steps = rows / batch_size;
-  chunk.budget_seconds = budget_seconds;
-  chunk.record_every = record_every;
-  chunk.observe_layers = observe_layers;
-  chunk.loss_so_far = loss_so_far;
-  std::vector<double> settings(static_cast<std::size_t>(chunk.steps) * schedule.size());
-  for (const auto& [name, values] : schedule) {
-    if (values.ndim() != 1 || values.shape(0) != chunk.steps) {
-      throw Error(ErrorCode::shape_mismatch, "the schedule of " + name + " needs one value a step, " +
-                                                 std::to_string(chunk.steps) + " in all")
-          .at_key("schedule");
-    }
-    for (std::int64_t step = 0; step < chunk.steps; ++step) {
-      settings[static_cast<std::size_t>(step) * schedule.size() + chunk.scheduled.size()] = values.at(step);
-    }
-    for (std::int64_t step = 0; step < chunk.steps; ++step) {
-      catalog::check_number(optimizer.rule(), name, values.at(step));
-    }
-    chunk.scheduled.push_back(name);
-  }
-  chunk.schedule = settings.data();
-  const py::gil_scoped_release release;
-  return network.train(optimizer, chunk);
 }
 
 py::tuple drain(Network& network) {
@@ -217,6 +200,23 @@ py::list layers(const Network& network) {
   return rows;
 }
 
+py::list plans(Network& network) {
+  std::vector<std::tuple<std::string, std::int64_t, std::int64_t>> rows;
+  const auto name_of_mode = [](Mode mode) {
+    return mode == Mode::training     ? "training"
+           : mode == Mode::evaluation ? "evaluation"
+           : mode == Mode::prediction ? "prediction"
+                                      : "moments";
+  };
+  {
+    const py::gil_scoped_release release;
+    network.for_plans([&](Mode mode, std::int64_t batch, std::int64_t bytes) {
+      rows.emplace_back(name_of_mode(mode), batch, bytes);
+    });
+  }
+  return py::cast(rows);
+}
+
 Mode mode_from_name(const std::string& name) {
   if (name == "training") return Mode::training;
   if (name == "evaluation") return Mode::evaluation;
@@ -258,13 +258,13 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
 }  // namespace
 
 void bind_network(py::module_& module) {
-  py::class_<TrainingResult>(module, "TrainingResult", "What a call of the native training loop did.")
-      .def_readonly("steps", &TrainingResult::steps)
-      .def_readonly("loss", &TrainingResult::loss)
-      .def_readonly("correct", &TrainingResult::correct)
-      .def_readonly("rows", &TrainingResult::rows)
-      .def_readonly("trouble", &TrainingResult::trouble)
-      .def_readonly("trouble_layer", &TrainingResult::trouble_layer);
+  py::class_<Evaluation>(module, "Evaluation", "Sums over rows that were evaluated; two can be added.")
+      .def_readonly("loss", &Evaluation::loss)
+      .def_readonly("weight", &Evaluation::weight)
+      .def_readonly("correct", &Evaluation::correct)
+      .def_readonly("correct_top5", &Evaluation::correct_top5)
+      .def_readonly("rows", &Evaluation::rows)
+      .def("__add__", &sum_of, py::arg("other"));
 
   py::class_<Network, std::shared_ptr<Network>>(
       module, "Network", py::dynamic_attr(), "A network at work: parameters, gradients and execution plans.")
@@ -307,21 +307,30 @@ void bind_network(py::module_& module) {
            "The last layer's output; with training=True dropout is on and backward may follow.")
       .def(
           "loss",
-          [](Network& network, const py::array& targets) {
+          [](Network& network, const py::array& targets, const std::optional<py::array>& weights) {
             const void* data = checked_targets(network, targets, -1);
             const std::int64_t rows = targets.shape(0);
+            const void* weight_data = checked_weights(network, weights, rows);
             const py::gil_scoped_release release;
-            return network.loss(data, rows);
+            return network.loss(data, weight_data, rows);
           },
-          py::arg("targets"), "Mean loss of the last forward pass.")
+          py::arg("targets"), py::arg("weights") = std::nullopt,
+          "Mean loss of the last forward pass; with weights sum w l / sum w, 0 where all w are.")
       .def("backward", &backward, py::arg("output_gradient") = std::nullopt,
            "Gradients of the last loss, or of the output gradient that is given.")
       .def("predict", &predict, py::arg("inputs"), "Probabilities for classification, else the output.")
-      .def("evaluate", &evaluate, py::arg("inputs"), py::arg("targets"))
-      .def("train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
-           py::arg("batch_size"), py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0,
-           py::arg("record_every") = 1, py::arg("observe_layers") = true, py::arg("loss_so_far") = 0.0,
-           "Many training steps in one call, over batches that lie one behind the other.")
+      .def(
+          "evaluate",
+          [](Network& network, const py::array& inputs, const py::array& targets,
+             const std::optional<py::array>& weights) {
+            return metrics(network, measure(network, inputs, targets, weights));
+          },
+          py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
+          "Mean loss, weighted where weights are given, and shares of right answers, which are counts of "
+          "rows.")
+      .def("measure", &measure, py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
+           "The sums that the metrics of evaluate are made of.")
+      .def("metrics", &metrics, py::arg("sums"), "The metrics of such sums.")
       .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")
       .def_property_readonly("columns", [](Network& network) { return network.columns(); })
       .def_property_readonly(
@@ -354,6 +363,9 @@ void bind_network(py::module_& module) {
                                return names;
                              })
       .def_property("step", &Network::step_number, &Network::set_step_number)
+      .def_property_readonly(
+          "specification", [](const Network& n) { return n.specification(); },
+          "A copy of what the network was compiled from.")
       .def_property_readonly("layers", &layers)
       .def_property_readonly("input_shape", [](const Network& n) { return to_python(n.graph().input); })
       .def_property_readonly("output_shape", [](const Network& n) { return to_python(n.graph().output()); })
@@ -369,33 +381,9 @@ void bind_network(py::module_& module) {
       .def_property_readonly("batch_size", [](const Network& n) { return n.options().batch; })
       .def_property_readonly("seed", [](const Network& n) { return n.options().seed; })
       .def("describe", &describe, py::arg("mode") = "training", py::arg("batch_size") = 0,
-           "The execution plan: a row an operation, and totals.");
-
-  // What an optimizer does to a network; here, because both classes must be known.
-  py::reinterpret_borrow<py::class_<Optimizer, std::shared_ptr<Optimizer>>>(module.attr("Optimizer"))
-      .def(
-          "attach", [](Optimizer& optimizer, Network& network) { network.attach_optimizer(optimizer); },
-          py::arg("network"), "Allocates the state for a network's parameters.")
-      .def(
-          "look_ahead",
-          [](Optimizer& optimizer, Network& network) {
-            {
-              const py::gil_scoped_release release;
-              network.look_ahead(optimizer);
-            }
-            // The next pass reads the optimizer's buffer.
-            py::cast(network).attr("_looking_ahead") = py::cast(optimizer);
-          },
-          py::arg("network"),
-          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for "
-          "others.")
-      .def(
-          "step",
-          [](Optimizer& optimizer, Network& network) {
-            const py::gil_scoped_release release;
-            network.step(optimizer);
-          },
-          py::arg("network"), "Updates the network's parameters from its gradients.");
+           "The execution plan: a row an operation, and totals.")
+      .def_property_readonly("plans", &plans,
+                             "The plans that were made so far: mode, rows and bytes of their memory.");
 }
 
 }  // namespace ravine::bindings

@@ -108,6 +108,7 @@ void bind_optimizer(py::module_& module) {
           [](Optimizer& optimizer, const std::string& name, double value) {
             optimizer.check_number(name);
             catalog::check_number(optimizer.rule(), name, value);
+            optimizer.check_number(name, value);
             const py::gil_scoped_release release;
             const std::lock_guard lock(optimizer.mutex());
             optimizer.set(name, value);
@@ -121,12 +122,16 @@ void bind_optimizer(py::module_& module) {
                                for (std::size_t i = 0; i < optimizer.slot_names().size(); ++i) {
                                  if (optimizer.count() == 0) break;
                                  slots[py::str(optimizer.slot_names()[i])] =
-                                     view(optimizer.slot(i)->data(), optimizer.dtype(), {optimizer.count()},
-                                          owner_of(optimizer.slot(i)));
+                                     view(optimizer.slot(i)->data(), optimizer.slot_dtype(),
+                                          {optimizer.count()}, owner_of(optimizer.slot(i)));
                                }
                                return slots;
                              })
-      .def_property_readonly("slot_names", &Optimizer::slot_names);
+      .def_property_readonly("slot_names", &Optimizer::slot_names)
+      .def_property_readonly("evaluations", [](Optimizer& optimizer) {
+        const FullBatchUpdate* update = optimizer.full_batch();
+        return update == nullptr ? 0 : update->evaluations();
+      });
 }
 
 }  // namespace ravine::bindings

@@ -25,7 +25,7 @@ except ImportError:
         ) from None
 
 if TYPE_CHECKING:
-    from ravine import activations, data, initializers, layers, losses, optimizers, schedules
+    from ravine import activations, data, initializers, lab, layers, losses, optimizers, schedules
     from ravine._core import Network, NetworkSpec, Optimizer, catalog
     from ravine._core import __version__ as __version__
     from ravine.errors import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from ravine.experiment import Experiment, load_experiment
     from ravine.model import Columns, Residual, Sequential
+    from ravine.observation import LayerOutputs
     from ravine.training.history import History
     from ravine.training.loaded import load_run
     from ravine.training.lsuv import lsuv
@@ -55,6 +56,7 @@ __all__ = [
     "History",
     "InputError",
     "InternalError",
+    "LayerOutputs",
     "Network",
     "NetworkSpec",
     "NotFiniteError",
@@ -69,6 +71,7 @@ __all__ = [
     "custom_optimizer",
     "data",
     "initializers",
+    "lab",
     "layers",
     "load_experiment",
     "load_run",
@@ -90,6 +93,7 @@ _MODULES = {
     ),
     "ravine.experiment": ("Experiment", "load_experiment"),
     "ravine.model": ("Columns", "Residual", "Sequential"),
+    "ravine.observation": ("LayerOutputs",),
     "ravine.training.history": ("History",),
     "ravine.training.loaded": ("load_run",),
     "ravine.training.lsuv": ("lsuv",),

@@ -48,12 +48,13 @@ class Parameter:
     def help(self) -> str: ...
 
 class Entry:
-    """One layer, activation, loss, initializer, optimizer or schedule of the catalog."""
+    """One layer, activation, loss, initializer, optimizer, schedule or regularization of the catalog."""
 
     def __repr__(self) -> str: ...
     @property
     def kind(self) -> str:
-        """One of "layer", "activation", "loss", "initializer", "optimizer" or "schedule"."""
+        """One of "layer", "activation", "loss", "initializer", "optimizer", "schedule" or
+        "regularization"."""
     @property
     def name(self) -> str: ...
     @property
@@ -68,8 +69,27 @@ class Entry:
     def robbins_monro(self) -> str:
         """Of a schedule: "yes", "no", "depends on the run", or the condition."""
     @property
+    def slides(self) -> str:
+        """The lectures' slides that have it, by title, or those it goes beyond."""
+    @property
+    def without(self) -> str:
+        """What goes wrong without it."""
+    @property
+    def erratum(self) -> str:
+        """Where a slide is wrong, or lectures differ; empty where none does."""
+    @property
+    def example(self) -> str:
+        """Python that runs, with its results; knows `np` and `ravine`."""
+    @property
+    def family(self) -> str:
+        """The page of the documentation that it stands on, such as "optimizers"."""
+    @property
     def full_batch(self) -> bool:
         """Of an optimizer: it wants the gradient of all samples."""
+    @property
+    def closure(self) -> bool:
+        """Of an optimizer: it evaluates the loss of all samples several times in a step, and takes nothing
+        less."""
 
 def catalog(kind: str | None = None) -> list[Entry]:
     """All catalog entries, or those of one kind."""
@@ -139,32 +159,52 @@ class Network:
         """
     def forward(self, inputs: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """The last layer's output; with training=True dropout is on and backward may follow."""
-    def loss(self, targets: NDArray[Any]) -> float:
-        """Mean loss of the last forward pass."""
+    def loss(self, targets: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
+        """Mean loss of the last forward pass; with weights sum w l / sum w, 0 where all w are."""
     def backward(self, output_gradient: NDArray[Any] | None = None) -> None:
         """Gradients of the last loss, or of the output gradient that is given."""
     def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Probabilities for classification, else the output."""
-    def evaluate(self, inputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
-        """Means over the rows: "loss", for classification "accuracy", above 5 classes "top5"."""
+    def evaluate(
+        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> dict[str, float]:
+        """Mean loss, weighted where weights are given, and shares of right answers, which are counts of
+        rows."""
+    def measure(
+        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> Evaluation:
+        """The sums that the metrics of evaluate are made of."""
+    def metrics(self, sums: Evaluation) -> dict[str, float]:
+        """The metrics of such sums."""
     def train(
         self,
         optimizer: Optimizer,
         inputs: NDArray[Any],
         targets: NDArray[Any],
         *,
+        weights: NDArray[Any] | None = None,
         batch_size: int,
+        micro_batch: int = 0,
         schedule: Mapping[str, ArrayLike] = {},
         budget_seconds: float = 0.0,
         record_every: int = 1,
         observe_layers: bool = True,
+        average: WeightAverage | None = None,
         loss_so_far: float = 0.0,
+        weight_so_far: float = 0.0,
     ) -> TrainingResult:
-        """Many training steps in one call, over batches that lie one behind the other."""
+        """Many training steps in one call, over batches that lie one behind the other.
+
+        A batch is computed in parts of micro_batch rows whose gradients are added (gradient accumulation);
+        0: at once. The average, if there is one, takes the weights in after every update.
+        """
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""
     def describe(self, mode: str = "training", batch_size: int = 0) -> dict[str, Any]:
         """The execution plan: a row an operation, and totals."""
+    @property
+    def plans(self) -> list[tuple[str, int, int]]:
+        """The plans that were made so far: mode, rows and bytes of their memory."""
     @property
     def columns(self) -> list[str]:
         """The names of the columns of `drain`."""
@@ -192,6 +232,9 @@ class Network:
     @step.setter
     def step(self, value: int) -> None: ...
     @property
+    def specification(self) -> NetworkSpec:
+        """A copy of what the network was compiled from."""
+    @property
     def layers(self) -> list[dict[str, Any]]:
         """For each layer "name", "type", "input_shape", "output_shape" and the number of "parameters"."""
     @property
@@ -215,6 +258,43 @@ class Network:
     @property
     def seed(self) -> int: ...
 
+class Evaluation:
+    """Sums over rows that were evaluated; two can be added."""
+
+    def __add__(self, other: Evaluation) -> Evaluation: ...
+    @property
+    def loss(self) -> float:
+        """Weighted where the rows have weights."""
+    @property
+    def weight(self) -> float:
+        """Of the rows; their number where they have none."""
+    @property
+    def correct(self) -> int: ...
+    @property
+    def correct_top5(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+
+class WeightAverage:
+    """An exponential moving average of a network's weights.
+
+        average <- decay average + (1 - decay) weights, divided by 1 - decay^count
+
+    Given to `Network.train`, it takes the weights in after every update. Before the first it is the weights.
+    """
+
+    def __init__(self, network: Network, *, decay: float) -> None: ...
+    @property
+    def decay(self) -> float: ...
+    @property
+    def count(self) -> int:
+        """Updates in it."""
+    @count.setter
+    def count(self, value: int) -> None: ...
+    @property
+    def flat_values(self) -> NDArray[Any]:
+        """A writable view, laid out as the network's flat parameters."""
+
 class TrainingResult:
     """What a call of the native training loop did."""
 
@@ -222,7 +302,10 @@ class TrainingResult:
     def steps(self) -> int: ...
     @property
     def loss(self) -> float:
-        """Summed over the rows."""
+        """Weighted sum over the rows."""
+    @property
+    def weight(self) -> float:
+        """Sum of the rows' weights; their number where they have none."""
     @property
     def correct(self) -> int: ...
     @property
@@ -279,6 +362,9 @@ class Optimizer:
         """Writable flat views of the state, by name; empty until a network is attached."""
     @property
     def slot_names(self) -> list[str]: ...
+    @property
+    def evaluations(self) -> int:
+        """Gradients that steps have asked for since it was attached; 0 for a rule that takes one a step."""
     def attach(self, network: Network) -> None:
         """Allocates the state for a network's parameters."""
     def look_ahead(self, network: Network) -> None:

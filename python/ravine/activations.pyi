@@ -20,7 +20,9 @@ __all__ = [
 def Identity() -> Component:
     """Leaves values as they are.
 
-    y = x
+        y = x
+
+    Source: B. Widrow, M. Hoff, Adaptive switching circuits, 1960 (linear units).
     """
 
 def Sigmoid() -> Component:
@@ -28,7 +30,7 @@ def Sigmoid() -> Component:
 
         y = 1 / (1 + e^-x)
 
-    Source: lecture L1.
+    Source: P. Verhulst, 1845; D. Rumelhart, G. Hinton, R. Williams, Nature 323, 1986.
     """
 
 def Tanh() -> Component:
@@ -36,7 +38,7 @@ def Tanh() -> Component:
 
         y = tanh x
 
-    Source: Y. LeCun et al., Efficient BackProp, 1998; lecture L2.
+    Source: Y. LeCun et al., Efficient BackProp, 1998.
     """
 
 def Relu() -> Component:
@@ -44,7 +46,7 @@ def Relu() -> Component:
 
         y = max(0, x)
 
-    Source: V. Nair, G. Hinton, ICML 2010; lectures L1, L4.
+    Source: V. Nair, G. Hinton, ICML 2010.
     """
 
 def LeakyRelu(

@@ -77,3 +77,19 @@ def check_limits(name: str, settings: Mapping[str, Any], lowest: float, highest:
             below = value <= limits.maximum if limits.maximum_included else value < limits.maximum
             if not (above and below):
                 raise InputError(f"must be {limits.range}, got {value:g}", key=name)
+
+
+def check_decay(decay: float, key: str = "average_weights") -> float:
+    """Raises InputError unless a moving average of the weights can have this decay; 0 is for none.
+
+    Example:
+        >>> check_decay(0.999)
+        0.999
+    """
+    if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 <= decay < 1:
+        raise InputError(
+            f"must be at least 0 and below 1, got {decay!r}; at 1 an average would never take the weights of "
+            "another step in",
+            key=key,
+        )
+    return float(decay)

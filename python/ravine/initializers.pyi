@@ -25,7 +25,7 @@ def Zeros() -> Component:
 
         w = 0
 
-    Source: lecture L0.
+    Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323, 1986 (symmetry breaking).
     """
 
 def Constant(
@@ -38,7 +38,7 @@ def Constant(
     Args:
         value: the constant c, any number.
 
-    Source: lecture L0.
+    Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323, 1986 (symmetry breaking).
     """
 
 def Uniform(
@@ -53,7 +53,7 @@ def Uniform(
         low: lower bound, any number.
         high: upper bound, any number.
 
-    Source: lecture L0.
+    Source: Y. LeCun et al., Efficient BackProp, 1998.
     """
 
 def Normal(
@@ -68,7 +68,7 @@ def Normal(
         mean: mean, any number.
         deviation: standard deviation, at least 0.
 
-    Source: lecture L0.
+    Source: A. Krizhevsky et al., NIPS 2012 (deviation 0.01).
     """
 
 def TruncatedNormal(
@@ -100,7 +100,7 @@ def LecunUniform(
     Args:
         mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
 
-    Source: Y. LeCun et al., Efficient BackProp, 1998; lecture L0.
+    Source: Y. LeCun et al., Efficient BackProp, 1998.
     """
 
 def LecunNormal(
@@ -113,7 +113,7 @@ def LecunNormal(
     Args:
         mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
 
-    Source: Y. LeCun et al., Efficient BackProp, 1998; lectures L0, L1.
+    Source: Y. LeCun et al., Efficient BackProp, 1998.
     """
 
 def XavierUniform(
@@ -126,7 +126,7 @@ def XavierUniform(
     Args:
         gain: factor for the activation that follows: 4 for sigmoid (lecture L1), 1 for tanh, above 0.
 
-    Source: X. Glorot, Y. Bengio, AISTATS 2010; lectures L0, L1.
+    Source: X. Glorot, Y. Bengio, AISTATS 2010.
     """
 
 def XavierNormal(
@@ -139,7 +139,7 @@ def XavierNormal(
     Args:
         gain: factor for the activation that follows: 4 for sigmoid (lecture L1), 1 for tanh, above 0.
 
-    Source: X. Glorot, Y. Bengio, AISTATS 2010; lectures L0, L1.
+    Source: X. Glorot, Y. Bengio, AISTATS 2010.
     """
 
 def HeUniform(
@@ -152,7 +152,7 @@ def HeUniform(
     Args:
         mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
 
-    Source: K. He et al., ICCV 2015; lecture L0.
+    Source: K. He et al., ICCV 2015.
     """
 
 def HeNormal(
@@ -165,7 +165,7 @@ def HeNormal(
     Args:
         mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
 
-    Source: K. He et al., ICCV 2015; lecture L0.
+    Source: K. He et al., ICCV 2015.
     """
 
 def TorchLinear() -> Component:
@@ -173,7 +173,7 @@ def TorchLinear() -> Component:
 
         w ~ U(-1/sqrt(n_in), 1/sqrt(n_in))
 
-    Source: torch.nn.Linear; lecture L0.
+    Source: torch.nn.Linear.
     """
 
 def Orthogonal(

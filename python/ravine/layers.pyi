@@ -60,7 +60,7 @@ def Activation(
     Args:
         function: the function f.
 
-    Source: lectures L0, L1.
+    Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323, 1986.
     """
 
 def Softmax(
@@ -71,7 +71,7 @@ def Softmax(
 
         y_i = e^x_i / sum_j e^x_j
 
-    Source: J. Bridle, 1990; lecture L2.
+    Source: J. Bridle, 1990.
     """
 
 def Flatten(
@@ -80,22 +80,26 @@ def Flatten(
 ) -> Component:
     """The values of a sample as one vector.
 
-    y = x
+        y = x
+
+    Source: Y. LeCun et al., Proceedings of the IEEE 86, 1998.
     """
 
 def Dropout(
     rate: float = 0.5,
+    form: Literal["inverted", "standard"] = "inverted",
     *,
     name: str | None = None,
 ) -> Component:
-    """Zeroes values at random in training and scales the others; passes them in evaluation.
+    """Zeroes values at random in training, so that no unit relies on another; of the input too, as first layer. Evaluation uses all values, at the same mean.
 
-        y = x m / (1 - p), m ~ Bernoulli(1 - p)
+        y = x m / (1 - p), m ~ Bernoulli(1 - p); evaluation y = x; standard: y = x m, evaluation y = (1 - p) x
 
     Args:
         rate: probability p with which a value is zeroed, in steps of 1/65536, from 0 and below 1.
+        form: inverted: training divides by 1 - p, evaluation leaves values alone; standard (L1, the paper): evaluation multiplies by 1 - p, as if the weights behind were scaled at test time.
 
-    Source: N. Srivastava et al., JMLR 15, 2014; lecture L1.
+    Source: N. Srivastava et al., JMLR 15, 2014.
     """
 
 def Add(
@@ -106,7 +110,7 @@ def Add(
 
         y = x_1 + x_2 + ...
 
-    Source: K. He et al., CVPR 2016; lecture L4.
+    Source: K. He et al., CVPR 2016.
     """
 
 def Concatenate(
@@ -117,7 +121,7 @@ def Concatenate(
 
         y = [x_1, x_2, ...]
 
-    Source: A. Krizhevsky et al., NIPS 2012; lecture L3.
+    Source: A. Krizhevsky et al., NIPS 2012.
     """
 
 def BatchNormalization(
@@ -138,7 +142,7 @@ def BatchNormalization(
         scale: learn g, from 1.
         centre: learn b, from 0.
 
-    Source: S. Ioffe, C. Szegedy, ICML 2015; lectures L1, L2 (Batch Normalization) and L3 (Batch Normalization in every layer).
+    Source: S. Ioffe, C. Szegedy, ICML 2015; S. Santurkar et al., How does batch normalization help optimization?, NeurIPS 2018.
     """
 
 def LayerNormalization(
@@ -159,7 +163,7 @@ def LayerNormalization(
         scale: learn g of each value, from 1.
         centre: learn b of each value, from 0.
 
-    Source: J. Ba, J. Kiros, G. Hinton, arXiv:1607.06450, 2016; lecture L3 (Other Normalization Approaches).
+    Source: J. Ba, J. Kiros, G. Hinton, arXiv 1607.06450, 2016.
     """
 
 def NormalizationPropagation(
@@ -171,18 +175,18 @@ def NormalizationPropagation(
     *,
     name: str | None = None,
 ) -> Component:
-    """Fully connected layer whose outputs have mean 0 and variance 1 where its inputs do: weights are normalized, and the activation by its own moments under a normal distribution, so that no statistics of data are needed behind the first layer.
+    """Fully connected layer whose outputs, at gain 1, have mean 0 and variance 1 where its inputs do: weights are normalized, and the activation by its own moments under a normal distribution, so that no statistics of data are needed behind the first layer.
 
         y = (f(g v x / |v| + b) - E f(z)) / sqrt(Var f(z)), z ~ N(0, 1)
 
     Args:
         units: number of outputs, from 1 up to 1e+07.
         activation: function f of each output; for relu E f = 1/sqrt(2 pi), Var f = (1 - 1/pi)/2.
-        initial_gain: where the gains g begin: the paper divides by 1.21, about the largest stretch of the layer's Jacobian, so that gradients keep their length, above 0.
+        initial_gain: where the gains g begin: the paper's 1 / 1.21 for relu. At g = 1 the layer's Jacobian stretches gradients by sqrt(E f'(z)^2 / Var f(z)), for relu 1 / sqrt(1 - 1/pi) = 1.21; divided by it they keep their length, above 0.
         weight_initializer: where the directions v begin.
         bias_initializer: where the bias b begins.
 
-    Source: D. Arpit, Y. Zhou, B. Kota, V. Govindaraju, ICML 2016; lecture L3 (Other Normalization Approaches).
+    Source: D. Arpit, Y. Zhou, B. Kota, V. Govindaraju, ICML 2016.
     """
 
 def GroupNormalization(
@@ -217,6 +221,7 @@ def Convolution(
     groups: int = 1,
     activation: Component | str = "identity",
     use_bias: bool = True,
+    weight_normalization: bool = False,
     weight_initializer: Component | str = "xavier_uniform",
     bias_initializer: Component | str = "zeros",
     *,
@@ -237,10 +242,11 @@ def Convolution(
         groups: channels and filters are divided into as many parts that do not see each other, from 1 up to 1e+06.
         activation: function f of each output.
         use_bias: add the vector b.
+        weight_normalization: learn each filter W as g v / |v|, length g (from 1) apart from direction v (T. Salimans, D. Kingma, NIPS 2016; lecture L3).
         weight_initializer: where the weights W begin.
         bias_initializer: where the bias b begins.
 
-    Source: Y. LeCun et al., Proceedings of the IEEE 86, 1998; lectures L1, L3.
+    Source: Y. LeCun et al., Proceedings of the IEEE 86, 1998.
     """
 
 def MaxPooling(
@@ -261,7 +267,7 @@ def MaxPooling(
         padding: valid: the window stays in the image, which pad makes larger; same: as many outputs as inputs, divided by the stride and rounded up, the padding before no larger than that behind; padding is never counted.
         pad: rows and columns of padding on each side; 0 with padding = same, from 0 up to 10000.
 
-    Source: M. Ranzato et al., CVPR 2007; lecture L3.
+    Source: M. Ranzato et al., CVPR 2007.
     """
 
 def AveragePooling(
@@ -304,5 +310,5 @@ def GlobalAveragePooling(
 
         y = mean over i, j of x[i, j]
 
-    Source: M. Lin, Q. Chen, S. Yan, ICLR 2014; lecture L4.
+    Source: M. Lin, Q. Chen, S. Yan, ICLR 2014.
     """

@@ -1,5 +1,8 @@
 """Constructors of the catalog, kind "loss". Written by `make stubs`; do not edit."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 from ravine.components import Component
 
 __all__ = [
@@ -13,6 +16,7 @@ __all__ = [
 
 def SoftmaxCrossEntropy(
     label_smoothing: float = 0.0,
+    class_weights: float | Sequence[float] | Literal["balanced"] = [],
 ) -> Component:
     """Classification: minus the log-probability of the right class; the last layer gives one logit a class.
 
@@ -20,8 +24,9 @@ def SoftmaxCrossEntropy(
 
     Args:
         label_smoothing: s: the target is (1 - s) one hot + s / classes, from 0 up to 1.
+        class_weights: c, one a class: the mean loss is sum c_label J / sum c_label, and what smoothing adds for a class is multiplied by its own; balanced: n / (classes n_c) for a class with n_c of the n training samples; empty: all 1.
 
-    Source: J. Bridle, 1990; C. Szegedy et al., CVPR 2016 (smoothing); lectures L1, L2.
+    Source: J. Bridle, 1990; C. Szegedy et al., CVPR 2016 (smoothing).
     """
 
 def SquaredError(
@@ -34,7 +39,7 @@ def SquaredError(
     Args:
         half: use 1/2 (a - y)^2.
 
-    Source: lecture L2.
+    Source: A. Legendre, 1805; C. Gauss, 1809.
     """
 
 def AbsoluteError() -> Component:
@@ -58,12 +63,17 @@ def Huber(
     Source: P. Huber, Annals of Mathematical Statistics 35, 1964.
     """
 
-def BinaryCrossEntropy() -> Component:
+def BinaryCrossEntropy(
+    positive_weight: float | Sequence[float] = [1.0],
+) -> Component:
     """Yes or no, for each output on its own: targets from 0 to 1, the last layer gives logits. A sample is right where all its outputs are.
 
-        J = mean -t log p - (1 - t) log(1 - p), p = 1 / (1 + e^-z)
+        J = mean -w t log p - (1 - t) log(1 - p), p = 1 / (1 + e^-z)
 
-    Source: lecture L2.
+    Args:
+        positive_weight: w, one for all outputs or one for each: how much more a yes counts than a no.
+
+    Source: D. Cox, Journal of the Royal Statistical Society B 20, 1958.
     """
 
 def Hinge(

@@ -66,15 +66,18 @@ class Sequential:
         """
         whole_number("batch_size", batch_size, 1)
         whole_number("seed", seed, 0)
-        return _core.Network(
-            self.specification(input_shape),
-            loss,
-            batch_size=batch_size,
-            dtype=dtype,
-            device=device,
-            threads=0 if threads == "auto" else threads,
-            seed=seed,
-        )
+        try:
+            return _core.Network(
+                self.specification(input_shape),
+                loss,
+                batch_size=batch_size,
+                dtype=dtype,
+                device=device,
+                threads=0 if threads == "auto" else threads,
+                seed=seed,
+            )
+        except InputError as error:
+            raise layer_at_fault(error, self.layers) from None
 
 
 class Residual:
@@ -138,14 +141,39 @@ def specification(
         'activation_1'
     """
     spec = _core.NetworkSpec([int(extent) for extent in input_shape])
-    _add_layers(spec, layers, "layers", "")
+    _add_layers(spec, layers, "layers", "", {})
     return spec
 
 
+def layer_at_fault(error: InputError, layers: Iterable[Mapping[str, Any] | Layer]) -> InputError:
+    """The error of a layer with the key ``layers.N.setting`` under which the layer is written.
+
+    Example:
+        >>> layer_at_fault(InputError("does not fit", layer="add_1"), [Residual("relu")]).key
+        'layers.0'
+    """
+    spec = _core.NetworkSpec([1])
+    places: dict[str, str] = {}
+    _add_layers(spec, layers, "layers", "", places)
+    table = next((one for one in spec.layers if one["name"] == error.layer), None)
+    if table is None or error.key not in (None, *table):
+        return error  # about no layer, or about something else that does not suit it, such as the batch size
+    key = places[table["name"]] + (f".{error.key}" if error.key else "")
+    return type(error)(error.message, file=error.file, key=key, row=error.row, layer=error.layer)
+
+
 def _add_layers(
-    spec: _core.NetworkSpec, layers: Iterable[Mapping[str, Any] | Layer], key: str, first_input: str
+    spec: _core.NetworkSpec,
+    layers: Iterable[Mapping[str, Any] | Layer],
+    key: str,
+    first_input: str,
+    places: dict[str, str],
 ) -> str:
-    """Appends layers, the first of which takes `first_input` (or the layer before); returns the last name."""
+    """Appends layers, the first of which takes `first_input` (or the layer before); returns the last name.
+
+    `places` gets the key under which each layer is written, by its name; a layer that joins a block has the
+    block's.
+    """
     last = first_input
     follows = not first_input  # the next layer takes what was appended before it
     for index, layer in enumerate(layers):
@@ -156,7 +184,7 @@ def _add_layers(
         kind = settings.get("type")
         if kind in ("residual", "columns"):
             entry = last if not follows else (spec.layers[-1]["name"] if spec.layers else "input")
-            last = _add_block(spec, settings, where, entry)
+            last = _add_block(spec, settings, where, entry, places)
             follows = True
             continue
         name = settings.pop("name", "")
@@ -174,11 +202,14 @@ def _add_layers(
                 error.message, key=where + (f".{shown(str(error.key))}" if inner else "")
             ) from None
         last = spec.layers[-1]["name"]
+        places[last] = where
         follows = True
     return last
 
 
-def _add_block(spec: _core.NetworkSpec, settings: dict[str, Any], key: str, entry: str) -> str:
+def _add_block(
+    spec: _core.NetworkSpec, settings: dict[str, Any], key: str, entry: str, places: dict[str, str]
+) -> str:
     """Appends the layers of a block that begins at `entry`; returns the name of the layer that joins them."""
     kind = settings["type"]
     own = {"residual": {"body", "shortcut"}, "columns": {"columns", "join"}}
@@ -203,9 +234,11 @@ def _add_block(spec: _core.NetworkSpec, settings: dict[str, Any], key: str, entr
     for part, layers in branches.items():
         if not isinstance(layers, list) or (not layers and part != "shortcut"):
             raise InputError("expected a list of layers", key=f"{key}.{part}")
-        ends.append(_add_layers(spec, layers, f"{key}.{part}", entry))
+        ends.append(_add_layers(spec, layers, f"{key}.{part}", entry, places))
     spec.add(join, settings.get("name", ""), ends)
-    return str(spec.layers[-1]["name"])
+    name = str(spec.layers[-1]["name"])
+    places[name] = key
+    return name
 
 
 def whole_number(key: str, value: object, least: int) -> int:

@@ -14,10 +14,14 @@ __all__ = [
     "Amsgrad",
     "DeltaBarDelta",
     "GradientDescent",
+    "Lbfgs",
     "Lion",
     "Momentum",
+    "Muon",
     "Nadam",
     "Nesterov",
+    "Newton",
+    "NewtonCg",
     "Radam",
     "Rmsprop",
     "Rprop",
@@ -34,7 +38,7 @@ def GradientDescent(
     Args:
         learning_rate: step size eta, at least 0.
 
-    Source: A. Cauchy, 1847; H. Robbins, S. Monro, 1951; lectures L0, L1, L2, L4.
+    Source: A. Cauchy, 1847; H. Robbins, S. Monro, 1951.
     """
 
 def SignDescent(
@@ -47,7 +51,7 @@ def SignDescent(
     Args:
         learning_rate: step size eta, at least 0.
 
-    Source: lecture L2, Adaptive Learning Rate Methods; J. Bernstein et al., ICML 2018.
+    Source: J. Bernstein et al., ICML 2018.
     """
 
 def Momentum(
@@ -64,7 +68,7 @@ def Momentum(
         momentum: share gamma of the last step that is kept; L1 lets it grow from 0.5 to 0.9, from 0 and below 1.
         damped: L3's form: the new gradient is weighted with 1 - gamma.
 
-    Source: B. Polyak, 1964; lectures L0, L1, L2, L3, L4.
+    Source: B. Polyak, 1964; N. Qian, Neural Networks 12, 1999.
     """
 
 def Nesterov(
@@ -79,7 +83,95 @@ def Nesterov(
         learning_rate: step size eta, at least 0.
         momentum: share gamma of the last step that is kept; L1 lets it grow from 0.5 to 0.9, from 0 and below 1.
 
-    Source: Y. Nesterov, 1983; I. Sutskever et al., ICML 2013; lectures L0, L1, L4.
+    Source: Y. Nesterov, 1983; I. Sutskever et al., ICML 2013.
+    """
+
+def Lion(
+    learning_rate: float = 0.0001,
+    beta1: float = 0.9,
+    beta2: float = 0.99,
+    weight_decay: float = 0.0,
+) -> Component:
+    """The sign of a momentum: steps of one length, with half of Adam's memory.
+
+        theta <- theta - eta (sign(beta1 m + (1 - beta1) g) + lambda theta), m <- beta2 m + (1 - beta2) g
+
+    Args:
+        learning_rate: step size eta, at least 0.
+        beta1: share of m in the direction, from 0 and below 1.
+        beta2: decay of m, from 0 and below 1.
+        weight_decay: lambda, for weights but not for biases, at least 0.
+
+    Source: X. Chen et al., NeurIPS 2023, algorithm 2.
+    """
+
+def Muon(
+    learning_rate: float = 0.02,
+    momentum: float = 0.95,
+    nesterov: bool = True,
+    scaling: Literal["original", "match_rms_adamw"] = "original",
+    weight_decay: float = 0.0,
+    adamw_ratio: float = 0.05,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-08,
+) -> Component:
+    """Momentum whose step is the same along every direction in which a weight matrix has a gradient; parameters that are no matrices by Adam with decoupled weight decay.
+
+        m <- mu m + (1 - mu) g, W <- W - eta lambda W - eta s O, O = orthogonalize(mu m + (1 - mu) g)
+
+    Args:
+        learning_rate: step size eta; 0.02 (Jordan), or with match_rms_adamw what suits Adam, at least 0.
+        momentum: decay mu of the running average m, from 0 and below 1.
+        nesterov: orthogonalize mu m + (1 - mu) g; false: m.
+        scaling: s of a matrix: original: sqrt(max(1, rows / columns)); match_rms_adamw: 0.2 sqrt(max(rows, columns)), with which a step is as long as Adam's (Liu).
+        weight_decay: lambda, for weights but not for biases, at least 0.
+        adamw_ratio: learning rate of what is no matrix, in units of eta, so that schedules reach both, at least 0.
+        beta1: decay of the first moment m, from 0 and below 1.
+        beta2: decay of the second moment v, from 0 and below 1.
+        epsilon: keeps the division finite, above 0.
+
+    Source: K. Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024; J. Liu et al., arXiv 2502.16982, 2025.
+    """
+
+def Rprop(
+    initial_step: float = 0.01,
+    decrease: float = 0.5,
+    increase: float = 1.2,
+    smallest_step: float = 1e-06,
+    largest_step: float = 50.0,
+) -> Component:
+    """A step size for each weight that grows while the gradient keeps its sign and shrinks where it turns; for the gradient of all samples.
+
+        d <- increase d or decrease d, theta <- theta - sign(g) d
+
+    Args:
+        initial_step: step size d at first; the paper's is 0.1, above 0.
+        decrease: factor where the sign turns, above 0 up to 1.
+        increase: factor while the sign stays, at least 1.
+        smallest_step: d is at least this, above 0.
+        largest_step: d is at most this, above 0.
+
+    Source: M. Riedmiller, H. Braun, ICNN 1993; C. Igel, M. Huesken, 2000, iRprop-.
+    """
+
+def DeltaBarDelta(
+    learning_rate: float = 0.01,
+    increase: float = 0.05,
+    decrease: float = 0.1,
+    decay: float = 0.7,
+) -> Component:
+    """A learning rate for each weight: up by a little while the direction is steady, down by a share where it oscillates; for the gradient of all samples.
+
+        r <- r + kappa or (1 - phi) r, theta <- theta - eta r g
+
+    Args:
+        learning_rate: every weight's rate at first, eta, at least 0.
+        increase: kappa, as a share of eta, at least 0.
+        decrease: phi, as a share of the weight's rate, from 0 up to 1.
+        decay: of the running average of gradients that says the direction, from 0 and below 1.
+
+    Source: R. Jacobs, Neural Networks 1, 1988.
     """
 
 def Adagrad(
@@ -98,7 +190,7 @@ def Adagrad(
         epsilon_position: sqrt(G + epsilon), L1, L3, L4; outside: sqrt(G) + epsilon, the paper.
         root: false divides by G + epsilon itself, which performs much worse (L3).
 
-    Source: J. Duchi, E. Hazan, Y. Singer, JMLR 12, 2011; lectures L0, L1, L3, L4, Adagrad.
+    Source: J. Duchi, E. Hazan, Y. Singer, JMLR 12, 2011.
     """
 
 def Adadelta(
@@ -117,7 +209,7 @@ def Adadelta(
         epsilon: keeps the division finite, above 0.
         form: preliminary: -eta / RMS[g] g, before the units are corrected (L3, L4).
 
-    Source: M. Zeiler, arXiv 1212.5701, 2012; lectures L0, L3, L4, Adadelta.
+    Source: M. Zeiler, arXiv 1212.5701, 2012.
     """
 
 def AdadeltaWindow(
@@ -134,7 +226,7 @@ def AdadeltaWindow(
         epsilon: keeps the division finite, above 0.
         window: gradients w that count, this one too; three earlier ones are kept in memory, from 1 up to 4.
 
-    Source: M. Zeiler, arXiv 1212.5701, 2012, section 3.1; lecture L0, Adadelta - Accumulate over window; L3, L4.
+    Source: M. Zeiler, arXiv 1212.5701, 2012, section 3.1.
     """
 
 def Rmsprop(
@@ -153,7 +245,7 @@ def Rmsprop(
         epsilon: keeps the division finite, above 0.
         epsilon_position: sqrt(r + epsilon), the lectures; outside: sqrt(r) + epsilon, most libraries.
 
-    Source: G. Hinton, lecture 6e, 2012; lectures L0, L1, L2, L3 (its slide drops the factor g), L4, RMSprop.
+    Source: G. Hinton, Neural networks for machine learning, lecture 6e, 2012.
     """
 
 def Adam(
@@ -176,7 +268,7 @@ def Adam(
         correction: m_hat = m / (1 - beta1^t), v_hat = v / (1 - beta2^t); constant: 1 - beta at every step (L2); none: m and v, with first steps 3 times too long at the default decays.
         epsilon_position: sqrt(v_hat) + epsilon; inside: sqrt(v_hat + epsilon), L4's table.
 
-    Source: D. Kingma, J. Ba, ICLR 2015, algorithm 1; lectures L0, L1, L2, L3, L4, Adam.
+    Source: D. Kingma, J. Ba, ICLR 2015, algorithm 1.
     """
 
 def Adamw(
@@ -197,7 +289,7 @@ def Adamw(
         epsilon: keeps the division finite, above 0.
         weight_decay: lambda, for weights but not for biases, at least 0.
 
-    Source: I. Loshchilov, F. Hutter, ICLR 2019, algorithm 2; extends the Adam of lectures L0 to L4.
+    Source: I. Loshchilov, F. Hutter, ICLR 2019, algorithm 2.
     """
 
 def Adamax(
@@ -216,7 +308,7 @@ def Adamax(
         beta2: decay of the largest gradient u, from 0 and below 1.
         epsilon: keeps the division finite for weights without a gradient; 0 in the paper, above 0.
 
-    Source: D. Kingma, J. Ba, ICLR 2015, algorithm 2; lecture L0, Adamax.
+    Source: D. Kingma, J. Ba, ICLR 2015, algorithm 2.
     """
 
 def Nadam(
@@ -239,7 +331,7 @@ def Nadam(
         ramp: mu_t = beta1 (1 - 0.96^(psi t) / 2), which grows; false: mu_t = beta1.
         momentum_decay: psi of the ramp, at least 0.
 
-    Source: T. Dozat, ICLR workshop, 2016; extends the Adam of lectures L0 to L4.
+    Source: T. Dozat, ICLR workshop, 2016.
     """
 
 def Amsgrad(
@@ -260,7 +352,7 @@ def Amsgrad(
         epsilon: keeps the division finite, above 0.
         correction: m_hat and v_max_hat as in Adam; none: the paper's m and v_max.
 
-    Source: S. Reddi, S. Kale, S. Kumar, ICLR 2018, algorithm 2; extends the Adam of lectures L0 to L4.
+    Source: S. Reddi, S. Kale, S. Kumar, ICLR 2018, algorithm 2.
     """
 
 def Radam(
@@ -279,64 +371,68 @@ def Radam(
         beta2: decay of the second moment v, from 0 and below 1.
         epsilon: keeps the division finite, above 0.
 
-    Source: L. Liu et al., ICLR 2020, algorithm 2; extends the Adam of lectures L0 to L4.
+    Source: L. Liu et al., ICLR 2020, algorithm 2.
     """
 
-def Lion(
-    learning_rate: float = 0.0001,
-    beta1: float = 0.9,
-    beta2: float = 0.99,
-    weight_decay: float = 0.0,
+def Newton(
+    learning_rate: float = 1.0,
+    form: Literal["full", "diagonal"] = "full",
+    damping: float = 0.0,
 ) -> Component:
-    """The sign of a momentum: steps of one length, with half of Adam's memory.
+    """The step to the minimum of the parabola that fits best here, or each weight's own optimal rate; for few parameters, since it computes two gradients for each in every step.
 
-        theta <- theta - eta (sign(beta1 m + (1 - beta1) g) + lambda theta), m <- beta2 m + (1 - beta2) g
+        theta <- theta - eta (H + damping I)^-1 g, or theta_i <- theta_i - eta g_i / (d2J/dtheta_i2 + damping)
 
     Args:
-        learning_rate: step size eta, at least 0.
-        beta1: share of m in the direction, from 0 and below 1.
-        beta2: decay of m, from 0 and below 1.
-        weight_decay: lambda, for weights but not for biases, at least 0.
+        learning_rate: share eta of the step; 1 reaches the minimum of a parabola at once, at least 0.
+        form: full: the matrix of all second derivatives, n x n; diagonal: each weight's own rate eta* = (d2J/dw2)^-1, as if the others stood still.
+        damping: added to every curvature; a little (0.001) where the matrix has no inverse, more, beyond their size, where curvatures are negative: saddles attract without it, at least 0.
 
-    Source: X. Chen et al., NeurIPS 2023, algorithm 2; extends lecture L2's sign of the gradient.
+    Source: J. Nocedal, S. Wright, Numerical Optimization, 2006, section 3.3; Y. LeCun et al., Efficient BackProp, 1998.
     """
 
-def Rprop(
-    initial_step: float = 0.01,
-    decrease: float = 0.5,
-    increase: float = 1.2,
-    smallest_step: float = 1e-06,
-    largest_step: float = 50.0,
+def NewtonCg(
+    learning_rate: float = 1.0,
+    damping: float = 0.0,
+    cg_steps: int = 50,
+    line_search: Literal["strong_wolfe", "none"] = "strong_wolfe",
+    trials: int = 25,
+    tolerance: float = 1e-07,
 ) -> Component:
-    """A step size for each weight that grows while the gradient keeps its sign and shrinks where it turns; for the gradient of all samples.
+    """Newton's method without its matrix: conjugate gradients solve for the step, as far as it pays, and turn aside from saddles.
 
-        d <- increase d or decrease d, theta <- theta - sign(g) d
+        theta <- theta + t z, (H + damping I) z = -g up to |r| < min(1/2, sqrt|g|) |g|, t by line search
 
     Args:
-        initial_step: step size d at first; the paper's is 0.1, above 0.
-        decrease: factor where the sign turns, above 0 up to 1.
-        increase: factor while the sign stays, at least 1.
-        smallest_step: d is at least this, above 0.
-        largest_step: d is at most this, above 0.
+        learning_rate: step eta that is tried first, at least 0.
+        damping: added to every curvature, at least 0.
+        cg_steps: conjugate gradients in a step, at most; each is two gradients, from 1 up to 100000.
+        line_search: strong_wolfe: until the loss has fallen (c1 = 0.0001) and its slope is flatter (c2 = 0.9); none: eta is the step.
+        trials: of the line search, at most; each is one gradient, after a first one, from 1 up to 1000.
+        tolerance: no step is made where no element of the gradient is larger, at least 0.
 
-    Source: M. Riedmiller, H. Braun, ICNN 1993; C. Igel, M. Huesken, 2000, iRprop-; lecture L3, Learning rate.
+    Source: J. Nocedal, S. Wright, Numerical Optimization, 2006, algorithm 7.1; R. Dembo, T. Steihaug, Mathematical Programming 26, 1983.
     """
 
-def DeltaBarDelta(
-    learning_rate: float = 0.01,
-    increase: float = 0.05,
-    decrease: float = 0.1,
-    decay: float = 0.7,
+def Lbfgs(
+    learning_rate: float = 1.0,
+    history: int = 10,
+    line_search: Literal["strong_wolfe", "none"] = "strong_wolfe",
+    trials: int = 25,
+    tolerance: float = 1e-07,
+    least_descent: float = 1e-09,
 ) -> Component:
-    """A learning rate for each weight: up by a little while the direction is steady, down by a share where it oscillates; for the gradient of all samples.
+    """Learns the curvature from the last few steps and the changes of the gradient along them: the choice for the gradient of all samples.
 
-        r <- r + kappa or (1 - phi) r, theta <- theta - eta r g
+        theta <- theta - t H_m g, H_m from pairs s = change of theta, y = change of g; t by line search
 
     Args:
-        learning_rate: every weight's rate at first, eta, at least 0.
-        increase: kappa, as a share of eta, at least 0.
-        decrease: phi, as a share of the weight's rate, from 0 up to 1.
-        decay: of the running average of gradients that says the direction, from 0 and below 1.
+        learning_rate: step eta that is tried first; the very first is eta min(1, 1 / |g|_1), at least 0.
+        history: pairs m that are kept, two vectors of 8 bytes a parameter each, from 1 up to 1000.
+        line_search: strong_wolfe: until the loss has fallen (c1 = 0.0001) and its slope is flatter (c2 = 0.9); none: eta is the step.
+        trials: of the line search, at most; each is one gradient, after a first one, from 1 up to 1000.
+        tolerance: no step is made where no element of the gradient is larger, at least 0.
+        least_descent: no step is made where a whole one would lower the loss by less, by the slope; the default ends about 1e-9 above the minimum, at least 0.
 
-    Source: R. Jacobs, Neural Networks 1, 1988; lecture L3, Learning rate.
+    Source: D. Liu, J. Nocedal, Mathematical Programming 45, 1989; J. Nocedal, S. Wright, Numerical Optimization, 2006, algorithms 3.5, 3.6, 7.4, 7.5.
     """

@@ -35,7 +35,7 @@ def Constant(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: lecture L1.
+    Source: B. Widrow, M. Hoff, Adaptive switching circuits, 1960.
     """
 
 def StepDecay(
@@ -56,11 +56,11 @@ def StepDecay(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: lecture L1.
+    Source: Y. LeCun et al., Efficient BackProp, 1998.
     """
 
 def MultiStep(
-    milestones: Sequence[float],
+    milestones: float | Sequence[float],
     factor: float = 0.1,
     unit: Literal["epoch", "step"] = "epoch",
     warmup: float = 0.0,
@@ -98,7 +98,7 @@ def InverseDecay(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: H. Robbins, S. Monro, 1951; lecture L1.
+    Source: H. Robbins, S. Monro, 1951.
     """
 
 def ExponentialDecay(
@@ -117,7 +117,7 @@ def ExponentialDecay(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: lecture L1.
+    Source: L. Bottou, Stochastic gradient descent tricks, 2012.
     """
 
 def PolynomialDecay(
@@ -263,7 +263,7 @@ def LinearRamp(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: lecture L1.
+    Source: G. Hinton, A practical guide to training restricted Boltzmann machines, 2010; I. Sutskever et al., ICML 2013.
     """
 
 def OnPlateau(
@@ -294,7 +294,7 @@ def OnPlateau(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: lectures L1, L3; PyTorch's ReduceLROnPlateau.
+    Source: PyTorch's ReduceLROnPlateau.
     """
 
 def BoldDriver(
@@ -317,5 +317,5 @@ def BoldDriver(
         warmup: time in which the value first rises in a line to its start, at least 0.
         warmup_start: share of the start value with which the warm-up begins, from 0 up to 1.
 
-    Source: lecture L3; R. Battiti, Complex Systems 3, 1989.
+    Source: R. Battiti, Complex Systems 3, 1989.
     """

@@ -170,7 +170,7 @@ def test_bad_experiment(
         (["digits", "--name", "a/b"], "cannot name a run"),
         (
             ["digits", "--set", "data.classes=12"],
-            "digits: layer 'dense_2': the last layer gives 10 outputs for 12",
+            "digits (shipped): model.layers.1: layer 'dense_2': the last layer gives 10 outputs for 12",
         ),
     ],
 )
@@ -201,4 +201,4 @@ def test_divergence_names_layer_and_step(ravine) -> None:
 
 def test_what_is_wrong_with_a_shipped_experiment_is_said_once(ravine) -> None:
     done = ravine("train", "digits", "--set", "model.layers.1.units=5")
-    assert done.one_line_error() == "digits: data: row 5: label 5 is outside 0..4 (5 classes)"
+    assert done.one_line_error() == "digits (shipped): data: row 5: label 5 is outside 0..4 (5 classes)"

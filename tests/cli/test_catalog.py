@@ -17,7 +17,21 @@ def test_one_entry_shows_settings_ranges_formula_and_reference(ravine) -> None:
     text = ravine("catalog", "optimizer", "adam").out
     for expected in ("beta1", "0.999", "from 0 and below 1", "theta <- theta", "Kingma"):
         assert expected in text
-    assert "momentum" not in text
+    assert "initial_step" not in text
+
+
+def test_one_entry_shows_its_theory(ravine) -> None:
+    text = " ".join(ravine("catalog", "rmsprop").out.split())
+    for expected in (
+        "without it Adagrad's steps die out",
+        "lectures L0 'RMSprop'; L1 'RMSprop'; L2 'RMS Prop'",
+        "erratum L3's update drops the factor g",
+        ">>> ravine.lab.descend(",
+    ):
+        assert expected in text
+    (entry,) = ravine("catalog", "regularization", "l1", "--json").json["entries"]
+    assert entry["family"] == "regularization"
+    assert "lambda/2" in entry["erratum"]
 
 
 @pytest.mark.parametrize("words", [["optimizers"], ["optimizer"]])

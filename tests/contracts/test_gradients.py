@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference.catalog import names, reference
+from reference.catalog import fitted, names, reference
 from reference.differences import numerical_gradient, relative_error
 from reference.network import build, randomize
 
@@ -30,20 +30,25 @@ def takes_images(layer: str) -> bool:
 
 def networks(layer: dict[str, Any], shape: tuple[int, ...], loss: dict[str, Any]) -> list[Any]:
     """The layer in the middle (its input's gradient reaches the layer before) and at the end."""
+
+    def of(outputs: int) -> dict[str, Any]:
+        return fitted("loss", loss["type"], loss, outputs)
+
     if takes_images(layer["type"]):
         first = {"type": "convolution", "units": shape[-1], "kernel": 1, "activation": "tanh"}
         return [
-            build([first, layer, "flatten", {"type": "dense", "units": 2}], (*shape[:2], 2), loss, seed=3)
+            build([first, layer, "flatten", {"type": "dense", "units": 2}], (*shape[:2], 2), of(2), seed=3)
         ]
     size = int(np.prod(shape))
     if size > 16:
         shape = (5,) if len(shape) == 1 else (2, 3)
     last: list[Any] = ["flatten", {"type": "dense", "units": 3}]
-    built = [build([layer, *last], shape, loss, seed=3)]
+    built = [build([layer, *last], shape, of(3), seed=3)]
     if len(shape) == 1:
         first = {"type": "dense", "units": shape[0], "activation": "tanh"}
-        built.append(build([first, layer, *last], [4], loss, seed=3))
-        built.append(build([first, layer], [4], loss, seed=3))
+        built.append(build([first, layer, *last], [4], of(3), seed=3))
+        outputs = build([first, layer], [4]).output_shape[0]
+        built.append(build([first, layer], [4], of(outputs), seed=3))
     return built
 
 

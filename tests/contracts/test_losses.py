@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.catalog import names, reference, resolved
+from reference.catalog import fitted, names, reference, resolved
 from reference.network import build
 
 import ravine
@@ -78,6 +78,7 @@ def test_yes_or_no_is_learned():
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_float32(name, settings):
     """As exact as its type, finite for large outputs, and NaN is never a right answer."""
+    settings = fitted("loss", name, settings, 7)
     rule, full = reference("loss", name), resolved("loss", name, settings)
     generator = np.random.default_rng(3)
     network = build(["identity"], [7], {"type": name, **settings}, dtype="float32")

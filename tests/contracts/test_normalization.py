@@ -113,6 +113,7 @@ def test_same_bits_for_any_number_of_threads(dtype):
     layers = [
         {"type": "batch_normalization"},
         {"type": "group_normalization", "groups": 5},
+        {"type": "convolution", "units": 6, "kernel": 3, "weight_normalization": True, "activation": "relu"},
         {"type": "layer_normalization", "axes": 1},
         "flatten",
         {"type": "dense", "units": 333, "weight_normalization": True},
@@ -178,20 +179,21 @@ def test_a_large_mean_does_not_drown_the_variance(layer):
     np.testing.assert_allclose(outputs[0].std(), 1.0, rtol=1e-3)
 
 
-def test_the_length_of_a_direction_is_free():
+@pytest.mark.parametrize("layer", ["dense", "convolution"])
+def test_the_length_of_a_direction_is_free(layer):
     """Weight normalization: outputs see directions alone, and gradients are at right angles to them."""
-    layers = [{"type": "dense", "units": 6, "weight_normalization": True}]
-    network = build(layers, [5])
-    assert network.decaying == ["dense_1.gain"]
-    x = np.random.default_rng(1).normal(size=(9, 5))
+    shape = (5,) if layer == "dense" else (5, 4, 2)
+    network = build([{"type": layer, "units": 6, "weight_normalization": True}], shape)
+    assert network.decaying == [f"{layer}_1.gain"]
+    x = np.random.default_rng(1).normal(size=(9, *shape))
     output = network.forward(x, training=True).copy()
-    network.loss(np.ones((9, 6)))
+    network.loss(np.ones(output.shape))
     network.backward()
-    direction = network.parameters["dense_1.direction"]
-    along = (network.gradients["dense_1.direction"] * direction).sum(axis=1)
+    direction = network.parameters[f"{layer}_1.direction"]
+    along = (network.gradients[f"{layer}_1.direction"] * direction).reshape(6, -1).sum(axis=1)
     np.testing.assert_allclose(along, 0.0, atol=1e-14)
     direction *= 7.0
-    np.testing.assert_allclose(network.forward(x), output, rtol=1e-13)
+    np.testing.assert_allclose(network.forward(x), output, rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +249,30 @@ def test_normalization_propagation_keeps_mean_and_variance(activation):
     for found in moments.values():
         assert abs(found["mean"]) < 0.05
         assert found["variance"] == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "stretch"),
+    [
+        ({}, 1.0),
+        ({"initial_gain": 1.0}, 1.0 / np.sqrt(1.0 - 1.0 / np.pi)),  # sqrt(E f'(z)^2 / Var f(z)) of relu: 1.21
+        ({"initial_gain": 1.0, "activation": "identity"}, 1.0),
+    ],
+)
+def test_initial_gain_of_normalization_propagation(settings, stretch):
+    """By default a square layer of relu gives gradients back at their length: root mean square over 20."""
+    layer = {"type": "normalization_propagation", "units": 500, **settings}
+    network = build([{"type": "dense", "units": 500}, layer], [1])
+    generator = np.random.default_rng(6)
+    network.parameters["dense_1.weight"][...] = 0.0
+    squares = []
+    for _ in range(20):  # the bias before it is the layer's input, and has its input's gradient
+        network.parameters["dense_1.bias"][...] = generator.normal(size=500)
+        network.forward(np.zeros((1, 1)), training=True)
+        gradient = generator.normal(size=(1, 500))
+        network.backward(output_gradient=gradient)
+        squares.append(np.sum(network.gradients["dense_1.bias"] ** 2) / np.sum(gradient**2))
+    assert np.sqrt(np.mean(squares)) == pytest.approx(stretch, rel=0.03)
 
 
 def test_a_refused_batch_leaves_the_network_usable():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.catalog import names
+from reference.catalog import optimizers
 from reference.network import build
 
 from ravine import _core
@@ -37,7 +37,7 @@ def clean_run(optimizer, x, y, steps, dtype="float32"):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("rule", names("optimizer"))
+@pytest.mark.parametrize("rule", optimizers())
 def test_input(rule, poison, dtype, threads):
     network, x, y = problem(dtype, threads)
     x[3 * BATCH + 2, 1] = poison

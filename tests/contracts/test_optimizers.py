@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.catalog import names, reference, resolved
+from reference.catalog import optimizers, reference, resolved
 from reference.network import Perceptron, randomize
 
 from ravine import _core
 from ravine.errors import InputError
 
 STEPS, BATCH = 25, 8
-RULES = [(name, settings) for name in names("optimizer") for settings in reference("optimizer", name).CASES]
+RULES = [(name, settings) for name in optimizers() for settings in reference("optimizer", name).CASES]
 MODEL = Perceptron([5, 7, 4], ["tanh", "identity"], "softmax_cross_entropy")
 
 
@@ -28,7 +28,7 @@ def by_reference(name, settings, theta, x, y, *, l2=0.0, clip_norm=0.0, schedule
     """Runs the reference after `before` other steps; returns theta and the state, named like the slots."""
     rule = reference("optimizer", name)
     state = dict.fromkeys(_core.Optimizer(name).slot_names, np.zeros_like(theta))
-    full = resolved("optimizer", name, settings) | {"decays": MODEL.decays}
+    full = resolved("optimizer", name, settings) | MODEL.roles
     clipped = 0
     for step in range(steps):
         for key, values in (schedule or {}).items():
@@ -82,7 +82,7 @@ def test_regularization(name, settings, l2, clip_norm):
     assert (clipped > STEPS // 2) == (clip_norm > 0)
 
 
-@pytest.mark.parametrize("name", names("optimizer"))
+@pytest.mark.parametrize("name", optimizers())
 def test_schedule(name):
     """Any number of the rule, the L2 factor and the norm to clip at may change from step to step."""
     ramp = np.linspace(1.0, 0.2, STEPS)
@@ -95,7 +95,7 @@ def test_schedule(name):
     check(name, {}, schedule=schedule)
 
 
-@pytest.mark.parametrize("name", names("optimizer"))
+@pytest.mark.parametrize("name", optimizers())
 def test_recorded_learning_rate(name):
     """NaN where a rule has none."""
     network, x, y = problem()
@@ -106,7 +106,7 @@ def test_recorded_learning_rate(name):
 
 
 @pytest.mark.parametrize("before", [1000, 10**6])
-@pytest.mark.parametrize("name", names("optimizer"))
+@pytest.mark.parametrize("name", optimizers())
 def test_late_steps(name, before):
     """Corrections by the step count end where their limits are."""
     network, x, y = problem()
@@ -121,7 +121,7 @@ def test_late_steps(name, before):
 
 @pytest.mark.parametrize("before", [0, 10**6, 2**31])
 @pytest.mark.parametrize("size", [0.0, 1e-38, 1e-20, 1e15])
-@pytest.mark.parametrize("name", names("optimizer"))
+@pytest.mark.parametrize("name", optimizers())
 def test_extreme_gradients_in_float32(name, size, before):
     """Steps against no, tiny and huge gradients are finite, and so is the state."""
     network = MODEL.build(batch_size=BATCH, dtype="float32")
@@ -136,7 +136,7 @@ def test_extreme_gradients_in_float32(name, size, before):
             assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize("name", names("optimizer"))
+@pytest.mark.parametrize("name", optimizers())
 def test_biases_do_not_decay(name):
     """With no gradient, L2 alone moves the weights and leaves the biases."""
     network, _, _ = problem()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference.catalog import names, reference, resolved
+from reference.catalog import optimizers, reference, resolved
 from reference.network import Perceptron, randomize
 
 from ravine import InputError, Sequential, Trainer, _core, custom_optimizer, make_optimizer
@@ -56,7 +56,7 @@ def clipped(g: np.ndarray, asked: dict[str, Any]) -> np.ndarray:
 def by_reference(
     name: str, start: np.ndarray, x: np.ndarray, y: np.ndarray, asked: dict[str, Any]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    rule, full = reference("optimizer", name), resolved("optimizer", name, {}) | {"decays": MODEL.decays}
+    rule, full = reference("optimizer", name), resolved("optimizer", name, {}) | MODEL.roles
     state = dict.fromkeys(_core.Optimizer(name).slot_names, np.zeros_like(start))
     theta, l1 = start, asked.get("l1", 0) * MODEL.decays
     proximal = asked.get("l1_form") == "proximal"
@@ -181,7 +181,7 @@ def test_groups(name: str) -> None:
     start = network.flat_parameters.copy()
     optimizer = make_optimizer(name, l2=0.1, clip_norm=0.3, groups=groups)
     network.train(optimizer, x, y, batch_size=BATCH)
-    rule, full = reference("optimizer", name), resolved("optimizer", name, {}) | {"decays": MODEL.decays}
+    rule, full = reference("optimizer", name), resolved("optimizer", name, {}) | MODEL.roles
     slots = optimizer.slot_names
     state, theta = dict.fromkeys(slots, np.zeros_like(start)), start
     first, frozen = np.zeros(start.size, bool), np.zeros(start.size, bool)
@@ -211,7 +211,7 @@ def test_groups(name: str) -> None:
     assert network.parameters["dense_2.bias"].tobytes() == start[frozen].tobytes()
 
 
-@pytest.mark.parametrize("name", names("optimizer"))
+@pytest.mark.parametrize("name", optimizers())
 def test_what_is_frozen_does_not_change(name: str) -> None:
     network, x, y = problem()
     start = network.flat_parameters.copy()
@@ -261,7 +261,7 @@ def test_bad_groups(groups: list[dict[str, Any]], key: str, words: list[str]) ->
 
 
 def test_what_needs_a_learning_rate() -> None:
-    without = [n for n in names("optimizer") if "learning_rate" not in resolved("optimizer", n, {})]
+    without = [n for n in optimizers() if "learning_rate" not in resolved("optimizer", n, {})]
     assert without
     for name in without:
         with pytest.raises(InputError) as caught:

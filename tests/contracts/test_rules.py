@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.catalog import names, reference, resolved
+from reference.catalog import fitted, names, reference, resolved
 from reference.network import build, randomize
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
@@ -49,6 +49,7 @@ def test_activation_derivative(name, settings, fused):
 @pytest.mark.parametrize(("name", "settings"), settings_of("loss"))
 @pytest.mark.parametrize(("rows", "outputs"), [(1, 2), (7, 5), (33, 19), (300, 70)])
 def test_loss(name, settings, rows, outputs):
+    settings = fitted("loss", name, settings, outputs)
     rule, full = reference("loss", name), resolved("loss", name, settings)
     generator = np.random.default_rng(rows)
     network = build([{"type": "dense", "units": outputs}], [3], {"type": name, **settings})

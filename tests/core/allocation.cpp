@@ -10,7 +10,7 @@
 #include <new>
 #include <vector>
 
-#include "network/network.h"
+#include "network/weight_average.h"
 #include "networks.h"
 
 namespace {
@@ -51,15 +51,18 @@ namespace {
 
 // Allocations of one call of so many steps, with a schedule, clipping and statistics.
 std::int64_t allocations_of(Network& network, Optimizer& optimizer, const std::string& scheduled,
-                            std::int64_t steps) {
+                            std::int64_t steps, std::int64_t micro_batch = 0,
+                            WeightAverage* average = nullptr) {
   constexpr std::int64_t batch = 16;
   const auto rows = static_cast<std::size_t>(steps * batch);
   const std::vector<double> inputs(rows * 30, 0.5);
   const std::vector<std::int32_t> labels(rows, 1);
   const std::vector<double> schedule(static_cast<std::size_t>(steps) * 2, 0.01);
   TrainingChunk chunk{.inputs = inputs.data(), .targets = labels.data(), .steps = steps, .batch = batch};
-  chunk.scheduled = {scheduled, "clip_norm"};
+  chunk.scheduled = {scheduled, optimizer.is_full_batch() ? "l2" : "clip_norm"};
   chunk.schedule = schedule.data();
+  chunk.micro_batch = micro_batch;
+  chunk.average = average;
   network.drain();
   allocations = 0;
   counting = true;
@@ -97,6 +100,42 @@ TEST_CASE("a training step allocates nothing") {
       const std::int64_t many = allocations_of(network, optimizer, number, 200);
       CHECK(many == few);
     }
+  }
+}
+
+TEST_CASE("a step in parts, with averaged weights, allocates nothing") {
+  const NetworkSpec spec =
+      test::network({30}, {test::dense(40, "tanh"), test::component("batch_normalization"), test::dense(5)});
+  for (int threads : {1, 2}) {
+    NetworkOptions options;
+    options.dtype = DType::float64;
+    options.threads = threads;
+    Network network(spec, test::loss("softmax_cross_entropy"), options);
+    WeightAverage average(network, 0.9);
+    Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, {"nesterov", {}}), {.l2 = 0.01});
+    CHECK(allocations_of(network, optimizer, "learning_rate", 2, 6, &average) > 0);
+    const std::int64_t few = allocations_of(network, optimizer, "learning_rate", 2, 6, &average);
+    CHECK(allocations_of(network, optimizer, "learning_rate", 200, 6, &average) == few);
+    CHECK(average.count() == 204);
+  }
+}
+
+// On one thread: with more, each evaluation forks the team, and a fork allocates.
+TEST_CASE("a step that asks for several gradients allocates nothing") {
+  const NetworkSpec spec =
+      test::network({30}, {test::dense(3, "tanh"), test::component("dropout"), test::dense(2)});
+  for (const catalog::Entry& entry : catalog::second_order_entries()) {
+    CAPTURE(entry.name);
+    NetworkOptions options;
+    options.dtype = DType::float64;
+    options.threads = 1;
+    Network network(spec, test::loss("softmax_cross_entropy"), options);
+    Component given{entry.name, {}};
+    given.values.set(entry.name == "newton" ? "damping" : "tolerance", entry.name == "newton" ? 1.0 : 0.0);
+    Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, given), {.l2 = 0.01, .l1 = 0.01});
+    CHECK(allocations_of(network, optimizer, "learning_rate", 60) > 0);
+    const std::int64_t few = allocations_of(network, optimizer, "learning_rate", 2);
+    CHECK(allocations_of(network, optimizer, "learning_rate", 60) == few);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "layers/list.h"
 #include "losses/loss.h"
 #include "networks.h"
+#include "optimizers/list.h"
 #include "rules/activations/list.h"
 #include "rules/losses/list.h"
 #include "rules/updates/list.h"
@@ -66,7 +67,9 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_CASE("rule lists and tables name the same") {
   CHECK(names_of(Kind::activation) == names_in<ActivationRules>());
-  CHECK(names_of(Kind::optimizer) == names_in<UpdateRules>());
+  std::set<std::string> optimizers = names_in<UpdateRules>();
+  for (const FullBatchType& type : full_batch_types) optimizers.insert(std::string(type.name));
+  CHECK(names_of(Kind::optimizer) == optimizers);
   std::set<std::string> losses = names_in<ElementwiseLossRules>();
   for (const LossType& type : row_losses) losses.insert(std::string(type.name));
   CHECK(names_of(Kind::loss) == losses);
@@ -79,6 +82,9 @@ TEST_CASE("rule lists and tables name the same") {
   std::set<std::string> schedules;
   for (std::string_view name : schedule_names()) schedules.insert(std::string(name));
   CHECK(names_of(Kind::schedule) == schedules);
+  for (const RegularizationNumber& number : regularization_numbers) {
+    CHECK(catalog::find(Kind::regularization, number.name) != nullptr);
+  }
 }
 
 TEST_CASE("every entry explains itself and has usable defaults") {
@@ -87,6 +93,10 @@ TEST_CASE("every entry explains itself and has usable defaults") {
     CHECK_FALSE(entry.summary.empty());
     CHECK(entry.summary.back() == '.');
     CHECK_FALSE(entry.formula.empty());
+    CHECK_FALSE(entry.reference.empty());
+    CHECK_FALSE(entry.theory.slides.empty());
+    CHECK(entry.theory.without.ends_with('.'));
+    CHECK(entry.theory.example.starts_with(">>> "));
     CHECK(catalog::find(entry.kind, entry.name) == &entry);
     Component minimal{entry.name, {}};
     for (const catalog::Parameter& parameter : entry.parameters) {

@@ -208,7 +208,7 @@ TEST_CASE_TEMPLATE("levels: dropout keeps the same values", T, float, double) {
     const auto run = [&](const Kernels<T>& kernels, std::uint32_t first_row, std::size_t row,
                          std::int64_t rows) {
       std::vector<T> y(static_cast<std::size_t>(rows) * size);
-      kernels.dropout(key, 0.3, first_row, {x.data() + row * size, rows, columns, columns}, y.data());
+      kernels.dropout(key, 0.3, true, first_row, {x.data() + row * size, rows, columns, columns}, y.data());
       return y;
     };
     const std::vector<T> whole = run(tables[0], 5, 0, 3);
@@ -231,18 +231,28 @@ TEST_CASE_TEMPLATE("levels: losses", T, float, double) {
     std::vector<std::int32_t> labels;
     for (std::int64_t row = 0; row < rows; ++row)
       labels.push_back(static_cast<std::int32_t>(row * 7 % columns));
+    std::vector<T> weights = numbers<T>(rows, 7), class_weights = numbers<T>(size, 8);
+    for (auto* values : {&weights, &class_weights}) {
+      for (T& value : *values) value = std::fabs(value);
+    }
+    const RowWeights<T> even{nullptr, nullptr, 0, 4};
+    const RowWeights<T> uneven{weights.data(), class_weights.data(), 1.5, 4};
     const auto run = [&](const Kernels<T>& kernels, bool with_gradient, PartialLoss* loss) {
-      std::vector<T> gradient(z.size()), probabilities(z.size());
-      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(), T(0.1),
-                                            with_gradient ? gradient.data() : nullptr, T(0.25));
+      std::vector<T> gradient(z.size()), weighted(z.size()), probabilities(z.size());
+      kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(), T(0.1), uneven,
+                                    weighted.data());
+      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(), T(0.1), even,
+                                            with_gradient ? gradient.data() : nullptr);
       kernels.softmax({z.data(), rows, columns, columns}, probabilities.data());
       gradient.insert(gradient.end(), probabilities.begin(), probabilities.end());
+      gradient.insert(gradient.end(), weighted.begin(), weighted.end());
       int index = 0;
       ElementwiseLossRules::for_each([&]<template <typename> class Rule>() {
         const auto rule = made<T, Rule<T>>(catalog::Kind::loss);
         std::vector<T> own(z.size());
-        const PartialLoss part = kernels.elementwise_loss[index++](&rule, {z.data(), rows, columns, columns},
-                                                                   targets.data(), own.data(), T(0.25));
+        const PartialLoss part =
+            kernels.elementwise_loss[index++](&rule, {z.data(), rows, columns, columns}, targets.data(),
+                                              class_weights.data(), uneven, own.data());
         own.push_back(static_cast<T>(part.loss));
         gradient.insert(gradient.end(), own.begin(), own.end());
       });
@@ -265,6 +275,39 @@ TEST_CASE_TEMPLATE("levels: losses", T, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("levels: accumulation", T, float, double) {
+  const auto tables = levels<T>();
+  for (std::size_t size : sizes) {
+    const auto count = static_cast<std::int64_t>(size);
+    const auto run = [&](const Kernels<T>& kernels, double* squares) {
+      auto gradient = numbers<T>(size, 1);
+      std::vector<T> sum(size, std::numeric_limits<T>::quiet_NaN());  // the first part writes over it
+      kernels.accumulate(gradient.data(), T(3), true, sum.data(), count);
+      kernels.accumulate(gradient.data(), T(2), false, sum.data(), count);
+      *squares = kernels.finish_sum(sum.data(), T(5), T(0.5), gradient.data(), count);
+      auto average = numbers<T>(size, 2);
+      kernels.moving_average(gradient.data(), T(0.25), average.data(), count);
+      gradient.insert(gradient.end(), average.begin(), average.end());
+      return gradient;
+    };
+    const auto given = numbers<T>(size, 1), before = numbers<T>(size, 2);
+    std::vector<T> expected(2 * size);
+    double expected_squares = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      expected[i] = 5 * given[i];
+      expected[size + i] = T(0.75) * before[i] + T(0.25) * expected[i];
+      expected_squares += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
+    }
+    for (const Kernels<T>& kernels : tables) {
+      CAPTURE(kernels.level);
+      CAPTURE(size);
+      double squares = 0;
+      check_close(run(kernels, &squares), expected, 16);
+      CHECK(squares == doctest::Approx(expected_squares).epsilon(sizeof(T) == 4 ? 1e-4 : 1e-12));
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
   const auto tables = levels<T>();
   for (std::size_t table = 1; table < tables.size(); ++table) {
@@ -282,8 +325,8 @@ TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
           Penalty<T> penalty;
           penalty.scale = T(0.5);
           penalty.l2 = T(0.1);
-          UpdateRange<T> range{theta.data(), g.data(), ahead.data(), {}, static_cast<std::int64_t>(size),
-                               penalty,      true};
+          UpdateRange<T> range{theta.data(), g.data(), ahead.data(), {},  static_cast<std::int64_t>(size),
+                               penalty,      true,     T(1),         T(1)};
           for (int slot = 0; slot < 4; ++slot) {
             slots[slot] = numbers<T>(size, 9 + static_cast<unsigned>(slot));
             for (T& value : slots[slot]) value = std::fabs(value);

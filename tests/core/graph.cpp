@@ -96,14 +96,14 @@ TEST_CASE("calls in the wrong order are refused") {
   Network network = made(test::network({2}, {dense(2)}), "squared_error");
   const float x[4] = {1, 2, 3, 4};
   float y[4] = {};
-  CHECK(error_of([&] { network.loss(x, 2); }).code() == ErrorCode::invalid_state);
+  CHECK(error_of([&] { network.loss(x, nullptr, 2); }).code() == ErrorCode::invalid_state);
   CHECK(error_of([&] { network.backward(nullptr); }).code() == ErrorCode::invalid_state);
   network.forward(x, 2, false, y);
   CHECK(error_of([&] { network.backward(x); }).code() == ErrorCode::invalid_state);
   network.forward(x, 2, true, y);
   CHECK(error_of([&] { network.backward(nullptr); }).code() == ErrorCode::invalid_state);
-  CHECK(error_of([&] { network.loss(x, 1); }).code() == ErrorCode::shape_mismatch);
-  network.loss(x, 2);
+  CHECK(error_of([&] { network.loss(x, nullptr, 1); }).code() == ErrorCode::shape_mismatch);
+  network.loss(x, nullptr, 2);
   network.backward(nullptr);
 }
 

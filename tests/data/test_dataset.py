@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,34 @@ def test_content_hash_sees_every_change() -> None:
     ):
         hashes.add(other.content_hash())
     assert len(hashes) == 5
+
+
+def test_weights_of_samples() -> None:
+    x, y = np.arange(12.0).reshape(6, 2), [0, 1, 2, 0, 1, 2]
+    weighted = as_dataset(x, y, [1, 0, 2, 3, 0, 5])
+    assert weighted.weights is not None
+    assert weighted.weights.dtype == np.float64
+    part = weighted.take(np.array([5, 0]))
+    assert part.weights is not None
+    assert part.weights.tolist() == [5.0, 1.0]
+    hashes = {as_dataset(x, y, weights).content_hash() for weights in (None, np.ones(6), [1, 0, 2, 3, 0, 5])}
+    assert len(hashes) == 3
+    column = as_dataset(x, y, np.ones((6, 1), np.float32))
+    assert column.weights is not None
+    assert (column.weights.shape, column.weights.dtype) == ((6,), np.float32)
+    assert as_dataset(x, y).take(np.array([1])).weights is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ([1.0, 2.0], "there are 2 sample weights for 3 samples"),
+        ([1.0, -1e-9, 2.0], "row 1: the sample weight is -1e-09"),
+        ([1.0, 1.0, np.inf], "row 2: the sample weight is inf"),
+        ([[1.0, 2.0]] * 3, r"must be .*\[3, 2\]"),
+        (["a", "b", "c"], "must be numbers"),
+    ],
+)
+def test_weights_that_cannot_be_used(weights: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        as_dataset(np.zeros((3, 1)), [0, 1, 0], weights)

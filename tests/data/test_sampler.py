@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,3 +120,18 @@ def test_errors() -> None:
     for epoch, batch, batches in ((0, 3, 1), (0, -1, 1), (-1, 0, 1), (0, 0, 0)):
         with pytest.raises(IndexError, match=r"batches 0\.\.2"):
             source.chunk(epoch, batch, batches)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_come_with_their_samples(dtype: type[np.floating[Any]]) -> None:
+    x = np.arange(50.0).reshape(25, 2)
+    source = BatchSource(as_dataset(x, x[:, 0], x[:, 0] / 4), batch_size=4, seed=3, dtype=dtype)
+    for epoch in range(2):
+        batch = 0
+        while batch < source.batches_per_epoch:
+            chunk = source.chunk(epoch, batch, 3)
+            assert chunk.weights is not None
+            assert chunk.weights.dtype == dtype
+            np.testing.assert_array_equal(chunk.weights, chunk.inputs[:, 0] / 4)
+            batch += chunk.batches
+    assert BatchSource(as_dataset(x, x[:, 0]), batch_size=4, seed=3).chunk(0, 0, 1).weights is None

@@ -20,7 +20,11 @@ __global__ void activate(Rule rule, const T* x, T* y, T* gradient) {
 template <typename T, typename Rule>
 __global__ void lose(Rule rule, const T* a, const T* y, T* loss) {
   const int i = threadIdx.x;
-  loss[i] = rule.forward(a[i], y[i]) + rule.derivative(a[i], y[i]);
+  if constexpr (requires { Rule::output_setting; }) {
+    loss[i] = rule.forward(a[i], y[i], T(2)) + rule.derivative(a[i], y[i], T(2));
+  } else {
+    loss[i] = rule.forward(a[i], y[i]) + rule.derivative(a[i], y[i]);
+  }
 }
 
 template <typename T, typename Rule, std::size_t... Slot>
@@ -28,6 +32,9 @@ __device__ void update_one(const Rule& rule, T* theta, T g, T* slots, std::index
   if constexpr (requires { &Rule::decay; }) *theta = rule.decay(*theta);
   rule.update(*theta, g, slots[Slot]...);
   if constexpr (requires { &Rule::look_ahead; }) *theta = rule.look_ahead(*theta, slots[Slot]...);
+  if constexpr (requires { &Rule::direction; }) {
+    *theta = rule.decay_matrix(*theta) - rule.step_size(T(2), T(3)) * rule.direction(g, slots[Slot]...);
+  }
 }
 
 template <typename T, typename Rule>

@@ -52,6 +52,15 @@ def test_digits_with_other_seeds(tmp_path: Path, seed: int) -> None:
     assert outcome.metrics["test"]["accuracy"] >= 0.96
 
 
+def test_lbfgs_digits(tmp_path: Path) -> None:
+    """A hundred steps over all samples: every training sample is right, and the minimum is near."""
+    outcome = train_experiment(load_experiment(EXAMPLES / "lbfgs_digits.toml"), parent=tmp_path)
+    assert (outcome.step, outcome.epochs) == (100, 100)
+    assert outcome.metrics["train"]["accuracy"] == 1.0
+    assert outcome.metrics["train"]["loss"] < 0.02
+    assert outcome.metrics["test"]["accuracy"] >= 0.97
+
+
 def test_quickstart(tmp_path: Path) -> None:
     script = EXAMPLES / "quickstart.py"
     done = subprocess.run(

@@ -29,7 +29,7 @@ MODULES = {
     "optimizer": optimizers,
     "schedule": schedules,
 }
-ENTRIES = _core.catalog()
+ENTRIES = [entry for kind in MODULES for entry in _core.catalog(kind)]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind}-{entry.name}")

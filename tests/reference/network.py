@@ -54,9 +54,12 @@ class Perceptron:
         self.loss_rule, self.loss_settings = reference("loss", loss), resolved("loss", loss, {})
         self.names, self.loss_name = list(activations), loss
         decays = []
+        self.matrices = []  # where each weight begins in the flat vector, and its shape
         for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False):
+            self.matrices.append((sum(map(len, decays)), (outputs, inputs)))
             decays += [np.ones(inputs * outputs), np.zeros(outputs)]
         self.decays = np.concatenate(decays)
+        self.roles = {"decays": self.decays, "matrices": self.matrices}  # what references of optimizers ask
 
     def build(self, **options: Any) -> Any:
         """The same network in Ravine."""

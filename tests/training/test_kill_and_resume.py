@@ -139,6 +139,17 @@ def test_ten_kills_leave_the_same_bits(
     assert within, "no kill fell into a write"
 
 
+def test_kills_of_a_training_in_parts_with_averaged_weights(
+    trainer_process: Callable[..., Any], experiment_file: Path, tmp_path: Path
+) -> None:
+    settings = ["training.epochs=250", "training.average_weights=0.99", "training.micro_batch=12"]
+    words = [*LARGER, *(word for setting in settings for word in ("--set", setting))]
+    whole = train_experiment(load_experiment(experiment_file, words[1::2]), parent=tmp_path)
+    run, sha256, _ = kill_chain(trainer_process, experiment_file, 3, 3, words)
+    assert sha256 == whole.sha256
+    assert_same(record(run), record(whole.path))
+
+
 def test_each_sample_is_used_once_an_epoch_across_ten_kills(
     trainer_process: Callable[..., Any],
     experiment_file: Path,

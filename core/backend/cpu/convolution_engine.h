@@ -1,13 +1,11 @@
 // Convolutions of one fixed shape on a few images at a time, prepared once and run by any worker.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <new>
 #include <string>
 
+#include "backend/cpu/aligned_array.h"
 #include "backend/program.h"
 
 namespace ravine::cpu {
@@ -39,25 +37,6 @@ struct ImageCut {
   int tiles() const { return static_cast<int>((batch + images - 1) / images); }
   std::int64_t begin(int tile) const { return tile * images; }
   std::int64_t length(int tile) const { return tile + 1 == tiles() ? batch - begin(tile) : images; }
-};
-
-// Memory at the start of a cache line.
-template <typename T>
-class AlignedArray {
- public:
-  AlignedArray() = default;
-  explicit AlignedArray(std::int64_t count)
-      : data_(static_cast<T*>(
-            ::operator new(static_cast<std::size_t>(count) * sizeof(T), std::align_val_t{64}))) {
-    std::memset(static_cast<void*>(data_.get()), 0, static_cast<std::size_t>(count) * sizeof(T));
-  }
-  T* get() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* data) const { ::operator delete(static_cast<void*>(data), std::align_val_t{64}); }
-  };
-  std::unique_ptr<T, Free> data_;
 };
 
 template <typename T>

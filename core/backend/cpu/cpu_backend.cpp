@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "backend/cpu/accumulation.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/product_engine.h"
 #include "backend/cpu/simd/kernels.h"
@@ -111,7 +112,15 @@ class CpuBackend final : public Backend {
   std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
                                                  const UpdateBuffers& buffers,
                                                  std::vector<UpdateSegment> segments) override {
-    return cpu::prepare_update(rule, dtype, buffers, std::move(segments));
+    return cpu::prepare_update(rule, dtype, buffers, std::move(segments), threads_);
+  }
+  std::unique_ptr<PreparedAccumulation> prepare_accumulation(
+      DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) override {
+    return cpu::prepare_accumulation(dtype, gradients, sum, ranges);
+  }
+  std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
+                                                   std::int64_t count) override {
+    return cpu::prepare_average(dtype, values, average, count);
   }
   void parallel(const std::function<void(Worker&)>& run) override { run_team(threads_, run); }
   int threads() const override { return threads_; }

@@ -364,12 +364,19 @@ class AffineOperation final : public LoopOperation<T> {
   Observer<T> observer_;
 };
 
+// The weights into each unit as a row.
+Tensor by_units(Tensor weight) {
+  const std::int64_t units = weight.shape[0];
+  weight.shape = {units, weight.shape.elements() / units};
+  return weight;
+}
+
 template <typename T>
 class WeightNormalizationOperation final : public RowOperation<T> {
  public:
   WeightNormalizationOperation(const WeightNormalization& o, const Program& program,
                                const PointerTable& pointers)
-      : RowOperation<T>(program.tensor(o.direction), pointers), operation_(o) {}
+      : RowOperation<T>(by_units(program.tensor(o.direction)), pointers), operation_(o) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
     kernels<T>().normalize_weight(this->block(operation_.direction, tile),
@@ -386,7 +393,7 @@ class WeightNormalizationGradientOperation final : public RowOperation<T> {
  public:
   WeightNormalizationGradientOperation(const WeightNormalizationGradient& o, const Program& program,
                                        const PointerTable& pointers)
-      : RowOperation<T>(program.tensor(o.direction), pointers),
+      : RowOperation<T>(by_units(program.tensor(o.direction)), pointers),
         operation_(o),
         direction_observer_(o.observe_direction, this->tiles()),
         gain_observer_(o.observe_gain, this->tiles()) {}

@@ -45,6 +45,11 @@ template <typename T>
 std::unique_ptr<CpuOperation> prepare_copy_columns(const CopyColumns& o, const Program& program,
                                                    const PointerTable& pointers);
 
+// SoftmaxCrossEntropy, ElementwiseLoss.
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_loss(const Given& o, const Program& program,
+                                           const PointerTable& pointers);
+
 // Convolution, ConvolutionInputGradient, ConvolutionWeightGradient.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_convolution(const Given& o, const Program& program,

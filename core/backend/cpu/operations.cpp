@@ -1,4 +1,4 @@
-// The operations that are loops over rules: activations, dropout, sums, losses.
+// The operations that are loops over rules: activations, dropout, sums.
 #include <algorithm>
 
 #include "backend/cpu/loop_operation.h"
@@ -72,7 +72,8 @@ class DropoutOperation final : public LoopOperation<T> {
     const std::int64_t rows = this->cut_.length(tile);
     const RandomKey key{context.seed, RandomPurpose::dropout, operation_.stream, context.step};
     T* output = this->at(operation_.output) + row * columns_;
-    kernels<T>().dropout(key, operation_.rate, context.first_row + static_cast<std::uint32_t>(row),
+    kernels<T>().dropout(key, operation_.rate, operation_.scales,
+                         context.first_row + static_cast<std::uint32_t>(row),
                          {this->at(operation_.input) + row * columns_, rows, columns_, columns_}, output);
     observer_.see(tile, {output, rows, columns_, columns_}, context);
   }
@@ -108,82 +109,6 @@ class ColumnSumOperation final : public LoopOperation<T> {
   std::int64_t rows_;
   std::int64_t columns_;
   Observer<T> observer_;
-};
-
-// Losses share how rows are cut, how gradients are scaled and how sums are collected.
-template <typename T>
-class LossOperation : public LoopOperation<T> {
- public:
-  LossOperation(const Program& program, const PointerTable& pointers, TensorId prediction)
-      : LoopOperation<T>(pointers, program.batch(),
-                         program.tensor(prediction).shape.elements() / program.batch()),
-        columns_(program.tensor(prediction).shape.elements() / program.batch()),
-        gradient_scale_(T(1) / static_cast<T>(program.batch())),
-        partials_(static_cast<std::size_t>(this->tiles())) {}
-
-  void collect(Measurements& measurements) const noexcept override {
-    measurements.loss = 0;
-    measurements.correct = 0;
-    measurements.correct_top5 = 0;
-    for (const PartialLoss& partial : partials_) {
-      measurements.loss += partial.loss;
-      measurements.correct += partial.correct;
-      measurements.correct_top5 += partial.correct_top5;
-    }
-  }
-
- protected:
-  T* row_of(TensorId id, std::int64_t row) const {
-    return id == no_tensor ? nullptr : this->at(id) + row * columns_;
-  }
-  PartialLoss& partial(int tile) { return partials_[static_cast<std::size_t>(tile)]; }
-
-  std::int64_t columns_;
-  T gradient_scale_;
-
- private:
-  std::vector<PartialLoss> partials_;
-};
-
-template <typename T>
-class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
- public:
-  SoftmaxCrossEntropyOperation(const SoftmaxCrossEntropy& o, const Program& program,
-                               const PointerTable& pointers)
-      : LossOperation<T>(program, pointers, o.logits), operation_(o) {}
-
-  void run(int tile, int, const RunContext&) noexcept override {
-    const std::int64_t row = this->cut_.begin(tile);
-    this->partial(tile) = kernels<T>().softmax_cross_entropy(
-        {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
-        this->template at<const std::int32_t>(operation_.labels) + row,
-        static_cast<T>(operation_.label_smoothing), this->row_of(operation_.gradient, row),
-        this->gradient_scale_);
-  }
-
- private:
-  SoftmaxCrossEntropy operation_;
-};
-
-template <typename T>
-class ElementwiseLossOperation final : public LossOperation<T> {
- public:
-  ElementwiseLossOperation(const ElementwiseLoss& o, const Program& program, const PointerTable& pointers)
-      : LossOperation<T>(program, pointers, o.prediction),
-        operation_(o),
-        rule_(make_rule<ElementwiseLossRules, T>(o.rule.name, o.rule.values)) {}
-
-  void run(int tile, int, const RunContext&) noexcept override {
-    const std::int64_t row = this->cut_.begin(tile);
-    this->partial(tile) = kernels<T>().elementwise_loss[rule_.index](
-        rule_.get(),
-        {this->row_of(operation_.prediction, row), this->cut_.length(tile), this->columns_, this->columns_},
-        this->row_of(operation_.targets, row), this->row_of(operation_.gradient, row), this->gradient_scale_);
-  }
-
- private:
-  ElementwiseLoss operation_;
-  RuleObject rule_;
 };
 
 template <typename T>
@@ -249,8 +174,8 @@ struct Prepare {
   Result operator()(const ActivationGradient& o) const { return make<ActivationGradientOperation<T>>(o); }
   Result operator()(const Dropout& o) const { return make<DropoutOperation<T>>(o); }
   Result operator()(const ColumnSum& o) const { return make<ColumnSumOperation<T>>(o); }
-  Result operator()(const SoftmaxCrossEntropy& o) const { return make<SoftmaxCrossEntropyOperation<T>>(o); }
-  Result operator()(const ElementwiseLoss& o) const { return make<ElementwiseLossOperation<T>>(o); }
+  Result operator()(const SoftmaxCrossEntropy& o) const { return prepare_loss<T>(o, program, pointers); }
+  Result operator()(const ElementwiseLoss& o) const { return prepare_loss<T>(o, program, pointers); }
   Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
   Result operator()(const SoftmaxGradient& o) const { return make<SoftmaxGradientOperation<T>>(o); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/orthogonalization.h"
 #include "backend/cpu/rule_object.h"
 #include "backend/cpu/simd/kernels.h"
 #include "backend/cpu/team.h"
@@ -12,16 +13,20 @@ namespace {
 template <typename T>
 class CpuUpdate final : public PreparedUpdate {
  public:
-  CpuUpdate(std::string name, const UpdateBuffers& buffers, std::vector<UpdateSegment> segments)
+  CpuUpdate(std::string name, const UpdateBuffers& buffers, std::vector<UpdateSegment> segments, int workers)
       : name_(std::move(name)),
         segments_(std::move(segments)),
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()) {
+    add_matrices(workers);
     for (std::size_t segment = 0; segment < segments_.size(); ++segment) {
       const UpdateSegment& all = segments_[segment];
       const std::size_t rate = rate_of(all.learning_rate);
+      T* matrix = matrix_of(segment);
       for (std::int64_t begin = all.begin; begin < all.end; begin += tile_size) {
-        Tile tile{segment, rate, {}, {}};
+        Tile tile{segment, rate, {}, matrix == nullptr ? nullptr : matrix + (begin - all.begin), 0, {}};
+        tile.range.rows = static_cast<T>(all.rows);
+        tile.range.columns = static_cast<T>(all.columns);
         tile.range.count = std::min(tile_size, all.end - begin);
         tile.range.parameters = static_cast<T*>(buffers.parameters) + begin;
         tile.range.gradients = static_cast<const T*>(buffers.gradients) + begin;
@@ -83,11 +88,14 @@ class CpuUpdate final : public PreparedUpdate {
       const UpdateRange<T>& range = tile.range;
       if (segments_[tile.segment].frozen) {
         tile.partial = {squares_of(range.parameters, range.count), 0.0};
+      } else if (tile.matrix != nullptr) {
+        tile.direction_squares = kernels<T>().updates[rule.index].direction(rule.get(), range, tile.matrix);
       } else {
         tile.partial = kernels<T>().updates[rule.index].update(rule.get(), range);
       }
     });
     worker.barrier();
+    if (orthogonalization_) update_matrices(worker);
     if (max_norm_ > 0) {
       for_own(units_, worker, [&](Unit& unit) { limit(unit); });
       worker.barrier();
@@ -114,6 +122,8 @@ class CpuUpdate final : public PreparedUpdate {
     std::size_t segment;
     std::size_t rate;
     UpdateRange<T> range;
+    T* matrix;  // where the direction is orthogonalized; null for what moves element by element
+    double direction_squares;
     PartialUpdate partial;
   };
 
@@ -124,6 +134,44 @@ class CpuUpdate final : public PreparedUpdate {
     std::int64_t count;
     double squares;
   };
+
+  // Where the rule treats matrices apart, those that move get memory to be orthogonalized in.
+  void add_matrices(int workers) {
+    if (kernels<T>().updates[UpdateRules::find(name_)].direction == nullptr) return;
+    std::vector<MatrixExtents> extents;
+    for (std::size_t segment = 0; segment < segments_.size(); ++segment) {
+      const UpdateSegment& all = segments_[segment];
+      if (all.rows == 0 || all.frozen) continue;
+      matrix_segments_.push_back(segment);
+      extents.push_back({all.rows, all.columns});
+    }
+    if (!extents.empty()) orthogonalization_ = std::make_unique<Orthogonalization<T>>(extents, workers);
+  }
+
+  T* matrix_of(std::size_t segment) const {
+    const auto found = std::find(matrix_segments_.begin(), matrix_segments_.end(), segment);
+    if (found == matrix_segments_.end()) return nullptr;
+    return orthogonalization_->matrix(static_cast<std::size_t>(found - matrix_segments_.begin()));
+  }
+
+  // The directions are there: their norms, in the order of tiles, the orthogonalization, and the step.
+  void update_matrices(Worker& worker) noexcept {
+    if (worker.index == 0) {
+      std::fill(weight_squares_.begin(), weight_squares_.end(), 0.0);
+      for (const Tile& tile : tiles_) weight_squares_[tile.segment] += tile.direction_squares;
+      for (std::size_t matrix = 0; matrix < matrix_segments_.size(); ++matrix) {
+        orthogonalization_->set_squares(matrix, weight_squares_[matrix_segments_[matrix]]);
+      }
+    }
+    worker.barrier();
+    orthogonalization_->run(worker);
+    for_own(tiles_, worker, [&](Tile& tile) {
+      if (tile.matrix == nullptr) return;
+      const RuleObject& rule = rates_[tile.rate].rule;
+      tile.partial = kernels<T>().updates[rule.index].update_matrix(rule.get(), tile.range, tile.matrix);
+    });
+    worker.barrier();
+  }
 
   std::size_t rate_of(double multiplier) {
     for (std::size_t i = 0; i < rates_.size(); ++i) {
@@ -182,6 +230,8 @@ class CpuUpdate final : public PreparedUpdate {
   std::vector<Rate> rates_;
   std::vector<Tile> tiles_;
   std::vector<Unit> units_;
+  std::vector<std::size_t> matrix_segments_;
+  std::unique_ptr<Orthogonalization<T>> orthogonalization_;
   double max_norm_ = 0;
   std::vector<double> weight_squares_;
   std::vector<double> update_squares_;  // of the rule and the soft threshold, before norms are limited
@@ -191,9 +241,11 @@ class CpuUpdate final : public PreparedUpdate {
 
 std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
                                                const UpdateBuffers& buffers,
-                                               std::vector<UpdateSegment> segments) {
-  if (dtype == DType::float64) return std::make_unique<CpuUpdate<double>>(rule, buffers, std::move(segments));
-  return std::make_unique<CpuUpdate<float>>(rule, buffers, std::move(segments));
+                                               std::vector<UpdateSegment> segments, int workers) {
+  if (dtype == DType::float64) {
+    return std::make_unique<CpuUpdate<double>>(rule, buffers, std::move(segments), workers);
+  }
+  return std::make_unique<CpuUpdate<float>>(rule, buffers, std::move(segments), workers);
 }
 
 }  // namespace ravine::cpu

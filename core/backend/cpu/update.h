@@ -7,6 +7,6 @@ namespace ravine::cpu {
 
 std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
                                                const UpdateBuffers& buffers,
-                                               std::vector<UpdateSegment> segments);
+                                               std::vector<UpdateSegment> segments, int workers);
 
 }  // namespace ravine::cpu

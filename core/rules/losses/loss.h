@@ -11,8 +11,11 @@
 //   static constexpr bool gives_logits;           // predictions are logits, shown as probabilities
 //   static constexpr std::string_view targets;    // the targets it takes, in words
 //   static bool accepts(T target);                // one of them, or NaN, which the loss shows
+//   static constexpr std::string_view output_setting;  // a setting with a number for each output, or one for
+//                                                      // all: forward and derivative take it as a third, 1
+//                                                      // where it has no effect
 // };
-// A sample's loss is the mean over its outputs; the batch's loss is the mean over its samples.
+// A sample's loss is the mean over its outputs; the batch's loss is the weighted mean over its samples.
 #pragma once
 
 #include <string_view>

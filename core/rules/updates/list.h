@@ -13,6 +13,7 @@
 #include "rules/updates/gradient_descent.h"
 #include "rules/updates/lion.h"
 #include "rules/updates/momentum.h"
+#include "rules/updates/muon.h"
 #include "rules/updates/nadam.h"
 #include "rules/updates/nesterov.h"
 #include "rules/updates/radam.h"
@@ -24,6 +25,6 @@ namespace ravine {
 
 using UpdateRules =
     RuleList<GradientDescent, SignDescent, Momentum, Nesterov, Adagrad, Adadelta, AdadeltaWindow, Rmsprop,
-             Adam, AdamW, Adamax, Nadam, Amsgrad, Radam, Lion, Rprop, DeltaBarDelta>;
+             Adam, AdamW, Adamax, Nadam, Amsgrad, Radam, Lion, Muon, Rprop, DeltaBarDelta>;
 
 }  // namespace ravine

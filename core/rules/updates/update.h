@@ -12,6 +12,11 @@
 //   T look_ahead(T parameter, T slot...) const;
 //   // Optional: weight decay apart from the gradient, done before the update to parameters that decay.
 //   T decay(T parameter) const;
+//   // Optional: weights that form a matrix (units, weights of each) move against the orthogonalized
+//   // direction instead (rules/newton_schulz.h), by step_size; all three together.
+//   T direction(T gradient, T& slot...) const;
+//   T step_size(T rows, T columns) const;
+//   T decay_matrix(T parameter) const;
 // };
 // The letters inside a rule are those of the cited equation.
 #pragma once

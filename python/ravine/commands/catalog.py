@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ravine.commands.output import print_json, table
@@ -11,12 +12,15 @@ from ravine.errors import InputError
 if TYPE_CHECKING:
     from ravine._core import Entry, Parameter
 
-HELP = "list layers, activations, losses, initializers, optimizers and schedules, with their settings"
+HELP = (
+    "list layers, activations, losses, initializers, optimizers, schedules and regularization, with settings"
+)
 EXAMPLE = "ravine catalog optimizer adam"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("KIND", nargs="?", help="layer, activation, loss, initializer, optimizer or schedule")
+    kinds = "layer, activation, loss, initializer, optimizer, schedule or regularization"
+    parser.add_argument("KIND", nargs="?", help=kinds)
     parser.add_argument("NAME", nargs="?", help="one entry, in detail")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -86,10 +90,22 @@ def default_text(parameter: Parameter) -> str:
 
 def detail(entry: Entry) -> str:
     lines = [f"{entry.kind} {entry.name}", f"  {entry.summary}", f"  formula    {entry.formula}"]
-    if entry.reference:
-        lines.append(f"  reference  {entry.reference}")
+    for label, text in (
+        ("without it", entry.without),
+        ("lectures", entry.slides),
+        ("erratum", entry.erratum),
+        ("reference", entry.reference),
+    ):
+        if text:
+            lines += textwrap.wrap(
+                text, 108, initial_indent=f"  {label:<11}", subsequent_indent=" " * 13, break_long_words=False
+            )
     if entry.full_batch:
         lines.append("  wants the gradient of all samples: warns if the batch size is smaller")
+    if entry.closure:
+        lines.append(
+            "  wants the loss of all samples, at several points a step: refuses a smaller batch size"
+        )
     if entry.robbins_monro:
         lines.append(f"  satisfies Robbins and Monro's conditions: {entry.robbins_monro}")
     if entry.parameters:
@@ -105,10 +121,13 @@ def detail(entry: Entry) -> str:
         ]
         text = table(["setting", "type", "default", "allowed", "meaning"], rows)
         lines += ["", *[f"  {line}" for line in text.splitlines()]]
+    lines += ["", *[f"  {line}" for line in entry.example.splitlines()]]
     return "\n".join(lines)
 
 
 def allowed(parameter: Parameter) -> str:
+    if parameter.type == "numbers":
+        return " or ".join([f"a list, each {parameter.range}", *parameter.choices])
     if parameter.choices:
         return " or ".join(parameter.choices)
     if parameter.component:
@@ -126,8 +145,14 @@ def described(entry: Entry) -> dict[str, Any]:
         "summary": entry.summary,
         "formula": entry.formula,
         "reference": entry.reference,
+        "family": entry.family,
+        "without": entry.without,
+        "slides": entry.slides,
+        "erratum": entry.erratum or None,
+        "example": entry.example,
         "robbins_monro": entry.robbins_monro or None,
         "full_batch": entry.full_batch,
+        "closure": entry.closure,
         "parameters": [
             {
                 "name": each.name,

@@ -33,11 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError("must be at least 1", key="--batch")
     experiment = found_experiment(arguments.SOURCE)
+    from ravine.training.batches import rows_of_batch
     from ravine.training.preparation import build, load_parts
 
     with errors_naming(arguments.SOURCE):
-        network = build(experiment, load_parts(experiment)).network
-    batch = arguments.batch or experiment.training.batch_size
+        parts = load_parts(experiment)
+        network = build(experiment, parts).network
+    whole = min(rows_of_batch(experiment.training.batch_size, len(parts.train)), len(parts.train))
+    in_parts = arguments.mode == "training" and not arguments.batch and network.batch_size < whole
+    batch = arguments.batch or network.batch_size
     plan = network.describe(arguments.mode, batch)
     parameters = {
         name: {"shape": list(array.shape), "elements": int(array.size)}
@@ -49,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "name": experiment.name,
                 "mode": arguments.mode,
                 "batch_size": batch,
+                "parts": -(-whole // batch) if in_parts else 1,
                 "dtype": network.dtype,
                 "device": network.device,
                 "threads": network.threads,
@@ -59,10 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        heading = f"{experiment.name}: {arguments.mode}, batch {batch}, {network.dtype} on {network.device}"
+        rows = f"batch {whole} in parts of {batch}" if in_parts else f"batch {batch}"
+        heading = f"{experiment.name}: {arguments.mode}, {rows}, {network.dtype} on {network.device}"
         threads = f"{network.threads} thread{'s' if network.threads > 1 else ''}"
         print(f"{heading}, {threads}\n")
         print(f"{operations_text(plan)}\n\n{layers_text(network)}\n\n{totals_text(network, plan)}")
+        if in_parts:
+            print(f"parts       {-(-whole // batch)} a step, whose gradients are added in one more buffer")
         if experiment.schedules:
             chosen = [f"{name} {schedule['type']}" for name, schedule in experiment.schedules.items()]
             print(f"schedules   {', '.join(chosen)}; to draw them: ravine schedule")

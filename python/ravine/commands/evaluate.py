@@ -6,7 +6,7 @@ import argparse
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ravine.commands.inputs import is_archive, read_array
+from ravine.commands.inputs import holds, is_archive, read_array
 from ravine.commands.output import metrics_text, notice, print_json
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
 from ravine.errors import InputError, RunError
@@ -80,7 +80,7 @@ def own_part(loaded: LoadedRun, split: str | None) -> tuple[str, Dataset]:
 
 
 def on_files(loaded: LoadedRun, file: str, labels: str | None) -> tuple[int, dict[str, float]]:
-    """The number of samples in files, and the metrics on them."""
+    """The number of samples in files, and the metrics on them, weighted where the run's samples were."""
     from ravine.data.load import DEFAULT_INPUTS, DEFAULT_TARGETS
 
     if labels is None and not is_archive(file):
@@ -89,8 +89,11 @@ def on_files(loaded: LoadedRun, file: str, labels: str | None) -> tuple[int, dic
     inputs = read_array(file, (settings.inputs, *DEFAULT_INPUTS), "`data.inputs` in the experiment")
     target_names = (settings.targets, *DEFAULT_TARGETS)
     targets = read_array(labels or file, target_names, "`data.targets` in the experiment")
+    weights = None
+    if settings.weights and holds(file, settings.weights):
+        weights = read_array(file, (settings.weights,), "`data.weights` in the experiment")
     try:
-        return len(inputs), loaded.evaluate(inputs, targets)
+        return len(inputs), loaded.evaluate(inputs, targets, weights)
     except InputError as error:
         at_fault = labels if labels and error.message.startswith(("label", "class label", "target")) else file
         raise InputError(error.message, file=at_fault, key="--data", row=error.row) from error

@@ -51,3 +51,11 @@ def is_archive(written: str) -> bool:
     file, _ = open_regular(locate(expanded(written), Path()))
     with file:
         return file.read(2) == ZIP
+
+
+def holds(written: str, name: str) -> bool:
+    """Whether a file is an NPZ archive with an array of that name."""
+    from ravine.data import npz_names
+    from ravine.data.files import expanded, locate
+
+    return is_archive(written) and name in npz_names(locate(expanded(written), Path()))

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None and arguments.plot.suffix != ".svg":
         raise InputError(f"{arguments.plot} is not the name of an SVG file; end it with .svg", key="--plot")
     experiment = load_experiment(arguments.EXPERIMENT, arguments.overrides)
-    with errors_naming(arguments.EXPERIMENT):
+    with errors_naming(arguments.EXPERIMENT, arguments.overrides):
         per_epoch = arguments.steps_per_epoch or batches_per_epoch(experiment)
         curves = curves_of(experiment, per_epoch)
     epochs = experiment.training.epochs

@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     experiment = load_experiment(arguments.EXPERIMENT, overrides)
     stream = sys.stderr if arguments.json else sys.stdout
     with (
-        errors_naming(arguments.EXPERIMENT),
+        errors_naming(arguments.EXPERIMENT, overrides),
         progress_listener(stream, quiet=arguments.quiet) as listener,
     ):
         outcome = train_experiment(experiment, parent=arguments.runs, listener=listener)
@@ -82,12 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def errors_naming(file: object) -> Iterator[None]:
-    """Gives the experiment file to errors that name no other: those of layers that do not fit the data."""
+def errors_naming(source: str | Path, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Gives the experiment to errors that name no other file: those of layers that do not fit the data."""
     try:
         yield
     except InputError as error:
-        error.file = error.file or str(file)
+        from ravine.experiment import name_source
+
+        name_source(error, source, overrides)
         raise
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ravine.data.dataset import Array, Dataset, as_dataset, as_inputs
+from ravine.data.dataset import Array, Dataset, as_dataset, as_inputs, as_labels
 from ravine.data.digits import load_digits
 from ravine.data.idx import read_idx
 from ravine.data.load import DataParts, DataSummary, load
@@ -25,6 +25,7 @@ __all__ = [
     "Transform",
     "as_dataset",
     "as_inputs",
+    "as_labels",
     "epoch_order",
     "fit",
     "load",

@@ -31,10 +31,12 @@ class Dataset:
         classes: number of classes; 0 for regression.
         class_names: one name a class, or empty.
         name: what messages call it.
+        weights: float32 or float64 [samples], at least 0: what each sample counts in the mean loss
+            sum w l / sum w; None where all count the same.
 
     Raises:
-        InputError: no samples, unequal numbers of samples, a value that is not finite or a label out of
-            range; the row is named.
+        InputError: no samples, unequal numbers of samples, a value that is not finite, a label out of range
+            or a negative weight; the row is named.
 
     Example:
         >>> Dataset(np.zeros((2, 3), np.float32), np.array([0, 1], np.int32), classes=2).input_shape
@@ -46,6 +48,7 @@ class Dataset:
     classes: int = 0
     class_names: tuple[str, ...] = ()
     name: str = "data"
+    weights: Array | None = None
 
     def __post_init__(self) -> None:
         check_inputs(self.inputs, self.name)
@@ -55,6 +58,8 @@ class Dataset:
                 f"there are {samples:,} inputs and {len(self.targets):,} targets; give one target a sample",
                 key=self.name,
             )
+        if self.weights is not None:
+            check_weights(self.weights, samples, self.name)
         if not self.targets.flags.c_contiguous:
             raise InputError("targets must be C-contiguous", key=self.name)
         if self.classes > 0:
@@ -114,12 +119,18 @@ class Dataset:
         targets = np.empty((len(indices), *self.targets.shape[1:]), self.targets.dtype)
         gather_rows(self.inputs, indices, inputs, threads)
         gather_rows(self.targets, indices, targets, threads)
-        return Dataset(inputs, targets, self.classes, self.class_names, name or self.name)
+        weights = None
+        if self.weights is not None:
+            weights = np.empty(len(indices), self.weights.dtype)
+            gather_rows(self.weights, indices, weights, threads)
+        return Dataset(inputs, targets, self.classes, self.class_names, name or self.name, weights)
 
     def content_hash(self) -> str:
         """BLAKE2b (256 bits, hexadecimal) over types, shapes and bytes: equal data, equal hash."""
         digest = hashlib.blake2b(digest_size=32)
-        for array in (self.inputs, self.targets):
+        for array in (self.inputs, self.targets, self.weights):
+            if array is None:
+                continue
             digest.update(f"{array.dtype.str}{array.shape};".encode())
             digest.update(array.data.cast("B"))
         return digest.hexdigest()
@@ -128,6 +139,7 @@ class Dataset:
 def as_dataset(
     inputs: ArrayLike,
     targets: ArrayLike,
+    weights: ArrayLike | None = None,
     *,
     task: Task | Literal["auto"] = "auto",
     classes: int = 0,
@@ -140,6 +152,7 @@ def as_dataset(
         inputs: numbers [samples, *shape]; [samples] becomes [samples, 1], and images [samples, height, width]
             become [samples, height, width, 1].
         targets: integers [samples] or [samples, 1], or floats [samples] or [samples, outputs].
+        weights: numbers [samples], at least 0; see `Dataset`.
         task: says what the targets are where their type does not.
         classes: number of classes; 0: the names given, or else the largest label plus one.
         class_names: one name a class.
@@ -153,6 +166,7 @@ def as_dataset(
         'classification'
     """
     input_array = as_inputs(inputs, name)
+    weight_array = None if weights is None else _as_weights(weights, name)
     target_array = np.asarray(targets)
     if target_array.dtype.kind not in "biuf" or target_array.dtype.itemsize > 8:
         raise InputError(f"targets must be integers or floats, not {target_array.dtype}", key=name)
@@ -167,11 +181,12 @@ def as_dataset(
         if target_array.ndim == 1:
             target_array = target_array[:, np.newaxis]
         working = np.float32 if target_array.dtype == np.float32 else np.float64
-        return Dataset(input_array, np.ascontiguousarray(target_array, working), name=name)
+        values = np.ascontiguousarray(target_array, working)
+        return Dataset(input_array, values, name=name, weights=weight_array)
 
-    labels = _as_labels(target_array, name)
+    labels = as_labels(target_array, name)
     known = classes or len(class_names) or max(int(labels.max()) + 1, 1)
-    return Dataset(input_array, labels, known, tuple(class_names), name)
+    return Dataset(input_array, labels, known, tuple(class_names), name, weight_array)
 
 
 def as_inputs(inputs: ArrayLike, name: str = "inputs") -> Array:
@@ -233,7 +248,37 @@ def check_finite(array: Array, what: str, name: str) -> None:
             )
 
 
-def _as_labels(targets: Array, name: str) -> NDArray[np.int32]:
+def check_weights(weights: Array, samples: int, name: str) -> None:
+    """Raise InputError unless there is a weight a sample, finite and at least 0; the row is named."""
+    if weights.dtype not in FLOAT_TYPES or weights.ndim != 1 or not weights.flags.c_contiguous:
+        raise InputError(
+            "sample weights must be contiguous float32 or float64 [samples], not "
+            f"{weights.dtype} {list(weights.shape)}",
+            key=name,
+        )
+    if len(weights) != samples:
+        raise InputError(
+            f"there are {len(weights):,} sample weights for {samples:,} samples; give one a sample", key=name
+        )
+    usable = np.isfinite(weights) & (weights >= 0)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise InputError(
+            f"the sample weight is {weights[row]}, expected a finite number of at least 0", key=name, row=row
+        )
+
+
+def _as_weights(weights: ArrayLike, name: str) -> Array:
+    """Weights as floats [samples]; [samples, 1] is taken too."""
+    array = np.asarray(weights)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise InputError(f"sample weights must be numbers, not {array.dtype}", key=name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return np.ascontiguousarray(array, np.float32 if array.dtype == np.float32 else np.float64)
+
+
+def as_labels(targets: Array, name: str) -> NDArray[np.int32]:
     """Class labels as int32 [samples]."""
     if targets.ndim == 2:
         if targets.shape[1] != 1:

@@ -129,6 +129,7 @@ def load(
             outputs if labels else 0,
             part.class_names if len(part.class_names) == outputs else (),
             name,
+            None if part.weights is None else part.weights.astype(dtype),
         )
 
     summary = DataSummary(
@@ -217,10 +218,12 @@ def _read_npz(settings: DataSettings, base: Path, field: str, classes: int) -> D
         chosen = []
         for asked, defaults in ((settings.inputs, DEFAULT_INPUTS), (settings.targets, DEFAULT_TARGETS)):
             chosen.append(asked or next((name for name in defaults if name in names), defaults[0]))
+        if settings.weights and (field == "file" or settings.weights in names):
+            chosen.append(settings.weights)
         arrays = read_npz(file, chosen)
     with _named(key, file):
         return as_dataset(
-            arrays[chosen[0]], arrays[chosen[1]], task=settings.task, classes=classes, name="data"
+            *(arrays[name] for name in chosen), task=settings.task, classes=classes, name="data"
         )
 
 

@@ -38,6 +38,18 @@ def epoch_order(seed: int, epoch: int, count: int, shuffle: bool = True) -> NDAr
     return np.ascontiguousarray(permutation(seed, epoch, count), np.int64)
 
 
+def check_batches(samples: int, batch_size: int, drop_last: bool) -> None:
+    """Raises InputError unless some batches can be made of the samples."""
+    if batch_size < 1:
+        raise InputError(f"is {batch_size}, expected at least 1", key="training.batch_size")
+    if drop_last and batch_size > samples:
+        raise InputError(
+            f"is {batch_size}, but there are {samples} samples and drop_last leaves none of them; use "
+            "smaller batches",
+            key="training.batch_size",
+        )
+
+
 class Chunk(NamedTuple):
     """Consecutive batches of one epoch, gathered into one buffer.
 
@@ -45,11 +57,13 @@ class Chunk(NamedTuple):
         inputs: [rows, *shape]; batch i of the chunk is rows [i * batch_size, (i + 1) * batch_size).
         targets: int32 [rows] or floating [rows, outputs].
         batches: how many there are, at least 1.
+        weights: of the samples [rows], where they have some.
     """
 
     inputs: Array
     targets: Array
     batches: int
+    weights: Array | None = None
 
 
 class BatchSource:
@@ -61,8 +75,9 @@ class BatchSource:
         seed: of the run.
         drop_last: leave out a last batch that is not full.
         shuffle: False keeps the order of the data set.
-        dtype: float32 or float64, of inputs and floating targets.
-        maximum_batches: the most batches in a chunk; two buffers of this size are kept.
+        dtype: float32 or float64, of inputs, floating targets and weights.
+        maximum_batches: the most batches in a chunk; two buffers of this size are kept, but one where every
+            chunk is the same.
         threads: the most threads to gather with.
 
     Raises:
@@ -87,16 +102,10 @@ class BatchSource:
         maximum_batches: int = 64,
         threads: int = 1,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"is {batch_size}, expected at least 1", key="training.batch_size")
+        samples = len(dataset)
+        check_batches(samples, batch_size, drop_last)
         if maximum_batches < 1:
             raise ValueError(f"maximum_batches is {maximum_batches}, expected at least 1")
-        samples = len(dataset)
-        if drop_last and batch_size > samples:
-            raise InputError(
-                f"is {batch_size}, but there are {samples} samples and drop_last leaves none of them",
-                key="training.batch_size",
-            )
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
@@ -108,8 +117,12 @@ class BatchSource:
         self.maximum_batches = min(maximum_batches, self.batches_per_epoch)
         rows = min(self.maximum_batches * batch_size, samples)
         target_type = dataset.targets.dtype if dataset.task == "classification" else np.dtype(dtype)
-        self._inputs = [np.empty((rows, *dataset.input_shape), dtype) for _ in range(2)]
-        self._targets = [np.empty((rows, *dataset.targets.shape[1:]), target_type) for _ in range(2)]
+        self._same = not shuffle and self.batches_per_epoch == 1
+        turns = range(1 if self._same else 2)
+        self._inputs = [np.empty((rows, *dataset.input_shape), dtype) for _ in turns]
+        self._targets = [np.empty((rows, *dataset.targets.shape[1:]), target_type) for _ in turns]
+        self._weights = [np.empty(rows, dtype) for _ in turns] if dataset.weights is not None else None
+        self._kept: Chunk | None = None
         self._turn = 0
         self._order_epoch = -1
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
@@ -138,6 +151,8 @@ class BatchSource:
                 f"epoch {epoch}, batch {first_batch}, {batches} batches: an epoch has batches "
                 f"0..{self.batches_per_epoch - 1}"
             )
+        if self._kept is not None:
+            return self._kept
         if epoch != self._order_epoch:
             self._order = epoch_order(self.seed, epoch, len(self.dataset), self.shuffle)
             self._order_epoch = epoch
@@ -147,9 +162,15 @@ class BatchSource:
         batches = min(batches, self.maximum_batches, following_full)
         begin = first_batch * self.batch_size
         indices = self._order[begin : begin + batches * self.batch_size]
-        self._turn = 1 - self._turn
+        self._turn = (self._turn + 1) % len(self._inputs)
         inputs = self._inputs[self._turn][: len(indices)]
         targets = self._targets[self._turn][: len(indices)]
         gather_rows(self.dataset.inputs, indices, inputs, self.threads)
         gather_rows(self.dataset.targets, indices, targets, self.threads)
-        return Chunk(inputs, targets, batches)
+        weights = None
+        if self._weights is not None and self.dataset.weights is not None:
+            weights = self._weights[self._turn][: len(indices)]
+            gather_rows(self.dataset.weights, indices, weights, self.threads)
+        chunk = Chunk(inputs, targets, batches, weights)
+        self._kept = chunk if self._same else None
+        return chunk

@@ -20,6 +20,7 @@ FIELD_SOURCES = {
     "test_file": ("npz",),
     "inputs": ("npz",),
     "targets": ("npz",),
+    "weights": ("npz",),
 }
 REQUIRED_FIELDS = {"idx": ("train_images", "train_labels"), "npz": ("file",)}
 
@@ -49,6 +50,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             optional.
         file, test_file: NPZ files; the test file is optional.
         inputs, targets: names of the arrays in the NPZ file; empty: "inputs" and "targets", or "x" and "y".
+        weights: name of an array of sample weights [samples], at least 0, in the NPZ file; empty: all samples
+            count the same. The test samples count the same where the test file has no such array.
         split: how samples are divided.
         preprocessing: "none", "standardize", "scale" or "centre", fitted on the training samples.
         divisor: of "scale".
@@ -73,6 +76,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     test_file: str = ""
     inputs: str = ""
     targets: str = ""
+    weights: str = ""
     split: SplitSettings = SplitSettings()
     preprocessing: Kind = "standardize"
     divisor: Annotated[float, Meta(gt=0.0, le=1e300)] = 255.0

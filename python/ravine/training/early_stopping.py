@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.errors import CheckpointError, InputError
 from ravine.model import whole_number
+from ravine.training.weights import answering_values, exchange
 
 PREFIX = "early_stopping."  # of the weights that a checkpoint keeps beside those of the network
 _COUNTS = ("waited", "best_step", "best_epoch")
@@ -78,14 +79,11 @@ class EarlyStopping:
             self.waited += 1
         if not self.metrics or loss < self.metrics["loss"]:
             self.best_step, self.best_epoch, self.metrics = step, epoch, dict(metrics)
-            self.weights = {name: values.copy() for name, values in _values(network).items()}
+            self.weights = {name: values.copy() for name, values in answering_values(network).items()}
 
     def swap(self, network: _core.Network) -> None:
         """Exchanges the weights of the network with those that are kept."""
-        for name, values in _values(network).items():
-            before = values.copy()
-            values[...] = self.weights[name]
-            self.weights[name] = before
+        exchange(answering_values(network), self.weights)
         self.restored = not self.restored
 
     def summary(self) -> dict[str, Any]:
@@ -131,7 +129,7 @@ class EarlyStopping:
         if not possible:
             raise CheckpointError("holds a state of early stopping that cannot be")
         weights: dict[str, NDArray[Any]] = {}
-        for name, values in _values(network).items() if metrics else ():
+        for name, values in answering_values(network).items() if metrics else ():
             kept = tensors.get(PREFIX + name)
             if kept is None or kept.shape != values.shape or kept.dtype != values.dtype:
                 raise CheckpointError(f"holds no best weights of '{name}' that fit the network")
@@ -139,11 +137,6 @@ class EarlyStopping:
         self.weights, self.reference, self.metrics = weights, reference, dict(metrics)
         self.waited, self.best_step, self.best_epoch = counts
         self.restored = stored["restored"]
-
-
-def _values(network: _core.Network) -> dict[str, NDArray[Any]]:
-    """What makes the network's answers: parameters, and the averages that layers keep."""
-    return {**network.parameters, **network.state}
 
 
 def _is_number(value: object) -> bool:

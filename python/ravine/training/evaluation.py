@@ -40,7 +40,8 @@ def evaluate(
         between: called between slices; True gives the evaluation up.
 
     Returns:
-        Means over the rows, or None where it was given up.
+        The loss is the mean over the rows, weighted where they have weights; the others are shares of rows,
+        each counting the same. None where it was given up.
 
     Example:
         >>> import numpy as np
@@ -50,17 +51,14 @@ def evaluate(
         >>> evaluate(network, data)
         {'loss': 1.0}
     """
-    size, samples = rows_per_slice(network, dataset), len(dataset)
-    if samples <= size:
-        return network.evaluate(dataset.inputs, dataset.targets)
-    sums: dict[str, float] = {}
-    for begin in range(0, samples, size):
+    size = rows_per_slice(network, dataset)
+    sums: _core.Evaluation | None = None
+    for begin in range(0, len(dataset), size):
         if begin and between is not None and between():
             return None
-        end = min(begin + size, samples)
-        means = network.evaluate(dataset.inputs[begin:end], dataset.targets[begin:end])
-        for name, mean in means.items():
-            total = mean * (end - begin)
-            # All but the loss are counts of rows: rounding makes their sums exact.
-            sums[name] = sums.get(name, 0.0) + (total if name == "loss" else round(total))
-    return {name: total / samples for name, total in sums.items()}
+        part = slice(begin, begin + size)
+        weights = None if dataset.weights is None else dataset.weights[part]
+        measured = network.measure(dataset.inputs[part], dataset.targets[part], weights)
+        sums = measured if sums is None else sums + measured
+    assert sums is not None  # a data set has samples
+    return network.metrics(sums)

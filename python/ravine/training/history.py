@@ -63,6 +63,35 @@ class History:
         index = self.columns.index(column)
         return self.values[:, index]
 
+    def by_layer(self, statistic: str) -> dict[str, NDArray[np.float32]]:
+        """One statistic of every layer that has it, each [steps], in the order of the layers.
+
+        Args:
+            statistic: "activation_mean", "activation_variance" or "activation_zeros" (share of zeros) over
+                all values of a layer's output; "gradient_norm", "weight_norm" or "update_norm" of its
+                parameters.
+
+        Raises:
+            InputError: no layer has it.
+
+        Example:
+            >>> history = History(["loss", "dense_1.gradient_norm", "dense_2.gradient_norm"])
+            >>> history.append(np.array([1]), np.array([[2.5, 0.5, 0.25]], np.float32))
+            >>> {layer: float(norms[0]) for layer, norms in history.by_layer("gradient_norm").items()}
+            {'dense_1': 0.5, 'dense_2': 0.25}
+        """
+        ending = f".{statistic}"
+        values = self.values
+        found = {
+            column.removesuffix(ending): values[:, index]
+            for index, column in enumerate(self.columns)
+            if column.endswith(ending)
+        }
+        if not found:
+            known = sorted({column.partition(".")[2] for column in self.columns if "." in column})
+            raise InputError(f"no layer records it; there are: {', '.join(known)}", key=statistic)
+        return found
+
     def metric(self, name: str, split: str = "validation") -> list[float]:
         """One metric of a split, in the order of its evaluations."""
         return [record.metrics[name] for record in self.evaluations if record.split == split]

@@ -16,6 +16,7 @@ from ravine.experiment import Experiment, load_experiment
 from ravine.model import specification
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
+from ravine.training.batches import rows_at_once
 from ravine.training.evaluation import evaluate
 from ravine.training.snapshot import restore_network, restore_transform
 
@@ -50,17 +51,22 @@ class LoadedRun:
         """
         return self.network.predict(self._prepared(as_inputs(inputs)))
 
-    def evaluate(self, inputs: ArrayLike, targets: ArrayLike) -> dict[str, float]:
-        """Loss and metrics for raw inputs and targets."""
+    def evaluate(
+        self, inputs: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Loss and metrics for raw inputs and targets; sample weights change the loss alone."""
         outputs = self.network.output_shape[-1]
         dataset = as_dataset(
-            inputs, targets, task="classification" if self.network.classifies else "regression"
+            inputs, targets, sample_weight, task="classification" if self.network.classifies else "regression"
         )
         if self.network.classifies:
             dataset.require_classes(outputs)
         values = dataset.targets if self.network.classifies else dataset.targets.astype(self.network.dtype)
         inputs = self._prepared(dataset.inputs)
-        return self.evaluate_prepared(Dataset(inputs, values, dataset.classes, name=dataset.name))
+        weights = None if dataset.weights is None else dataset.weights.astype(self.network.dtype)
+        return self.evaluate_prepared(
+            Dataset(inputs, values, dataset.classes, name=dataset.name, weights=weights)
+        )
 
     def evaluate_prepared(self, dataset: Dataset) -> dict[str, float]:
         """Loss and metrics for a split that was loaded with the run's experiment."""
@@ -108,7 +114,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
         network = _core.Network(
             specification(transform.mean.shape, experiment.model.layers),
             experiment.loss,
-            batch_size=experiment.training.batch_size,
+            batch_size=_rows(experiment, loaded.state.get("samples_at_once")),
             dtype=experiment.compute.dtype,
             device=experiment.compute.device,
             threads=0 if experiment.compute.threads == "auto" else experiment.compute.threads,
@@ -118,3 +124,10 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
         raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
     restore_network(network, loaded, file)
     return LoadedRun(run.path, network, experiment, transform, tuple(map(str, names)), loaded.step, warning)
+
+
+def _rows(experiment: Experiment, saved: object) -> int:
+    """Samples at once as in the training, so that an evaluation gives the same bits."""
+    if isinstance(saved, int) and not isinstance(saved, bool) and saved > 0:
+        return saved
+    return rows_at_once(experiment.training.batch_size, experiment.training.micro_batch)

@@ -70,14 +70,27 @@ def make_optimizer(
 
 
 def advice(optimizer: _core.Optimizer, batch_size: int, samples: int) -> list[str]:
-    """What a training on so many samples is to be warned of; empty if nothing speaks against it."""
+    """What a training on so many samples is to be warned of; empty if nothing speaks against it.
+
+    Raises:
+        InputError: the rule takes nothing less than all samples.
+    """
     rule = optimizer.settings["type"]
-    full_batch = any(entry.name == rule and entry.full_batch for entry in _core.catalog("optimizer"))
-    if not full_batch or batch_size >= samples:
+    entry = next((entry for entry in _core.catalog("optimizer") if entry.name == rule), None)
+    if entry is None or batch_size >= samples:
+        return []
+    if entry.closure:
+        raise InputError(
+            f"{rule} compares the loss of all samples at several points, and the loss of {batch_size} of "
+            f"{samples} samples differs from step to step; "
+            f'set batch_size to "all" (here {samples}), or choose another rule',
+            key="batch_size",
+        )
+    if not entry.full_batch:
         return []
     return [
         f"{rule} is made for the gradient of all samples: from batch to batch (here {batch_size} of "
-        f"{samples} samples) it differs by chance; set batch_size to {samples}, or choose another rule"
+        f'{samples} samples) it differs by chance; set batch_size to "all", or choose another rule'
     ]
 
 

@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from numpy.typing import ArrayLike
 
 from ravine import _core
+from ravine.components import Component
 from ravine.data import DataParts, as_dataset
 from ravine.data import load as load_data
+from ravine.data.sampler import check_batches
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
 from ravine.groups import checked_groups
-from ravine.model import specification
+from ravine.model import layer_at_fault, specification
+from ravine.training.batches import compile_smaller, rows_at_once, rows_of_batch
+from ravine.training.class_weights import with_class_weights
 from ravine.training.early_stopping import EarlyStopping
+from ravine.training.optimizer import advice
 from ravine.training.resume import hyperparameters
+from ravine.training.samples import Samples
 from ravine.training.schedules import Schedule
 from ravine.training.trainer import Trainer
 
-Arrays = tuple[ArrayLike, ArrayLike]
+Arrays = Samples
+_KEYS = {"batch_size": "training.batch_size", "dtype": "compute.dtype"}  # of experiment files
 
 
 def build(
@@ -40,35 +46,45 @@ def build(
     Raises:
         InputError: layers that do not fit the data or each other, or settings out of range.
     """
-    compute, training = experiment.compute, experiment.training
+    compute, training, samples = experiment.compute, experiment.training, len(parts.train)
     try:
         network = _core.Network(
             specification(parts.train.input_shape, experiment.model.layers),
-            experiment.loss,
-            batch_size=min(training.batch_size, len(parts.train)),
+            balanced_loss(experiment, parts),
+            batch_size=rows_at_once(training.batch_size, training.micro_batch, samples),
             dtype=compute.dtype,
             device=compute.device,
             threads=0 if compute.threads == "auto" else compute.threads,
             seed=experiment.seed,
         )
+        check_batches(samples, rows_of_batch(training.batch_size, samples), training.drop_last)
+        compile_smaller(network, samples, training.batch_size, training.micro_batch, training.drop_last)
+        _check_task(network, parts)
     except InputError as error:
+        found = layer_at_fault(error, experiment.model.layers)
         sections = dict.fromkeys(("device", "threads", "dtype"), "compute")
-        sections |= {"batch_size": "training", "name": "model"}
-        key = f"{sections[error.key]}.{error.key}" if error.key in sections else error.key
-        raise type(error)(error.message, key=key, layer=error.layer) from None
-    _check_task(network, parts)
+        sections |= {"batch_size": "training", "layers": "model"} | dict.fromkeys(experiment.loss, "loss")
+        section = sections.get((found.key or "").partition(".")[0])
+        key = f"{section}.{found.key}" if section else found.key
+        raise type(found)(found.message, key=key, layer=found.layer) from None
     trainer = Trainer(
         network,
         optimizer=_optimizer(experiment, optimizer),
         schedules={**experiment.schedules, **(schedules or {})},
         batch_size=training.batch_size,
+        micro_batch=training.micro_batch,
+        average_weights=training.average_weights,
         seed=experiment.seed,
         shuffle=training.shuffle,
         drop_last=training.drop_last,
         record_every=experiment.statistics.every,
         observe_layers=experiment.statistics.layers,
     )
-    trainer.optimizer.attach(network)  # here, so that a group that matches nothing leaves no run folder
+    try:  # here, so that a group that matches nothing leaves no run folder
+        trainer.attach()
+        advice(trainer.optimizer, rows_of_batch(training.batch_size, samples), samples)
+    except InputError as error:
+        raise type(error)(error.message, key=_KEYS.get(error.key or "", error.key)) from None
     splits = ["validation"] if parts.validation is not None else []
     if training.patience > 0:
         trainer.early_stopping = EarlyStopping(training.patience, training.minimum_change)
@@ -85,9 +101,24 @@ def build(
     return trainer
 
 
+def balanced_loss(experiment: Experiment, parts: DataParts) -> Component | str:
+    """The experiment's loss, with numbers for balanced class weights, from its training samples.
+
+    Raises:
+        InputError: a class without a training sample.
+    """
+    if parts.train.task != "classification":
+        return experiment.loss
+    try:
+        return with_class_weights(experiment.loss, lambda: parts.train.targets, parts.summary.outputs)
+    except InputError as error:
+        raise InputError(error.message, key=f"loss.{error.key}") from None
+
+
 def steps_per_epoch(experiment: Experiment, parts: DataParts) -> int:
     """Batches of the training samples; at least 1: whoever makes the batches refuses what leaves none."""
-    full, rest = divmod(len(parts.train), experiment.training.batch_size)
+    samples = len(parts.train)
+    full, rest = divmod(samples, rows_of_batch(experiment.training.batch_size, samples))
     return max(1, full + (rest > 0 and not experiment.training.drop_last))
 
 
@@ -161,7 +192,8 @@ def load_parts(
     units = [
         layer["units"] for layer in experiment.model.layers if isinstance(layer, dict) and "units" in layer
     ]
-    classes = units[-1] if classifier and units else 0
+    # One output alone is the network's fault, and not that of the labels above 0.
+    classes = units[-1] if classifier and units and units[-1] > 1 else 0
     settings = experiment.data
     train, test = (
         as_dataset(*arrays, task=settings.task, classes=settings.classes or classes, name=name)

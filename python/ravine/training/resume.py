@@ -11,12 +11,13 @@ from ravine.experiment import Experiment
 from ravine.hyperparameters import REGULARIZATION
 from ravine.runs import Command, RunWriter, files
 from ravine.training import checkpoint as checkpoints
+from ravine.training.batches import rows_of_batch
 from ravine.training.trainer import Position, Trainer
 
 # What may change between two sittings of a run; anything else would make it another run.
 CHANGEABLE = (
     "training.epochs", "training.evaluate_every", "training.checkpoint_seconds", "training.keep_checkpoints",
-    "training.patience", "training.minimum_change",
+    "training.patience", "training.minimum_change", "training.micro_batch",
     "compute.threads", "compute.device", "statistics.every", "optimizer.", "regularization.",
     "schedules.",
 )  # fmt: skip
@@ -84,7 +85,7 @@ def remove_stale_best(folder: Path, step: int) -> None:
 
 def steps_are_done(trainer: Trainer, position: Position, samples: int) -> bool:
     """Whether all steps of the epoch that runs are done, but not its end."""
-    size = trainer.batch_size
+    size = rows_of_batch(trainer.batch_size, samples)
     return 0 < position.batch == (samples // size if trainer.drop_last else -(-samples // size))
 
 
@@ -115,12 +116,13 @@ def check_same_data(state: dict[str, object], parts: DataParts, path: Path) -> N
 
 def check_same_batches(trainer: Trainer, position: Position, samples: int) -> None:
     """Raises InputError if the batches of the epoch that runs were not of the size of the trainer's."""
-    expected = position.batch * trainer.batch_size
+    size = rows_of_batch(trainer.batch_size, samples)
+    expected = position.batch * size
     if steps_are_done(trainer, position, samples):
         expected = min(expected, samples)  # the last batch may be smaller
     if position.rows != expected:
         raise InputError(
-            f"is {trainer.batch_size}, but epoch {position.epoch + 1} began with "
+            f"is {size}, but epoch {position.epoch + 1} began with "
             f"{position.rows // max(1, position.batch)}; set it back, or start a new run",
             key="training.batch_size",
         )

@@ -20,9 +20,10 @@ from ravine.experiment import Experiment, RegularizationSettings, load_experimen
 from ravine.groups import GroupSettings
 from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
+from ravine.training.batches import rows_of_batch
 from ravine.training.lsuv import calibrate
 from ravine.training.optimizer import advice
-from ravine.training.preparation import Arrays, build, load_parts
+from ravine.training.preparation import Arrays, balanced_loss, build, load_parts
 from ravine.training.progress import Listener, Metrics, Reporter
 from ravine.training.recorder import Recorder
 from ravine.training.resume import (
@@ -82,7 +83,8 @@ def train_experiment(
 
     Args:
         experiment: what to train.
-        data: inputs [samples, *shape] and targets, where the experiment's `data.source` is "arrays".
+        data: inputs [samples, *shape], targets, and sample weights if there are any, where the experiment's
+            `data.source` is "arrays".
         test_data: the same of the test, if it is not split off `data`.
         optimizer: used instead of the experiment's and recorded in its place, as with `custom_optimizer`.
         schedules: for a hyperparameter, a function of the step (counted from 0) that gives its value.
@@ -117,6 +119,7 @@ def train_experiment(
             groups=[GroupSettings(**group) for group in optimizer.groups],
         )
     parts = load_parts(experiment, data, test_data)
+    experiment = msgspec.structs.replace(experiment, loss=balanced_loss(experiment, parts))
     trainer = build(experiment, parts, optimizer, schedules)
     calibrated = _calibrated(trainer, experiment, parts)
     if folder is None:
@@ -254,8 +257,16 @@ def _run(
     if parts.validation is not None:
         splits["validation"] = parts.validation
     _log(run, f"training from step {position.step} with {trainer.network.threads} threads")
-    for message in advice(trainer.optimizer, trainer.batch_size, len(parts.train)):
+    rows = rows_of_batch(trainer.batch_size, len(parts.train))
+    for message in advice(trainer.optimizer, rows, len(parts.train)):
         _log(run, f"warning: {message}")
+    if trainer.averaged is not None:
+        decay = trainer.average_weights
+        _log(run, f"evaluations have a moving average of the weights, of decay {decay:g}")
+        with run.reader() as reader:
+            recorded = any(event.kind == "averaged_weights" for event in reader.events())
+        if not recorded:
+            writer.record_event(0, 0.0, "averaged_weights", {"decay": decay})
     with _stopped_by_signals(trainer) if stop_on_signal else contextlib.nullcontext():
         try:
             trainer.fit_datasets(

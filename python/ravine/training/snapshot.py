@@ -18,9 +18,11 @@ from ravine.hyperparameters import REGULARIZATION
 from ravine.training.checkpoint import Checkpoint
 from ravine.training.early_stopping import EarlyStopping
 from ravine.training.trainer import Position, Trainer
+from ravine.training.weights import by_name, training_weights
 
 SLOT_PREFIX = "optimizer."
 TRANSFORM_PREFIX = "preprocessing."
+_REALS = {"loss", "weight", "seconds"}  # of a position; all else is counted
 
 
 def snapshot(
@@ -28,11 +30,15 @@ def snapshot(
 ) -> Checkpoint:
     """All that a resume and a prediction need: weights, optimizer state, counters, position, preprocessing.
 
+    The tensors that have the names of parameters are the weights that answer; where they are averages, those
+    that train are there too.
     The arrays are views: save the checkpoint, or copy them, before training goes on.
     """
     optimizer, transform = trainer.optimizer, parts.transform
     tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
     tensors |= {SLOT_PREFIX + name: values for name, values in optimizer.slots.items()}
+    if trainer.averaged is not None:
+        tensors |= trainer.averaged.tensors()
     if trainer.early_stopping is not None:
         tensors |= trainer.early_stopping.tensors()
     tensors |= {
@@ -45,6 +51,8 @@ def snapshot(
         "optimizer_steps": optimizer.step_count,
         "schedule_state": trainer.schedules.state(),
         "early_stopping": None if trainer.early_stopping is None else trainer.early_stopping.state(),
+        "averaged_weights": None if trainer.averaged is None else trainer.averaged.count,
+        "samples_at_once": trainer.network.batch_size,
         "preprocessing": transform.kind,
         "class_names": list(parts.summary.class_names),
         "data_hash": parts.summary.content_hash,
@@ -67,12 +75,12 @@ def restored_position(checkpoint: Checkpoint, path: Path) -> Position:
     """
     stored = checkpoint.state.get("position")
     names = {field.name for field in fields(Position)}
+    if isinstance(stored, dict) and "weight" not in stored:  # version 0.1 began without weights of samples
+        stored = {**stored, "weight": stored.get("rows")}
     if not isinstance(stored, dict) or set(stored) != names:
         raise CheckpointError("holds no training position; it was not written by a training run", file=path)
-    integers = all(
-        isinstance(stored[name], int) and stored[name] >= 0 for name in names - {"loss", "seconds"}
-    )
-    if not integers or not all(isinstance(stored[name], (int, float)) for name in ("loss", "seconds")):
+    integers = all(isinstance(stored[name], int) and stored[name] >= 0 for name in names - _REALS)
+    if not integers or not all(isinstance(stored[name], (int, float)) for name in _REALS):
         raise CheckpointError("holds a training position that cannot be", file=path)
     return Position(**stored)
 
@@ -97,7 +105,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
         changed: hyperparameters that keep the value that the trainer has.
     """
     network, optimizer = trainer.network, trainer.optimizer
-    optimizer.attach(network)
+    trainer.attach()
     restore_network(network, checkpoint, path)
     for name, values in optimizer.slots.items():
         _copy(SLOT_PREFIX + name, checkpoint, values, path)
@@ -109,6 +117,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     try:
         trainer.schedules.restore(checkpoint.state.get("schedule_state", {}), changed=changed)
         _restore_early_stopping(trainer, checkpoint)
+        _restore_averaged(trainer, checkpoint)
     except CheckpointError as error:
         raise CheckpointError(error.message, file=path) from None
     stored = checkpoint.state.get("optimizer")
@@ -130,6 +139,21 @@ def _restore_early_stopping(trainer: Trainer, checkpoint: Checkpoint) -> None:
     stopping.restore(stored, checkpoint.tensors, trainer.network)
     if trainer.early_stopping is None and stopping.restored:
         stopping.swap(trainer.network)
+
+
+def _restore_averaged(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """A run that no longer averages goes on from the weights that train."""
+    count = checkpoint.state.get("averaged_weights")
+    if count is None:
+        return
+    if trainer.averaged is not None:
+        trainer.averaged.restore(count, checkpoint.tensors)
+        return
+    trained = by_name(trainer.network, training_weights(trainer.network, checkpoint.tensors))
+    stopping = trainer.early_stopping
+    last = stopping.weights if stopping is not None and stopping.restored else trainer.network.parameters
+    for name, values in trained.items():
+        last[name][...] = values
 
 
 def _regularization(checkpoint: Checkpoint, path: Path) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import warnings
@@ -14,53 +15,31 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine import _core
 from ravine.components import Component
-from ravine.data import BatchSource, Dataset, as_dataset, as_inputs
+from ravine.data import BatchSource, Dataset, as_inputs, as_labels
 from ravine.errors import InputError, NotFiniteError, RavineWarning
+from ravine.hyperparameters import check_decay
 from ravine.model import Sequential, Threads, whole_number
+from ravine.training.batches import (
+    BatchSize,
+    checked_batch_size,
+    compile_smaller,
+    rows_at_once,
+    rows_of_batch,
+)
+from ravine.training.callback import Callback as Callback
+from ravine.training.class_weights import with_class_weights
 from ravine.training.early_stopping import EarlyStopping
 from ravine.training.evaluation import evaluate
 from ravine.training.history import EvaluationRecord, History
 from ravine.training.optimizer import advice, make_optimizer
 from ravine.training.position import Position as Position
+from ravine.training.samples import Samples, typed_samples
 from ravine.training.schedules import Schedule, Schedules
+from ravine.training.weights import AveragedWeights
 
 CONTROL_SECONDS = 0.05  # Python gets control back at least this often
 MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
 STAGING_BYTES = 8 << 20
-
-
-class Callback:
-    """Base of what listens to a training: override what is wanted; all is called between steps.
-
-    Example:
-        >>> class Stop(Callback):
-        ...     def on_epoch_end(self, trainer):
-        ...         trainer.stop()
-    """
-
-    def on_start(self, trainer: Trainer) -> None:
-        """The training begins or goes on."""
-
-    def on_steps(self, trainer: Trainer, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-        """Some steps were done; `steps` and `values` [n, columns] are those that were recorded."""
-
-    def on_pause_of_evaluation(self, trainer: Trainer) -> None:
-        """A large split is being evaluated, and control is back for a moment."""
-
-    def on_evaluation(self, trainer: Trainer, record: EvaluationRecord) -> None:
-        """A split was evaluated."""
-
-    def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
-        """A schedule has acted on what was measured: the hyperparameter's name, the values before and now."""
-
-    def on_best_weights(self, trainer: Trainer, summary: dict[str, Any]) -> None:
-        """The training is over, and the network has got the weights of the lowest validation loss back."""
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        """An epoch is over, its evaluations too."""
-
-    def on_end(self, trainer: Trainer) -> None:
-        """The training is over, or was stopped."""
 
 
 @dataclass
@@ -81,7 +60,12 @@ class Trainer:
         model: a `Sequential`, compiled at the first fit, or a compiled network.
         optimizer: from `ravine.optimizers`, a catalog name, or an optimizer.
         loss: from `ravine.losses` or a catalog name; for a `Sequential`.
-        batch_size: samples a step, at least 1.
+        batch_size: samples a step, at least 1; "all": the whole training set in one step (full-batch gradient
+            descent), in the order in which it is given.
+        micro_batch: samples that are computed at once, 0 for all of a batch: gradient accumulation, with the
+            memory of a part and the gradient of the whole. Batch normalization takes its moments over a part.
+        average_weights: decay of an exponential moving average of the weights, which evaluations and the
+            trained network have, see `AveragedWeights`; in [0, 1), 0 for none.
         seed: of weights, order and masks.
         schedules: for a hyperparameter, a schedule from `ravine.schedules`, or a function of the step
             (counted from 0) that gives its value.
@@ -110,7 +94,9 @@ class Trainer:
         *,
         optimizer: Component | str | _core.Optimizer,
         loss: Component | str | None = None,
-        batch_size: int = 32,
+        batch_size: BatchSize = 32,
+        micro_batch: int = 0,
+        average_weights: float = 0.0,
         seed: int = 0,
         schedules: Mapping[str, Schedule | Component | str] | None = None,
         callbacks: Sequence[Callback] = (),
@@ -136,7 +122,10 @@ class Trainer:
         )  # fmt: skip
         self.model = model
         self.loss = loss
-        self.batch_size = whole_number("batch_size", batch_size, 1)
+        self.batch_size = checked_batch_size(batch_size)
+        self.micro_batch = whole_number("micro_batch", micro_batch, 0)
+        self.average_weights = check_decay(average_weights)
+        self.averaged: AveragedWeights | None = None
         self.seed = whole_number("seed", seed, 0)
         self.schedules = Schedules(schedules or {}, self.optimizer)
         self.callbacks = list(callbacks)
@@ -193,19 +182,24 @@ class Trainer:
         inputs: ArrayLike,
         targets: ArrayLike,
         *,
+        sample_weight: ArrayLike | None = None,
         epochs: int = 10,
-        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        validation: Samples | None = None,
         evaluate_every: int = 1,
         patience: int = 0,
         minimum_change: float = 0.0,
     ) -> History:
         """Trains for some epochs; a second call goes on with the weights, and counts its steps on.
 
+        Where weights are averaged, it goes on with those that train, and with the average.
+
         Args:
             inputs: [samples, *shape].
             targets: class labels [samples], or for a loss over values [samples] or [samples, outputs].
+            sample_weight: what each sample counts in a batch's loss sum w l / sum w, [samples], at least 0;
+                all count the same without.
             epochs: passes over the samples, at least 1.
-            validation: inputs and targets to evaluate on after epochs.
+            validation: inputs, targets, and sample weights if there are any, to evaluate on after epochs.
             evaluate_every: epochs between evaluations.
             patience: evaluations in a row without a lower validation loss after which training ends early;
                 the network then gets the weights of the lowest loss, as it does after the last epoch. 0 for
@@ -220,11 +214,14 @@ class Trainer:
                 validation samples.
         """
         inputs = as_inputs(inputs, "train")
-        self.compile(inputs.shape[1:])
-        dataset = self._dataset(inputs, targets, "train")
+        self._balance(targets)
+        network = self.compile(inputs.shape[1:], len(inputs))
+        dataset = typed_samples(network, "train", inputs, targets, sample_weight)
         splits = {}
         if validation is not None:
-            splits["validation"] = self._dataset(*validation, "validation")
+            splits["validation"] = typed_samples(network, "validation", *validation)
+        if self.averaged is not None and self.early_stopping is not None and self.early_stopping.restored:
+            self.early_stopping.swap(self.network)
         self.early_stopping = (
             EarlyStopping(patience, minimum_change) if whole_number("patience", patience, 0) > 0 else None
         )
@@ -242,30 +239,31 @@ class Trainer:
         """Trains on data sets that are typed already; `position` goes on from there."""
         whole_number("epochs", epochs, 1)
         whole_number("evaluate_every", evaluate_every, 1)
+        if train.weights is not None and not train.weights.any():
+            raise InputError("all sample weights are 0; at least one sample must count", key=train.name)
         stopping = self.early_stopping
         if stopping is not None:
             stopping.check_splits(splits)
-        network = self.compile(train.input_shape)
-        self.optimizer.attach(network)
+        network = self.compile(train.input_shape, len(train))
+        self.attach()
         network.drain()  # what a broken call left
         sample = train.inputs[0].nbytes if len(train) else 1
+        rows = rows_of_batch(self.batch_size, len(train))
         source = BatchSource(
             train,
-            batch_size=self.batch_size,
+            batch_size=rows,
             seed=self.seed,
             drop_last=self.drop_last,
-            shuffle=self.shuffle,
+            shuffle=self.shuffle and self.batch_size != "all",
             dtype=network.dtype,
-            maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * self.batch_size))),
+            maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * rows))),
             threads=network.threads,
         )
-        if not self.drop_last and len(train) % self.batch_size:
-            # Compiled now, so that a last batch which a layer cannot train on is refused before the first.
-            network.describe("training", len(train) % self.batch_size)
+        compile_smaller(network, len(train), self.batch_size, self.micro_batch, self.drop_last)
         self.position = position or Position(step=self.optimizer.step_count)
         before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
         self.plan = _Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
-        for message in advice(self.optimizer, self.batch_size, len(train)):
+        for message in advice(self.optimizer, rows, len(train)):
             warnings.warn(message, RavineWarning, stacklevel=3)
         self.schedules.start(
             steps=epochs * source.batches_per_epoch,
@@ -277,6 +275,8 @@ class Trainer:
         try:
             if stopping is not None and stopping.restored and not self.finished:
                 stopping.swap(network)  # a run that is longer now goes on from its last weights
+            if self.averaged is not None and self.averaged.in_place and not self.finished:
+                self.averaged.swap()
             for callback in self.callbacks:
                 callback.on_start(self)
             while not self.stopping and not self.finished:
@@ -284,6 +284,8 @@ class Trainer:
                     self._run_steps(source, history)
                 if self.position.batch == source.batches_per_epoch:
                     self._end_epoch(history)
+            if self.averaged is not None and not self.averaged.in_place:
+                self.averaged.swap()
             if stopping is not None and self.finished and not stopping.restored and stopping.metrics:
                 stopping.swap(network)
                 for callback in self.callbacks:
@@ -294,7 +296,7 @@ class Trainer:
             self.stopping = False  # here and not at the start: a signal may have come before it
         return history
 
-    def compile(self, input_shape: Sequence[int]) -> _core.Network:
+    def compile(self, input_shape: Sequence[int], samples: int | None = None) -> _core.Network:
         """Compiles a `Sequential` for samples of a shape; does nothing for a network."""
         if self._network is None:
             if not isinstance(self.model, Sequential) or self.loss is None:
@@ -302,46 +304,49 @@ class Trainer:
             self._network = self.model.network(
                 input_shape,
                 loss=self.loss,
-                batch_size=self.batch_size,
+                batch_size=rows_at_once(self.batch_size, self.micro_batch, samples),
                 seed=self.seed,
                 **self._compute,
             )
         return self._network
 
-    def evaluate(self, inputs: ArrayLike, targets: ArrayLike) -> dict[str, float]:
-        """Loss and metrics ("accuracy", "top5" with more than five classes) on other samples."""
-        metrics = evaluate(self.network, self._dataset(inputs, targets, "inputs"))
+    def attach(self) -> None:
+        """Gives the compiled network what goes beside its weights: optimizer slots and the average."""
+        self.optimizer.attach(self.network)
+        if self.average_weights > 0 and self.averaged is None:
+            self.averaged = AveragedWeights(self.network, self.average_weights)
+
+    def answering(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the network has the weights that answer: the averaged ones, where there are some."""
+        return contextlib.nullcontext() if self.averaged is None else self.averaged.answering()
+
+    def evaluate(
+        self, inputs: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Loss and metrics ("accuracy", "top5" with more than five classes) on other samples.
+
+        Sample weights change the loss; the other metrics are shares of samples that count the same.
+        """
+        dataset = typed_samples(self.network, "inputs", inputs, targets, sample_weight)
+        with self.answering():
+            metrics = evaluate(self.network, dataset)
         assert metrics is not None  # nothing is there to give it up
         return metrics
 
     def evaluate_dataset(self, dataset: Dataset) -> dict[str, float] | None:
         """Metrics on a data set that is typed already; None if the training was stopped meanwhile."""
-        return evaluate(self.network, dataset, self._between_slices)
+        with self.answering():
+            return evaluate(self.network, dataset, self._between_slices)
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, [samples, outputs]."""
-        return self.network.predict(np.ascontiguousarray(as_inputs(inputs), self.network.dtype))
+        with self.answering():
+            return self.network.predict(np.ascontiguousarray(as_inputs(inputs), self.network.dtype))
 
-    def _dataset(self, inputs: ArrayLike, targets: ArrayLike, name: str) -> Dataset:
-        """The samples as the loss needs them, in the network's element type."""
-        network = self.network
-        outputs = network.output_shape[-1]
-        if network.classifies:
-            data = as_dataset(inputs, targets, task="classification", classes=outputs, name=name)
-            values = data.targets
-        else:
-            data = as_dataset(inputs, targets, task="regression", name=name)
-            if (data.outputs,) != network.output_shape:
-                raise InputError(
-                    f"there are {data.outputs} target values a sample, but the network gives "
-                    f"{' x '.join(map(str, network.output_shape))} and its loss compares them one by one; "
-                    "use as many units, or for class labels a loss of classification",
-                    key=name,
-                )
-            values = data.targets.astype(network.dtype)
-        return Dataset(
-            np.ascontiguousarray(data.inputs, network.dtype), values, data.classes, data.class_names, name
-        )
+    def _balance(self, targets: ArrayLike) -> None:
+        """Gives a loss with balanced class weights their numbers, before its network is compiled."""
+        if self._network is None and self.loss is not None:
+            self.loss = with_class_weights(self.loss, lambda: as_labels(np.asarray(targets), "train"))
 
     def _between_slices(self) -> bool:
         for callback in self.callbacks:
@@ -365,8 +370,12 @@ class Trainer:
             chunk.inputs,
             chunk.targets,
             batch_size=len(chunk.inputs) // steps,
+            micro_batch=self.micro_batch,
+            average=None if self.averaged is None else self.averaged.native,
             schedule=self.schedules.values(position.step, steps),
+            weights=chunk.weights,
             loss_so_far=position.loss,
+            weight_so_far=position.weight,
             budget_seconds=CONTROL_SECONDS,
             record_every=self.record_every,
             observe_layers=self.observe_layers,
@@ -376,7 +385,8 @@ class Trainer:
         position.batch += result.steps
         position.step += result.steps
         position.rows += result.rows
-        position.loss = result.loss  # a running sum: its bits do not depend on when control came back
+        # Running sums: their bits do not depend on when control came back.
+        position.loss, position.weight = result.loss, result.weight
         position.correct += result.correct
         if result.steps:
             self.step_seconds = elapsed / result.steps
@@ -404,7 +414,7 @@ class Trainer:
                 records.append((split, found))
         position.epoch += 1
         position.batch = position.rows = position.correct = 0
-        position.loss = 0.0
+        position.loss = position.weight = 0.0
         for split, metrics in records:
             if not all(math.isfinite(value) for value in metrics.values()):
                 raise NotFiniteError(
@@ -417,7 +427,8 @@ class Trainer:
                 callback.on_schedule(self, change)
         if self.early_stopping is not None and "validation" in dict(records):
             metrics = dict(records)["validation"]
-            self.early_stopping.observe(network, metrics, position.step, position.epoch)
+            with self.answering():
+                self.early_stopping.observe(network, metrics, position.step, position.epoch)
         for split, metrics in records:
             record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
             history.evaluations.append(record)

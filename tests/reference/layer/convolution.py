@@ -16,6 +16,8 @@ CASES = [
     ({"units": 3, "kernel": 1, "activation": "tanh"}, (2, 3, 4)),
     ({"units": 2, "kernel": 1, "stride": 3, "groups": 2}, (4, 5, 2)),
     ({"units": 2, "kernel": 3, "stride": 3, "padding": "same"}, (5, 4, 1)),
+    ({"units": 3, "kernel": 2, "weight_normalization": True, "activation": "tanh"}, (3, 4, 2)),
+    ({"units": 4, "kernel": 2, "groups": 2, "weight_normalization": True, "use_bias": False}, (3, 3, 4)),
 ]
 
 
@@ -32,7 +34,10 @@ def padding_of(extent, size, settings):
 
 
 def forward(x, parameters, settings, mask_key):
-    weight = parameters["weight"]
+    weight = parameters["direction" if settings["weight_normalization"] else "weight"]
+    if settings["weight_normalization"]:
+        lengths = np.sqrt((weight**2).sum(axis=(1, 2, 3), keepdims=True))
+        weight = parameters["gain"][:, None, None, None] * weight / lengths
     filters, height, width, channels = weight.shape
     top, bottom, rows = padding_of(x.shape[1], height, settings)
     left, right, columns = padding_of(x.shape[2], width, settings)
@@ -61,8 +66,22 @@ def torch_padded(torch, x, sizes, settings, value=0.0):
     return torch.nn.functional.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
 
 
+def torch_weight_normalized(torch, parameters):
+    """By PyTorch's parametrization of a weight, with our gain and direction in the place of its own."""
+    direction, gain = parameters["direction"], parameters["gain"]
+    convolution = torch.nn.Conv2d(1, 1, 1, dtype=direction.dtype)
+    convolution.weight = torch.nn.Parameter(direction.detach().clone())
+    module = torch.nn.utils.parametrizations.weight_norm(convolution)
+    own = dict(module.parametrizations.weight.named_parameters())
+    replaced = {"original0": gain.view(own["original0"].shape), "original1": direction}
+    return torch.func.functional_call(module.parametrizations.weight, replaced, ())
+
+
 def torch_equivalent(torch, x, parameters, settings):
-    weight = parameters["weight"].permute(0, 3, 1, 2)
+    if settings["weight_normalization"]:
+        weight = torch_weight_normalized(torch, parameters).permute(0, 3, 1, 2)
+    else:
+        weight = parameters["weight"].permute(0, 3, 1, 2)
     net = torch.nn.functional.conv2d(
         torch_padded(torch, x, weight.shape[2:], settings),
         weight,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from reference.weights import mean, of_mean
 
 CASES = [{}]
 
@@ -15,13 +16,13 @@ def shown(output):
     return output
 
 
-def loss(output, targets, settings):
-    return float(np.mean(np.abs(output - targets)))
+def loss(output, targets, settings, weights=None):
+    return mean(np.abs(output - targets), weights)
 
 
-def gradient(output, targets, settings):
-    return np.sign(output - targets) / output.size
+def gradient(output, targets, settings, weights=None):
+    return of_mean(np.sign(output - targets), weights)
 
 
-def torch_equivalent(torch, output, targets, settings):
-    return torch.nn.functional.l1_loss(output, targets)
+def torch_equivalent(torch, output, targets, settings, reduction="mean"):
+    return torch.nn.functional.l1_loss(output, targets, reduction=reduction)

@@ -1,10 +1,12 @@
-"""J = mean of -t log p - (1 - t) log(1 - p), p = 1 / (1 + e^-z)."""
+"""J = mean of -w t log p - (1 - t) log(1 - p), p = 1 / (1 + e^-z); w, one for all outputs or one for each."""
 
 from __future__ import annotations
 
 import numpy as np
+from reference.weights import mean, of_mean
 
-CASES = [{}]
+CASES = [{}, {"positive_weight": [3.0]}, {"positive_weight": [0.25, 4.0, 0.0, 1.0]}]
+PER_OUTPUT = ("positive_weight",)
 
 
 def targets(generator, rows, shape):
@@ -18,12 +20,15 @@ def shown(output):
     return 0.5 * (1.0 + np.tanh(0.5 * output))
 
 
-def loss(output, targets, settings):
-    return float(np.mean(np.logaddexp(0.0, output) - targets * output))
+def loss(output, targets, settings, weights=None):
+    positive = np.array(settings["positive_weight"])
+    yes, no = np.logaddexp(0.0, -output), np.logaddexp(0.0, output)  # -log p, -log(1 - p)
+    return mean(positive * targets * yes + (1.0 - targets) * no, weights)
 
 
-def gradient(output, targets, settings):
-    return (shown(output) - targets) / output.size
+def gradient(output, targets, settings, weights=None):
+    positive, p = np.array(settings["positive_weight"]), shown(output)
+    return of_mean((1.0 - targets) * p - positive * targets * (1.0 - p), weights)
 
 
 def accuracy(output, targets):
@@ -31,5 +36,10 @@ def accuracy(output, targets):
     return float(np.mean(np.all((output > 0.0) == (targets > 0.5), axis=1)))
 
 
-def torch_equivalent(torch, output, targets, settings):
-    return torch.nn.functional.binary_cross_entropy_with_logits(output, targets)
+def torch_equivalent(torch, output, targets, settings, reduction="mean"):
+    return torch.nn.functional.binary_cross_entropy_with_logits(
+        output,
+        targets,
+        pos_weight=torch.tensor(settings["positive_weight"], dtype=output.dtype),
+        reduction=reduction,
+    )

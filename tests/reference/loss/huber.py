@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from reference.weights import mean, of_mean
 
 CASES = [{}, {"delta": 0.2}, {"delta": 3.0}]
 
@@ -15,14 +16,15 @@ def shown(output):
     return output
 
 
-def loss(output, targets, settings):
+def loss(output, targets, settings, weights=None):
     distance, delta = np.abs(output - targets), settings["delta"]
-    return float(np.mean(np.where(distance <= delta, 0.5 * distance**2, delta * (distance - 0.5 * delta))))
+    losses = np.where(distance <= delta, 0.5 * distance**2, delta * (distance - 0.5 * delta))
+    return mean(losses, weights)
 
 
-def gradient(output, targets, settings):
-    return np.clip(output - targets, -settings["delta"], settings["delta"]) / output.size
+def gradient(output, targets, settings, weights=None):
+    return of_mean(np.clip(output - targets, -settings["delta"], settings["delta"]), weights)
 
 
-def torch_equivalent(torch, output, targets, settings):
-    return torch.nn.functional.huber_loss(output, targets, delta=settings["delta"])
+def torch_equivalent(torch, output, targets, settings, reduction="mean"):
+    return torch.nn.functional.huber_loss(output, targets, delta=settings["delta"], reduction=reduction)

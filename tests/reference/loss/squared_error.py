@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from reference.weights import mean, of_mean
 
 CASES = [{}, {"half": True}]
 
@@ -15,13 +15,14 @@ def shown(output):
     return output
 
 
-def loss(output, targets, settings):
-    return float(np.mean((output - targets) ** 2)) * (0.5 if settings["half"] else 1.0)
+def loss(output, targets, settings, weights=None):
+    return mean((output - targets) ** 2, weights) * (0.5 if settings["half"] else 1.0)
 
 
-def gradient(output, targets, settings):
-    return (1.0 if settings["half"] else 2.0) * (output - targets) / output.size
+def gradient(output, targets, settings, weights=None):
+    return of_mean((1.0 if settings["half"] else 2.0) * (output - targets), weights)
 
 
-def torch_equivalent(torch, output, targets, settings):
-    return torch.nn.functional.mse_loss(output, targets) * (0.5 if settings["half"] else 1.0)
+def torch_equivalent(torch, output, targets, settings, reduction="mean"):
+    factor = 0.5 if settings["half"] else 1.0
+    return torch.nn.functional.mse_loss(output, targets, reduction=reduction) * factor

@@ -40,12 +40,10 @@ void draw_chunk(const RandomKey& key, std::uint32_t row, std::uint32_t first_cal
 }
 
 template <typename T>
-void dropout(const RandomKey& key, double rate, std::uint32_t first_row, Block<const T> input,
+void dropout(const RandomKey& key, double rate, bool scales, std::uint32_t first_row, Block<const T> input,
              T* __restrict output) {
-  // 16 random bits an element: the rate is rounded to 1/65536, and the scale follows what is kept.
-  const double rounded = rate * 65536.0 + 0.5;
-  const auto threshold = static_cast<std::uint32_t>(rounded < 65535.0 ? rounded : 65535.0);
-  const T scale = T(65536.0 / (65536.0 - static_cast<double>(threshold)));
+  const std::uint32_t threshold = dropout_threshold(rate);
+  const T scale = T(scales ? 1.0 / kept_share(rate) : 1.0);
   for (std::int64_t row = 0; row < input.rows; ++row) {
     const std::uint32_t global_row = first_row + static_cast<std::uint32_t>(row);
     for (std::int64_t begin = 0; begin < input.columns; begin += chunk) {

@@ -31,9 +31,21 @@ struct PartialMoments {
 };
 
 struct PartialLoss {
-  double loss;
+  double loss;  // weighted sum
   std::int64_t correct;
   std::int64_t correct_top5;
+};
+
+// What the rows of a block weigh in the batch's mean loss, sum w l / sum w.
+template <typename T>
+struct RowWeights {
+  const T* samples = nullptr;  // of each row; null: all 1
+  const T* classes = nullptr;  // of each class, by labels; null: all 1
+  double class_sum = 0;        // over the classes
+  double total = 1;            // over all rows of the batch
+
+  // What the gradient of a row's loss is multiplied by.
+  double share(double weight) const { return total > 0 ? weight / total : 0; }
 };
 
 struct PartialUpdate {
@@ -50,6 +62,8 @@ struct UpdateRange {
   std::int64_t count;
   Penalty<T> penalty;
   bool decays;  // whether a rule's own weight decay applies
+  T rows;       // of the matrix that this is a part of, if any
+  T columns;
 };
 
 struct PoolingExtents {
@@ -89,6 +103,13 @@ struct Kernels {
   // output[column] = sum of input[row][column] over the rows of the block; returns the sum of squares.
   double (*column_sum)(Block<const T> input, T* output);
 
+  // sum = weight value where it is the first, else sum + weight value.
+  void (*accumulate)(const T* value, T weight, bool first, T* sum, std::int64_t count);
+  // value = scale (sum + weight value); returns the sum of squares.
+  double (*finish_sum)(const T* sum, T weight, T scale, T* value, std::int64_t count);
+  // average += rate (value - average).
+  void (*moving_average)(const T* value, T rate, T* average, std::int64_t count);
+
   // One image; positions may be null where only the output is wanted, and where the mean is taken.
   struct PoolingLoops {
     void (*forward)(const PoolingExtents& extents, const T* input, T* output, std::int32_t* positions);
@@ -98,17 +119,18 @@ struct Kernels {
   PoolingLoops max_pooling;
   PoolingLoops average_pooling;
 
-  // Elements first_row * columns onwards of the batch's mask.
-  void (*dropout)(const RandomKey& key, double rate, std::uint32_t first_row, Block<const T> input,
-                  T* output);
+  // Elements first_row * columns onwards of the batch's mask; `scales` divides by the share that is kept.
+  void (*dropout)(const RandomKey& key, double rate, bool scales, std::uint32_t first_row,
+                  Block<const T> input, T* output);
 
   PartialLoss (*softmax_cross_entropy)(Block<const T> logits, const std::int32_t* labels, T smoothing,
-                                       T* gradient, T gradient_scale);
+                                       const RowWeights<T>& weights, T* gradient);
   void (*softmax)(Block<const T> logits, T* output);
   void (*softmax_gradient)(Block<const T> output, const T* output_gradient, T* input_gradient);
+  // `output_settings`: the rule's number for each output; null: all 1.
   PartialLoss (*elementwise_loss[ElementwiseLossRules::size])(const void* rule, Block<const T> prediction,
-                                                              const T* targets, T* gradient,
-                                                              T gradient_scale);
+                                                              const T* targets, const T* output_settings,
+                                                              const RowWeights<T>& weights, T* gradient);
 
   // Of each column: mean, and sum of squared deviations from it.
   void (*column_moments)(Block<const T> input, double* mean, double* spread);
@@ -146,6 +168,10 @@ struct Kernels {
   struct UpdateLoops {
     PartialUpdate (*update)(const void* rule, const UpdateRange<T>& range);
     void (*look_ahead)(const void* rule, const UpdateRange<T>& range);  // null where there is none
+    // Of matrices, null where the rule does not tell them apart: writes the direction and returns its sum of
+    // squares; then, when that is orthogonalized, moves against it.
+    double (*direction)(const void* rule, const UpdateRange<T>& range, T* output);
+    PartialUpdate (*update_matrix)(const void* rule, const UpdateRange<T>& range, const T* orthogonal);
   };
   UpdateLoops updates[UpdateRules::size];
 };

@@ -29,12 +29,16 @@ Exponentials<T> exponentials(const T* logits, T* output, std::int64_t columns) {
 
 // Loss of a row: log sum exp(z) - z[label], with the largest z taken out; gradient: softmax - one hot.
 // With smoothing s the target is (1 - s) one hot + s / columns: s (z[label] - mean z) more, and the gradient
-// follows.
+// follows. With weights c of the classes each class's part of the target is multiplied by its own: it sums to
+// (1 - s) c[label] + s mean c.
 template <typename T>
-PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* labels, T smoothing, T* gradient,
-                                  T gradient_scale) {
+PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* labels, T smoothing,
+                                  const RowWeights<T>& weights, T* gradient) {
   PartialLoss result{};
   const std::int64_t columns = logits.columns;
+  const T* classes = weights.classes;
+  const T spread = smoothing / static_cast<T>(columns);
+  const T even_scale = static_cast<T>(weights.share(1));
   for (std::int64_t row = 0; row < logits.rows; ++row) {
     const T* z = logits.data + row * logits.stride;
     const std::int32_t label = labels[row];
@@ -44,33 +48,58 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
       // Of equal outputs the first counts as the larger one, as in argmax.
       above += z[i] > own || (z[i] == own && i < label) ? 1 : 0;
     }
+    T hit = T(1) - smoothing;
+    T mass = 1;
+    if (classes != nullptr) {
+      hit *= classes[label];
+      mass = hit + spread * static_cast<T>(weights.class_sum);
+    }
+    double weight = 1;
+    T scale = even_scale;
+    if (weights.samples != nullptr) {
+      weight = static_cast<double>(weights.samples[row]);
+      scale = static_cast<T>(weights.share(weight));
+    }
+    double loss = 0;
     if (gradient != nullptr) {
       T* g = gradient + row * columns;
       const auto [maximum, sum] = exponentials(z, g, columns);
-      const T scale = gradient_scale / sum;
+      const T factor = scale * mass / sum;
 #pragma omp simd
-      for (std::int64_t i = 0; i < columns; ++i) g[i] *= scale;
+      for (std::int64_t i = 0; i < columns; ++i) g[i] *= factor;
       if (smoothing > T(0)) {
-        const T share = gradient_scale * smoothing / static_cast<T>(columns);
+        const T share = scale * spread;
+        if (classes == nullptr) {
 #pragma omp simd
-        for (std::int64_t i = 0; i < columns; ++i) g[i] -= share;
+          for (std::int64_t i = 0; i < columns; ++i) g[i] -= share;
+        } else {
+#pragma omp simd
+          for (std::int64_t i = 0; i < columns; ++i) g[i] -= share * classes[i];
+        }
       }
-      g[label] -= gradient_scale * (T(1) - smoothing);
-      result.loss += std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
+      g[label] -= scale * hit;
+      loss = std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     } else {
       T maximum = z[0];
       for (std::int64_t i = 1; i < columns; ++i) maximum = z[i] > maximum ? z[i] : maximum;
       T sum = 0;
 #pragma omp simd reduction(+ : sum)
       for (std::int64_t i = 0; i < columns; ++i) sum += exponential(z[i] - maximum);
-      result.loss += std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
+      loss = std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     }
+    loss *= static_cast<double>(mass);
     if (smoothing > T(0)) {
       T below_own = 0;
+      if (classes == nullptr) {
 #pragma omp simd reduction(+ : below_own)
-      for (std::int64_t i = 0; i < columns; ++i) below_own += own - z[i];
-      result.loss += static_cast<double>(smoothing * (below_own / static_cast<T>(columns)));
+        for (std::int64_t i = 0; i < columns; ++i) below_own += own - z[i];
+      } else {
+#pragma omp simd reduction(+ : below_own)
+        for (std::int64_t i = 0; i < columns; ++i) below_own += classes[i] * (own - z[i]);
+      }
+      loss += static_cast<double>(smoothing * (below_own / static_cast<T>(columns)));
     }
+    result.loss += weight * loss;
     result.correct += above == 0 && own == own ? 1 : 0;
     result.correct_top5 += above < 5 && own == own ? 1 : 0;
   }
@@ -102,20 +131,37 @@ void softmax_gradient(Block<const T> output, const T* output_gradient, T* input_
   }
 }
 
-template <typename T, typename Rule>
-PartialLoss elementwise_loss(const void* rule_pointer, Block<const T> prediction, const T* targets,
-                             T* gradient, T gradient_scale) {
-  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+// A number for each output that has no effect.
+template <typename T>
+struct Ones {
+  T operator[](std::int64_t) const { return T(1); }
+};
+
+template <typename T, typename Rule, typename Settings>
+PartialLoss elementwise_rows(const Rule& rule, Block<const T> prediction, const T* targets, Settings settings,
+                             const RowWeights<T>& weights, T* gradient) {
   const std::int64_t columns = prediction.columns;
-  const T mean_scale = gradient_scale / static_cast<T>(columns);
+  const T even_scale = static_cast<T>(weights.share(1)) / static_cast<T>(columns);
   PartialLoss result{};
   for (std::int64_t row = 0; row < prediction.rows; ++row) {
     const T* a = prediction.data + row * prediction.stride;
     const T* y = targets + row * columns;
+    double weight = 1;
+    T scale = even_scale;
+    if (weights.samples != nullptr) {
+      weight = static_cast<double>(weights.samples[row]);
+      scale = static_cast<T>(weights.share(weight)) / static_cast<T>(columns);
+    }
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = 0; i < columns; ++i) sum += rule.forward(a[i], y[i]);
-    result.loss += static_cast<double>(sum) / static_cast<double>(columns);
+    for (std::int64_t i = 0; i < columns; ++i) {
+      if constexpr (requires { Rule::output_setting; }) {
+        sum += rule.forward(a[i], y[i], settings[i]);
+      } else {
+        sum += rule.forward(a[i], y[i]);
+      }
+    }
+    result.loss += weight * (static_cast<double>(sum) / static_cast<double>(columns));
     if constexpr (requires { &Rule::right; }) {
       std::int64_t right = 0;
       for (std::int64_t i = 0; i < columns; ++i) right += rule.right(a[i], y[i]) ? 1 : 0;
@@ -124,10 +170,28 @@ PartialLoss elementwise_loss(const void* rule_pointer, Block<const T> prediction
     if (gradient != nullptr) {
       T* g = gradient + row * columns;
 #pragma omp simd
-      for (std::int64_t i = 0; i < columns; ++i) g[i] = mean_scale * rule.derivative(a[i], y[i]);
+      for (std::int64_t i = 0; i < columns; ++i) {
+        if constexpr (requires { Rule::output_setting; }) {
+          g[i] = scale * rule.derivative(a[i], y[i], settings[i]);
+        } else {
+          g[i] = scale * rule.derivative(a[i], y[i]);
+        }
+      }
     }
   }
   return result;
+}
+
+template <typename T, typename Rule>
+PartialLoss elementwise_loss(const void* rule_pointer, Block<const T> prediction, const T* targets,
+                             const T* output_settings, const RowWeights<T>& weights, T* gradient) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+  if constexpr (requires { Rule::output_setting; }) {
+    if (output_settings != nullptr) {
+      return elementwise_rows(rule, prediction, targets, output_settings, weights, gradient);
+    }
+  }
+  return elementwise_rows(rule, prediction, targets, Ones<T>{}, weights, gradient);
 }
 
 }  // namespace

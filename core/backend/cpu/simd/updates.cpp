@@ -62,6 +62,51 @@ void look_ahead_all(const void* rule, const UpdateRange<T>& range) {
   look_ahead<T, Rule>(rule, range, std::make_index_sequence<Rule::slots.size()>{});
 }
 
+template <typename T, typename Rule, std::size_t... Slot>
+double direction(const void* rule_pointer, const UpdateRange<T>& range, T* output,
+                 std::index_sequence<Slot...>) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+  const Penalty<T> penalty = range.penalty;
+  double squares = 0;  // of values whose own squares may lie beyond float32
+#pragma omp simd reduction(+ : squares)
+  for (std::int64_t i = 0; i < range.count; ++i) {
+    const T g = penalty.gradient(range.gradients[i], range.parameters[i]);
+    output[i] = rule.direction(g, range.slots[Slot][i]...);
+    squares += static_cast<double>(output[i]) * static_cast<double>(output[i]);
+  }
+  return squares;
+}
+
+template <typename T, typename Rule>
+double direction_all(const void* rule, const UpdateRange<T>& range, T* output) {
+  return direction<T, Rule>(rule, range, output, std::make_index_sequence<Rule::slots.size()>{});
+}
+
+template <typename T, typename Rule>
+PartialUpdate update_matrix(const void* rule_pointer, const UpdateRange<T>& range, const T* orthogonal) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+  const Penalty<T> penalty = range.penalty;
+  const T step_size = rule.step_size(range.rows, range.columns);
+  PartialUpdate result{};
+  for (std::int64_t begin = 0; begin < range.count; begin += flush) {
+    const std::int64_t end = range.count - begin < flush ? range.count : begin + flush;
+    T weight_squares = 0;
+    T update_squares = 0;
+#pragma omp simd reduction(+ : weight_squares, update_squares)
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T before = range.parameters[i];
+      const T kept = range.decays ? rule.decay_matrix(before) : before;
+      const T after = penalty.shrink(kept - step_size * orthogonal[i]);
+      range.parameters[i] = after;
+      weight_squares += after * after;
+      update_squares += (after - before) * (after - before);
+    }
+    result.weight_squares += static_cast<double>(weight_squares);
+    result.update_squares += static_cast<double>(update_squares);
+  }
+  return result;
+}
+
 }  // namespace
 
 template <typename T>
@@ -71,6 +116,10 @@ void fill_updates(Kernels<T>& table) {
     table.updates[index].update = update_all<T, Rule<T>>;
     if constexpr (requires { &Rule<T>::look_ahead; }) {
       table.updates[index].look_ahead = look_ahead_all<T, Rule<T>>;
+    }
+    if constexpr (requires { &Rule<T>::direction; }) {
+      table.updates[index].direction = direction_all<T, Rule<T>>;
+      table.updates[index].update_matrix = update_matrix<T, Rule<T>>;
     }
     ++index;
   });

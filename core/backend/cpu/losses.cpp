@@ -1,0 +1,160 @@
+// The losses. Where rows have weights, a first stage sums them: the gradient of a weighted mean needs the
+// sum.
+#include "backend/cpu/loop_operation.h"
+#include "backend/cpu/operation.h"
+#include "backend/cpu/rule_object.h"
+#include "backend/cpu/simd/kernels.h"
+
+namespace ravine::cpu {
+namespace {
+
+// What losses share: how rows are cut and weighed, and how sums are collected.
+template <typename T>
+class LossOperation : public LoopOperation<T> {
+ public:
+  LossOperation(const Program& program, const PointerTable& pointers, TensorId prediction, TensorId weights,
+                const std::vector<double>& class_weights)
+      : LoopOperation<T>(pointers, program.batch(),
+                         program.tensor(prediction).shape.elements() / program.batch()),
+        columns_(program.tensor(prediction).shape.elements() / program.batch()),
+        batch_(program.batch()),
+        weights_(weights),
+        class_weights_(class_weights.begin(), class_weights.end()),
+        total_(static_cast<double>(batch_)),
+        partials_(static_cast<std::size_t>(this->tiles())) {
+    for (T weight : class_weights_) class_sum_ += static_cast<double>(weight);
+  }
+
+  int stages() const override { return weighs() ? 2 : 1; }
+  int tiles_of(int stage) const override { return stage + 1 < stages() ? 1 : this->tiles(); }
+  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
+    if (stage + 1 < stages()) {
+      total_ = sum_of_weights();
+    } else {
+      this->run(tile, worker, context);
+    }
+  }
+
+  void collect(Measurements& measurements) const noexcept override {
+    measurements.weight = weighs() ? total_ : static_cast<double>(batch_);
+    measurements.loss = 0;
+    measurements.correct = 0;
+    measurements.correct_top5 = 0;
+    for (const PartialLoss& partial : partials_) {
+      measurements.loss += partial.loss;
+      measurements.correct += partial.correct;
+      measurements.correct_top5 += partial.correct_top5;
+    }
+    if (measurements.weight == 0) measurements.loss *= 0;  // a smoothed target may weigh without its label
+  }
+
+ protected:
+  virtual const std::int32_t* labels() const { return nullptr; }  // of the classes that have weights
+
+  T* row_of(TensorId id, std::int64_t row) const {
+    return id == no_tensor ? nullptr : this->at(id) + row * columns_;
+  }
+  PartialLoss& partial(int tile) { return partials_[static_cast<std::size_t>(tile)]; }
+  RowWeights<T> weights_from(std::int64_t row) const {
+    const T* samples = sample_weights();
+    return {samples == nullptr ? nullptr : samples + row,
+            class_weights_.empty() ? nullptr : class_weights_.data(), class_sum_,
+            weighs() ? total_ : static_cast<double>(batch_)};
+  }
+
+  std::int64_t columns_;
+
+ private:
+  const T* sample_weights() const { return this->at(weights_); }
+  bool weighs() const { return sample_weights() != nullptr || !class_weights_.empty(); }
+
+  double sum_of_weights() const {
+    const T* samples = sample_weights();
+    const std::int32_t* labels = class_weights_.empty() ? nullptr : this->labels();
+    double sum = 0;
+    for (std::int64_t row = 0; row < batch_; ++row) {
+      const double weight = samples == nullptr ? 1.0 : static_cast<double>(samples[row]);
+      sum += labels == nullptr
+                 ? weight
+                 : weight * static_cast<double>(class_weights_[static_cast<std::size_t>(labels[row])]);
+    }
+    return sum;
+  }
+
+  std::int64_t batch_;
+  TensorId weights_;
+  std::vector<T> class_weights_;
+  double class_sum_ = 0;
+  double total_;
+  std::vector<PartialLoss> partials_;
+};
+
+template <typename T>
+class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
+ public:
+  SoftmaxCrossEntropyOperation(const SoftmaxCrossEntropy& o, const Program& program,
+                               const PointerTable& pointers)
+      : LossOperation<T>(program, pointers, o.logits, o.weights, o.class_weights), operation_(o) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t row = this->cut_.begin(tile);
+    this->partial(tile) = kernels<T>().softmax_cross_entropy(
+        {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
+        labels() + row, static_cast<T>(operation_.label_smoothing), this->weights_from(row),
+        this->row_of(operation_.gradient, row));
+  }
+
+ private:
+  const std::int32_t* labels() const override {
+    return this->template at<const std::int32_t>(operation_.labels);
+  }
+
+  SoftmaxCrossEntropy operation_;
+};
+
+template <typename T>
+class ElementwiseLossOperation final : public LossOperation<T> {
+ public:
+  ElementwiseLossOperation(const ElementwiseLoss& o, const Program& program, const PointerTable& pointers)
+      : LossOperation<T>(program, pointers, o.prediction, o.weights, {}),
+        operation_(o),
+        rule_(make_rule<ElementwiseLossRules, T>(o.rule.name, o.rule.values)),
+        output_settings_(o.output_settings.begin(), o.output_settings.end()) {}
+
+  void run(int tile, int, const RunContext&) noexcept override {
+    const std::int64_t row = this->cut_.begin(tile);
+    this->partial(tile) = kernels<T>().elementwise_loss[rule_.index](
+        rule_.get(),
+        {this->row_of(operation_.prediction, row), this->cut_.length(tile), this->columns_, this->columns_},
+        this->row_of(operation_.targets, row), output_settings_.empty() ? nullptr : output_settings_.data(),
+        this->weights_from(row), this->row_of(operation_.gradient, row));
+  }
+
+ private:
+  ElementwiseLoss operation_;
+  RuleObject rule_;
+  std::vector<T> output_settings_;
+};
+
+}  // namespace
+
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_loss(const Given& o, const Program& program,
+                                           const PointerTable& pointers) {
+  if constexpr (std::is_same_v<Given, SoftmaxCrossEntropy>) {
+    return std::make_unique<SoftmaxCrossEntropyOperation<T>>(o, program, pointers);
+  } else {
+    return std::make_unique<ElementwiseLossOperation<T>>(o, program, pointers);
+  }
+}
+
+template std::unique_ptr<CpuOperation> prepare_loss<float>(const SoftmaxCrossEntropy&, const Program&,
+                                                           const PointerTable&);
+template std::unique_ptr<CpuOperation> prepare_loss<double>(const SoftmaxCrossEntropy&, const Program&,
+                                                            const PointerTable&);
+template std::unique_ptr<CpuOperation> prepare_loss<float>(const ElementwiseLoss&, const Program&,
+                                                           const PointerTable&);
+template std::unique_ptr<CpuOperation> prepare_loss<double>(const ElementwiseLoss&, const Program&,
+                                                            const PointerTable&);
+
+}  // namespace ravine::cpu

@@ -1,0 +1,42 @@
+// The native training loop: what happens between the parts of a step that all workers share.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include "network/batch_gradient.h"
+
+namespace ravine {
+
+class TrainingLoop {
+ public:
+  TrainingLoop(Network& network, Optimizer& optimizer, const TrainingChunk& chunk);
+  TrainingResult run();
+
+ private:
+  void work(Worker& worker) noexcept;
+  // In full_batch_training.cpp: steps whose rule asks for gradients itself.
+  void run_full_batch();
+  bool compute_gradient();
+  double loss_at_trial();
+
+  void begin_step();
+  void scale_gradient(const Measurements& measured);
+  void end_step(const Measurements& measured);
+
+  Network& network_;
+  Optimizer& optimizer_;
+  const TrainingChunk& chunk_;
+  BatchGradient gradient_;
+  std::chrono::steady_clock::time_point start_;
+  TrainingResult result_;
+  double gradient_norm_ = 0;
+  Measurements at_start_;                // of a full-batch step
+  std::vector<std::byte> state_before_;  // and of what layers keep
+  bool recorded_ = false;
+  bool done_ = false;
+  bool not_finite_ = false;
+};
+
+}  // namespace ravine

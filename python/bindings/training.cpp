@@ -1,0 +1,130 @@
+// What trains a network: the native loop, an optimizer's steps by hand, the average of the weights. Bound
+// after the classes that it joins.
+#include <map>
+
+#include "base/errors.h"
+#include "catalog/catalog.h"
+#include "network/weight_average.h"
+#include "network_arrays.h"
+
+namespace ravine::bindings {
+namespace {
+
+TrainingResult train(
+    Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
+    const std::optional<py::array>& weights, std::int64_t batch_size, std::int64_t micro_batch,
+    const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
+    double budget_seconds, std::int64_t record_every, bool observe_layers,
+    const std::optional<std::shared_ptr<WeightAverage>>& average, double loss_so_far, double weight_so_far) {
+  std::int64_t rows = 0;
+  TrainingChunk chunk;
+  chunk.inputs = checked_inputs(network, inputs, &rows);
+  chunk.targets = checked_targets(network, targets, rows);
+  chunk.weights = checked_weights(network, weights, rows);
+  if (batch_size < 1 || rows % batch_size != 0) {
+    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
+                                               " rows, which is no multiple of the batch size " +
+                                               std::to_string(batch_size))
+        .at_key("inputs");
+  }
+  if (micro_batch < 0) {
+    throw Error(ErrorCode::invalid_parameter, "must be at least 1, or 0 to compute a batch at once")
+        .at_key("micro_batch");
+  }
+  chunk.batch = batch_size;
+  chunk.micro_batch = micro_batch;
+  chunk.steps = rows / batch_size;
+  chunk.budget_seconds = budget_seconds;
+  chunk.record_every = record_every;
+  chunk.observe_layers = observe_layers;
+  chunk.average = average ? average->get() : nullptr;
+  chunk.loss_so_far = loss_so_far;
+  chunk.weight_so_far = weight_so_far;
+  std::vector<double> settings(static_cast<std::size_t>(chunk.steps) * schedule.size());
+  for (const auto& [name, values] : schedule) {
+    if (values.ndim() != 1 || values.shape(0) != chunk.steps) {
+      throw Error(ErrorCode::shape_mismatch, "the schedule of " + name + " needs one value a step, " +
+                                                 std::to_string(chunk.steps) + " in all")
+          .at_key("schedule");
+    }
+    for (std::int64_t step = 0; step < chunk.steps; ++step) {
+      settings[static_cast<std::size_t>(step) * schedule.size() + chunk.scheduled.size()] = values.at(step);
+    }
+    for (std::int64_t step = 0; step < chunk.steps; ++step) {
+      catalog::check_number(optimizer.rule(), name, values.at(step));
+    }
+    chunk.scheduled.push_back(name);
+  }
+  chunk.schedule = settings.data();
+  const py::gil_scoped_release release;
+  return network.train(optimizer, chunk);
+}
+
+}  // namespace
+
+void bind_training(py::module_& module) {
+  py::class_<TrainingResult>(module, "TrainingResult", "What a call of the native training loop did.")
+      .def_readonly("steps", &TrainingResult::steps)
+      .def_readonly("loss", &TrainingResult::loss)
+      .def_readonly("weight", &TrainingResult::weight)
+      .def_readonly("correct", &TrainingResult::correct)
+      .def_readonly("rows", &TrainingResult::rows)
+      .def_readonly("trouble", &TrainingResult::trouble)
+      .def_readonly("trouble_layer", &TrainingResult::trouble_layer);
+
+  py::class_<WeightAverage, std::shared_ptr<WeightAverage>>(
+      module, "WeightAverage", "An exponential moving average of a network's weights.")
+      .def(py::init<Network&, double>(), py::arg("network"), py::kw_only(), py::arg("decay"))
+      .def_property_readonly("decay", &WeightAverage::decay)
+      .def_property("count", &WeightAverage::count,
+                    [](WeightAverage& average, std::int64_t count) {
+                      if (count < 0) {
+                        throw Error(ErrorCode::invalid_parameter, "must be at least 0").at_key("count");
+                      }
+                      average.set_count(count);
+                    })
+      .def_property_readonly(
+          "flat_values",
+          [](const WeightAverage& average) {
+            return view(average.values()->data(), average.dtype(), {average.elements()},
+                        owner_of(average.values()));
+          },
+          "A writable view, laid out as the network's flat parameters.");
+
+  py::reinterpret_borrow<py::class_<Network, std::shared_ptr<Network>>>(module.attr("Network"))
+      .def("train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
+           py::arg("weights") = std::nullopt, py::arg("batch_size"), py::arg("micro_batch") = 0,
+           py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0, py::arg("record_every") = 1,
+           py::arg("observe_layers") = true, py::arg("average") = std::nullopt, py::arg("loss_so_far") = 0.0,
+           py::arg("weight_so_far") = 0.0,
+           "Many training steps in one call, over batches that lie one behind the other. A batch is computed "
+           "in parts of micro_batch rows whose gradients are added (gradient accumulation); 0: at once. "
+           "The average, if there is one, takes the weights in after every update.");
+
+  py::reinterpret_borrow<py::class_<Optimizer, std::shared_ptr<Optimizer>>>(module.attr("Optimizer"))
+      .def(
+          "attach", [](Optimizer& optimizer, Network& network) { network.attach_optimizer(optimizer); },
+          py::arg("network"), "Allocates the state for a network's parameters.")
+      .def(
+          "look_ahead",
+          [](Optimizer& optimizer, Network& network) {
+            {
+              const py::gil_scoped_release release;
+              network.look_ahead(optimizer);
+            }
+            // The next pass reads the optimizer's buffer.
+            py::cast(network).attr("_looking_ahead") = py::cast(optimizer);
+          },
+          py::arg("network"),
+          "Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for "
+          "others.")
+      .def(
+          "step",
+          [](Optimizer& optimizer, Network& network) {
+            const py::gil_scoped_release release;
+            network.step(optimizer);
+          },
+          py::arg("network"), "Updates the network's parameters from its gradients.");
+}
+
+}  // namespace ravine::bindings

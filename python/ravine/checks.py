@@ -1,0 +1,109 @@
+"""What is wrong with an experiment's tables, with their keys and in the words of the file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from ravine.errors import InputError
+from ravine.model import shown
+from ravine.settings import Experiment
+
+
+def _struct_of(annotation: Any) -> type[Struct] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Struct) else None
+
+
+def check_keys(kind: type[Struct], table: Mapping[str, Any], path: str = "") -> None:
+    """Raises InputError for unknown and missing keys, with the key that may have been meant."""
+    hints = typing.get_type_hints(kind)
+    for key, value in table.items():
+        where = f"{path}.{shown(key)}" if path else shown(key)
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(hints)}"
+            raise InputError(f"unknown key; {hint}", key=where)
+        section = _struct_of(hints[key])
+        if section is not None:
+            if not isinstance(value, Mapping):
+                raise InputError(f"expected a table [{where}], got {named(value)}", key=where)
+            check_keys(section, value, where)
+        elements = [one for kind in typing.get_args(hints[key]) if (one := _struct_of(kind))]
+        if elements and isinstance(value, list):
+            for index, one in enumerate(value):
+                if not isinstance(one, Mapping):
+                    raise InputError(f"expected a table, got {named(one)}", key=f"{where}.{index}")
+                check_keys(elements[0], one, f"{where}.{index}")
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in table:
+            where = f"{path}.{field.name}" if path else field.name
+            raise InputError("is missing; the experiment needs it", key=where)
+
+
+_NAMES: dict[type, str] = {
+    str: "text", bool: "true or false", int: "a whole number", float: "a number",
+    list: "a list", dict: "a table", types.NoneType: "nothing",
+}  # fmt: skip
+
+
+def named(value: object) -> str:
+    """A value as a message shows it: itself where it is short, or else what it is.
+
+    Example:
+        >>> named(0.5), named([1, 2])
+        ('0.5', 'a list')
+    """
+    return f"{value!r}" if isinstance(value, (str, int, float)) else _NAMES.get(type(value), "something else")
+
+
+def explained(error: msgspec.ValidationError, table: Mapping[str, Any]) -> InputError:
+    """msgspec's message about a table as an error with a dotted key, in the words of the file."""
+    text, _, path = str(error).partition(" - at `$")
+    key = re.sub(r"\[(\d+)\]", r".\1", path.rstrip("`")).lstrip(".")
+    field = re.match(r"`(\w+)` ", text)
+    if field and key and field.group(1) != "split":
+        key = f"{key}.{field.group(1)}"
+    if text.startswith("Invalid enum value"):
+        given = text.removeprefix("Invalid enum value ")
+        text = f"unknown value {given}; choose from {', '.join(_choices(key))}"
+    if "`int | str`" in text:
+        text = text.replace("`int | str`", f"a whole number or {_choices(key)[0]!r}")
+    words = {
+        "`str | object`": "text or a table", "`str`": "text", "`int`": "a whole number",
+        "`float`": "a number", "`bool`": "true or false", "`object`": "a table",
+        "`array`": "a list", "Expected": "expected",
+    }  # fmt: skip
+    for name, word in words.items():
+        text = text.replace(name, word)
+    if re.search("[<>]=? ", text) and ", got " not in text:
+        text += f", got {named(_at(key, table))}"
+    return InputError(text, key=key or None)
+
+
+def _at(key: str, table: Any) -> object:
+    """What stands under a dotted key; None if nothing does."""
+    for part in key.split("."):
+        try:
+            table = table[int(part) if isinstance(table, list) else part]
+        except (LookupError, TypeError, ValueError):
+            return None
+    return table
+
+
+def _choices(key: str) -> list[str]:
+    """The words that a setting may be."""
+    kind: Any = Experiment
+    for part in key.split("."):
+        kind = typing.get_type_hints(kind)[part]
+    literals = [kind, *typing.get_args(kind)]
+    words = [
+        str(word) for one in literals if typing.get_origin(one) is Literal for word in typing.get_args(one)
+    ]
+    return [*words, "a whole number"] if len(words) == 1 else words

@@ -1,0 +1,147 @@
+"""What an experiment file may say: its sections and their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from ravine.data.settings import DataSettings
+from ravine.groups import GroupSettings, Size
+
+LARGEST = 2**31 - 1
+Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+Table = dict[str, Any]
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ModelSettings(_Section, frozen=True):
+    """The network.
+
+    Args:
+        layers: in order, tables with a "type" of the catalog and its settings, or bare names.
+        calibrate: before the first step, draw the weights as orthogonal matrices and scale them, layer by
+            layer, to unit variance on training samples (LSUV), instead of the layers' weight initializers.
+    """
+
+    layers: Annotated[list[Table | str], Meta(min_length=1)]
+    calibrate: bool = False
+
+
+class RegularizationSettings(_Section, frozen=True):
+    """What keeps weights and gradients small.
+
+    Args:
+        l2: lambda of lambda/2 sum w^2 over the weights (not biases), at least 0.
+        l1: lambda of lambda sum |w| over the weights, at least 0.
+        l1_form: "subgradient" adds lambda sign(w) to the gradient; "proximal" moves each weight towards 0 by
+            learning rate times lambda after the update, and those that would cross it become exactly 0.
+        clip_value: largest magnitude of an element of the gradient, after the norms; 0 does not clip.
+        clip_layer_norm: largest norm of the gradient of each layer, weights and biases together; 0 does not
+            clip.
+        clip_norm: largest norm of the whole gradient, after the layers' norms; 0 does not clip.
+        max_norm: largest norm of the weights into each unit; after the update longer ones are scaled down to
+            it. 0 has no limit.
+    """
+
+    l2: Size = 0.0
+    l1: Size = 0.0
+    l1_form: Literal["subgradient", "proximal"] = "subgradient"
+    clip_value: Size = 0.0
+    clip_layer_norm: Size = 0.0
+    clip_norm: Size = 0.0
+    max_norm: Size = 0.0
+
+
+class TrainingSettings(_Section, frozen=True):
+    """How long, and in which batches.
+
+    Args:
+        epochs: passes over the training samples, at least 1.
+        batch_size: samples a step, at least 1; "all": the whole training set in one step (full-batch gradient
+            descent). The outputs of all layers for it are in memory, unless `micro_batch` is set.
+        micro_batch: samples that are computed at once. The gradients of a batch's parts are added before the
+            update (gradient accumulation): memory is a part's, the gradient the whole batch's, but that batch
+            normalization takes its moments over a part. 0: a batch at once.
+        shuffle: a new random order each epoch.
+        drop_last: leave out a last batch that is not full.
+        evaluate_every: epochs between evaluations on the validation samples.
+        checkpoint_seconds: least time between two checkpoints at the end of epochs; the last is always saved.
+        keep_checkpoints: how many of the latest are kept, beside the best.
+        patience: evaluations in a row without a lower validation loss after which training ends early; the
+            network then gets the weights of the lowest loss, as it does after the last epoch. 0 for neither.
+        minimum_change: by how much the validation loss must fall to count as lower.
+        average_weights: decay d of an exponential moving average of the weights, in [0, 1); 0 for none. All
+            evaluations, the best checkpoint and the trained network have the average, see `AveragedWeights`.
+    """
+
+    epochs: Count = 10
+    batch_size: Literal["all"] | Count = 32
+    micro_batch: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+    shuffle: bool = True
+    drop_last: bool = False
+    evaluate_every: Count = 1
+    checkpoint_seconds: Size = 5.0
+    keep_checkpoints: Count = 3
+    patience: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+    minimum_change: Size = 0.0
+    average_weights: Size = 0.0
+
+
+class ComputeSettings(_Section, frozen=True):
+    """Where and how it is computed.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+        threads: workers on a CPU, or "auto"; the result does not depend on it.
+        dtype: "float32", or "float64".
+    """
+
+    device: str = "cpu"
+    threads: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class StatisticsSettings(_Section, frozen=True):
+    """What is recorded.
+
+    Args:
+        every: steps between records; 0 records no step.
+        layers: mean, variance and fraction of zeros of every layer's output too.
+    """
+
+    every: Annotated[int, Meta(ge=0, le=LARGEST)] = 1
+    layers: bool = True
+
+
+class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A run, fully described.
+
+    Args:
+        name: of the run folder.
+        seed: of weights, order of samples and masks, below 2^63.
+        schedules: for a hyperparameter that is to change, a schedule of the catalog: a table or a bare name.
+        groups: parameters that are trained otherwise, by patterns of their names.
+        data, model, loss, optimizer, regularization, training, compute, statistics: the sections.
+
+    Example:
+        >>> from ravine import load_experiment
+        >>> load_experiment("digits").training.epochs
+        15
+    """
+
+    name: str = "run"
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    loss: str | Table = "softmax_cross_entropy"
+    data: DataSettings
+    model: ModelSettings
+    optimizer: str | Table
+    schedules: dict[str, Any] = {}
+    regularization: RegularizationSettings = RegularizationSettings()
+    groups: list[GroupSettings] = []
+    training: TrainingSettings = TrainingSettings()
+    compute: ComputeSettings = ComputeSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
