@@ -7,8 +7,9 @@ smaller ones the one with the lowest validation loss after a quarter of the race
 all samples (sign descent, Rprop, delta-bar-delta) would be misled by batches; they and plain gradient descent
 are compared on passes over 5,000 samples in one batch.
 
-Every picture shows one optimizer in colour and the others in grey. One should see: at a rate that suits it
-every rule learns, most within a factor of a few of each other; the suitable rates differ by a factor of 300.
+Every picture shows one optimizer in colour, and in grey the range and the median of all. One should see: at a
+rate that suits it every rule learns, most within a factor of a few of each other; the suitable rates differ
+by a factor of 300.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from figures import BLUE, ORANGE, Part, Samples, load, options, plt, save, smoothed
+from figures import BLUE, GREY, ORANGE, Part, Samples, load, options, plt, save, smoothed
 from matplotlib.figure import SubFigure
 
 import ravine
@@ -95,9 +96,11 @@ def draw_group(part: SubFigure, results: Results, colour: str) -> None:
     curves = {
         name: (smoothed(found["epochs"])[1], smoothed(found["losses"])[1]) for name, found in results.items()
     }
+    times = next(iter(curves.values()))[0]
+    losses = np.array([curve[1] for curve in curves.values()])
     for index, (axis, (name, found)) in enumerate(zip(axes, results.items(), strict=False)):
-        for curve in curves.values():
-            axis.semilogy(*curve, color="#cccccc", linewidth=0.7)
+        axis.fill_between(times, losses.min(axis=0), losses.max(axis=0), color="#e2e2e2", linewidth=0)
+        axis.semilogy(times, np.median(losses, axis=0), color=GREY, linewidth=0.8)
         axis.semilogy(*curves[name], color=colour, linewidth=1.8)
         rate = "no rate" if name in NO_RATE else f"rate {found['rate']:g}"
         axis.set_title(f"{name}\n{rate}, test {found['accuracy']:.3f}", fontsize=8.5)

@@ -83,7 +83,7 @@ def draw(samples: Samples, results: dict[str, dict[str, Any]]) -> plt.Figure:
     losses.text(end, 0.98, words, va="top", transform=losses.get_xaxis_transform())
     losses.set_ylim(0, 2.2 * results["plain"]["validation"].min())
     losses.set(title=f"loss, {len(samples.train[0]):,} training samples of {samples.name}", ylabel="loss")
-    losses.legend(loc="center right", bbox_to_anchor=(1, 0.33))
+    losses.legend(loc="center right", bbox_to_anchor=(1, 0.2))
     accuracies.set(title="validation accuracy", ylabel="accuracy")
     accuracies.legend(loc="lower right")
     return figure

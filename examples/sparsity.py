@@ -22,8 +22,8 @@ from ravine.optimizers import GradientDescent
 PENALTIES: dict[str, tuple[dict[str, Any], str]] = {
     "no penalty": ({}, GREY),
     "L2": ({"l2": 1e-3}, BLUE),
-    "L1, subgradient": ({"l1": 1e-4, "l1_form": "subgradient"}, ORANGE),
-    "L1, proximal": ({"l1": 1e-4, "l1_form": "proximal"}, GREEN),
+    "L1, subgradient": ({"l1": 2e-4, "l1_form": "subgradient"}, ORANGE),
+    "L1, proximal": ({"l1": 2e-4, "l1_form": "proximal"}, GREEN),
 }
 
 
@@ -56,7 +56,7 @@ def draw(samples: Samples, results: dict[str, dict[str, Any]]) -> plt.Figure:
     figure, axes = plt.subplots(2, 4, figsize=(11, 4.4), layout="constrained", height_ratios=[1.3, 1])
     for (histogram, images), (name, found) in zip(axes.T, results.items(), strict=True):
         histogram.hist(found["weights"], bins=81, range=(-0.405, 0.405), color=PENALTIES[name][1], log=True)
-        title = f"{name}\n{found['zeros']:.0%} exactly 0, test accuracy {found['accuracy']:.3f}"
+        title = f"{name}\n{found['zeros']:.0%} exactly 0, test {found['accuracy']:.3f}"
         histogram.set(title=title, xlabel="weight")
         histogram.sharey(axes[0, 0])
         images.imshow(mosaic(found["first layer"], samples.image), cmap="RdBu", vmin=-0.3, vmax=0.3)

@@ -108,9 +108,10 @@ array([[1. , 1. ],
        "parameters that are no matrices by Adam with decoupled weight decay.",
        "m <- mu m + (1 - mu) g, W <- W - eta lambda W - eta s O, O = orthogonalize(mu m + (1 - mu) g)",
        "K. Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024; J. Liu et al., "
-       "arXiv "
-       "2502.16982, 2025",
-       {learning_rate(0.02, "step size eta; 0.02 (Jordan), or with match_rms_adamw what suits Adam"),
+       "arXiv 2502.16982, 2025",
+       {learning_rate(
+            0.02,
+            "step size eta; 0.02 (Jordan), less for small batches; with match_rms_adamw what suits Adam"),
         fraction("momentum", 0.95, "decay mu of the running average m"),
         {.name = "nesterov",
          .type = Type::boolean,

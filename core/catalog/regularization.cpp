@@ -16,21 +16,33 @@ std::vector<Entry> regularization_entries() {
       {Kind::regularization,
        "l2",
        "Pulls every weight towards 0 in proportion to its size; with gradient descent this is weight decay.",
-       "J + lambda/2 sum w^2, so g <- g + lambda w",
-       "A. Hoerl, R. Kennard, Technometrics 12, 1970; A. Krogh, J. Hertz, NIPS 1991",
-       {at_least_zero("l2", "lambda, over the weights but not the biases; [[groups]] may give their own")},
+       "J + lambda/2 sum w^2, so g <- g + lambda w; or J + lambda sum ||W||_2 over weight tensors, so "
+       "g <- g + lambda W / ||W||_2",
+       "A. Hoerl, R. Kennard, Technometrics 12, 1970; A. Krogh, J. Hertz, NIPS 1991; M. Yuan, Y. Lin, "
+       "Journal of the Royal Statistical Society B 68, 2006 (norm)",
+       {at_least_zero("l2", "lambda, over the weights but not the biases; [[groups]] may give their own"),
+        {.name = "l2_form",
+         .type = Type::choice,
+         .default_value = std::string("squared"),
+         .choices = {"squared", "norm"},
+         .help =
+             "squared: lambda/2 sum w^2 (L1); norm: lambda ||W||_2 of each layer's weights (L2), the group "
+             "lasso, whose pull does not fade and turns off whole layers"}},
        {.slides = "L1 'l2-regularization'; L2 'L1 and L2 Regularisation'",
         .without =
             "Weights may grow as long as that lowers the training loss, and the network fits noise. L2 "
             "shrinks weights but makes none of them 0, and in Adam it is divided by the gradient's "
             "size like the rest of the gradient: there adamw decays evenly.",
-        .erratum = "L2 writes lambda sum ||W^k||_2, norms that are not squared: a pull of constant force on "
-                   "each layer as a whole, which can make a layer exactly 0; the square is usual, and built. "
-                   "It also calls L1 and L2 alike 'broadly equivalent to Normal prior': L2 is, L1 is a "
+        .erratum = "L2 writes lambda sum ||W^k||_2, norms that are not squared, where the square is usual "
+                   "(L1) and the default; l2_form = \"norm\" is L2's. It also calls L1 and L2 alike 'broadly "
+                   "equivalent to Normal prior': L2 is, L1 is a "
                    "Laplace prior. L1's 'about 10^-1, 10^-2' is much for a network; 10^-4 to 10^-2 is usual.",
         .example = R"(>>> optimizer = ravine.make_optimizer(ravine.optimizers.GradientDescent(0.1), l2=0.5)
 >>> ravine.lab.descend(optimizer, lambda w: 0 * w, start=[1.0, -2.0], steps=1)[-1]  # times 1 - 0.1 * 0.5
-array([ 0.95, -1.9 ]))"}},
+array([ 0.95, -1.9 ])
+>>> optimizer = ravine.make_optimizer(ravine.optimizers.GradientDescent(0.1), l2=0.5, l2_form="norm")
+>>> ravine.lab.descend(optimizer, lambda w: 0 * w, start=[3.0, -4.0], steps=1)[-1]  # shorter by 0.1 * 0.5
+array([ 2.97, -3.96]))"}},
       {Kind::regularization,
        "l1",
        "Pulls every weight towards 0 with the same force, whatever its size: many become 0.",

@@ -51,6 +51,11 @@ bool TrainingLoop::compute_gradient() {
 }
 
 double TrainingLoop::loss_at_trial() {
+  const auto now = std::chrono::steady_clock::now();
+  if (chunk_.interrupt && now - asked_ > std::chrono::milliseconds(50)) {
+    asked_ = now;
+    chunk_.interrupt();
+  }
   return compute_gradient() ? mean_loss(gradient_.measured()) : std::numeric_limits<double>::infinity();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,6 +54,8 @@ struct TrainingChunk {
   WeightAverage* average = nullptr;  // takes the weights in after every update
   double loss_so_far = 0;            // where the sum of the losses begins, and that of the weights
   double weight_so_far = 0;
+  // Called now and then within a step that takes long; it may throw, which gives the step up.
+  std::function<void()> interrupt = nullptr;
 };
 
 struct TrainingResult {

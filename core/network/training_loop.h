@@ -32,8 +32,9 @@ class TrainingLoop {
   std::chrono::steady_clock::time_point start_;
   TrainingResult result_;
   double gradient_norm_ = 0;
-  Measurements at_start_;                // of a full-batch step
-  std::vector<std::byte> state_before_;  // and of what layers keep
+  Measurements at_start_;                        // of a full-batch step
+  std::vector<std::byte> state_before_;          // and of what layers keep
+  std::chrono::steady_clock::time_point asked_;  // whether to go on
   bool recorded_ = false;
   bool done_ = false;
   bool not_finite_ = false;

@@ -31,7 +31,7 @@ void write(DType dtype, const Vector& from, void* to) {
 
 }  // namespace
 
-// J = loss + l2/2 sum w^2 + l1 sum |w|, the sums over what decays.
+// J = loss + l2/2 sum w^2 + l1 sum |w|, the sums over what decays; or with l2 ||W|| for each W that does.
 class FullBatchUpdate::PenalizedLoss final : public Objective {
  public:
   PenalizedLoss(DType dtype, const UpdateBuffers& buffers, const std::vector<UpdateSegment>& segments,
@@ -62,7 +62,12 @@ class FullBatchUpdate::PenalizedLoss final : public Objective {
     asked.l1 = l1;
     for (const UpdateSegment& segment : segments_) {
       asked.l2 = segment.l2 >= 0 ? segment.l2 : regularization_.l2;
-      const Penalty<double> penalty(asked, segment.decays, 0);
+      Penalty<double> penalty(asked, segment.decays, 0);
+      if (asked.l2_of_norm && !segment.frozen) {
+        const double norm = norm_of(point, segment);
+        value += penalty.l2 * norm / 2;  // as much as the sum of l2/norm/2 w^2 below
+        penalty.divide_l2(norm);
+      }
       for (auto i = static_cast<std::size_t>(segment.begin); i < static_cast<std::size_t>(segment.end); ++i) {
         gradient[i] = segment.frozen ? 0 : penalty.gradient(gradient[i], point[i]);
         value += segment.frozen ? 0 : penalty.value(point[i]);
@@ -73,6 +78,14 @@ class FullBatchUpdate::PenalizedLoss final : public Objective {
   double l1() const { return regularization_.l1; }
 
  private:
+  static double norm_of(const Vector& point, const UpdateSegment& segment) {
+    double squares = 0;
+    for (auto i = static_cast<std::size_t>(segment.begin); i < static_cast<std::size_t>(segment.end); ++i) {
+      squares += point[i] * point[i];
+    }
+    return std::sqrt(squares);
+  }
+
   double run(const Vector& point) {
     write(dtype_, point, trial_);
     return (*evaluate_)();

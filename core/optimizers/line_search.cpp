@@ -19,6 +19,7 @@ double cubic_minimum(const LinePoint& a, const LinePoint& b, double lowest, doub
   const LinePoint& right = a.t <= b.t ? b : a;
   const double minimum =
       right.t - (right.t - left.t) * ((right.slope + d2 - d1) / (right.slope - left.slope + 2 * d2));
+  if (!std::isfinite(minimum)) return (lowest + highest) / 2;  // it is no cubic, or no number
   return std::min(std::max(minimum, lowest), highest);
 }
 

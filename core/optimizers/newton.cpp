@@ -98,7 +98,7 @@ class Newton final : public FullBatchRule {
                        "set damping above 0, such as 0.001, or use newton_cg or lbfgs"
                      : "a weight has no finite second derivative but zero here, and its inverse is no "
                        "learning rate; set damping above 0, such as 0.001, or use lbfgs")
-        .at_key("damping");
+        .at_key("optimizer.damping");
   }
 
   bool full_;

@@ -13,13 +13,14 @@ namespace ravine {
 
 // L1 and L2 are over parameters that decay; lectures L1 and L2.
 struct Regularization {
-  double l2 = 0;               // lambda of lambda/2 sum w^2
+  double l2 = 0;               // lambda of lambda/2 sum w^2, or of lambda ||W||_2 of each tensor
   double l1 = 0;               // lambda of lambda sum |w|
   double clip_value = 0;       // largest magnitude of an element of the gradient; 0 for no clipping
   double clip_layer_norm = 0;  // largest norm of the gradient of each layer; 0 for no clipping
   double clip_norm = 0;        // largest norm of the whole gradient; 0 for no clipping
   double max_norm = 0;         // largest norm of the weights of each unit; 0 for no limit
   bool proximal = false;       // L1 by a soft threshold after the update instead of by its subgradient
+  bool l2_of_norm = false;     // L2 of the norm itself instead of its square
 };
 
 // The numbers, by the names that settings, schedules and live edits use; all are at least 0.
@@ -67,6 +68,9 @@ struct Penalty {
   }
   // What they add to the loss: l2/2 theta^2 + l1 |theta|.
   RAVINE_HOST_DEVICE T value(T theta) const { return l2 / 2 * theta * theta + l1 * sign(theta) * theta; }
+  // From lambda/2 sum w^2 to lambda ||W||, the group lasso: M. Yuan, Y. Lin, 2006. Its gradient is
+  // lambda W / ||W||, that of the square with another factor; at W = 0 the subgradient 0 is taken.
+  void divide_l2(double norm) { l2 = norm > 0 ? T(static_cast<double>(l2) / norm) : T(0); }
   RAVINE_HOST_DEVICE T shrink(T theta) const { return theta - within(theta, threshold); }
 
   // Selections that let NaN pass.

@@ -51,9 +51,8 @@ std::vector<double> schedule_values(const Component& schedule, double base, cons
     throw Error(ErrorCode::invalid_parameter,
                 "the warm-up must be shorter than the run, which has " + std::to_string(run.steps) +
                     (run.steps == 1 ? " step in " : " steps in ") + std::to_string(epochs) +
-                    (epochs == 1 ? " epoch" : " epochs") +
-                    "; it takes " + std::to_string(static_cast<std::int64_t>(std::ceil(warmup * unit))) +
-                    " steps")
+                    (epochs == 1 ? " epoch" : " epochs") + "; it takes " +
+                    std::to_string(static_cast<std::int64_t>(std::ceil(warmup * unit))) + " steps")
         .at_key("warmup");
   }
   const double warmup_start = settings.real("warmup_start");

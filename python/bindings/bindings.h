@@ -45,7 +45,8 @@ py::capsule owner_of(const std::shared_ptr<void>& buffer);
 // A writable view of memory that `owner` keeps alive.
 py::array view(void* data, DType dtype, const Shape& shape, const py::handle& owner);
 
-// With the form of L1, "subgradient" or "proximal"; checked.
-Regularization to_regularization(Regularization numbers, const std::string& l1_form);
+// With the forms of L2, "squared" or "norm", and of L1, "subgradient" or "proximal"; checked.
+Regularization to_regularization(Regularization numbers, const std::string& l2_form,
+                                 const std::string& l1_form);
 
 }  // namespace ravine::bindings

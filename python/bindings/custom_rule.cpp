@@ -35,6 +35,7 @@ class PythonUpdate final : public PreparedUpdate {
     settings_ = settings;
     step_ = step;
     max_norm_ = regularization.max_norm;
+    l2_of_norm_ = regularization.l2_of_norm;
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       penalties_[i] = Penalty<T>(regularization, segments_[i].decays, settings.real("learning_rate"));
     }
@@ -63,9 +64,15 @@ class PythonUpdate final : public PreparedUpdate {
     T* parameters = static_cast<T*>(buffers_.parameters);
     T* gradients = static_cast<T*>(buffers_.gradients);
     for (std::size_t index = 0; index < segments_.size(); ++index) {
+      double squares = 0;
+      for (std::int64_t i = segments_[index].begin; i < segments_[index].end; ++i) {
+        const double weight = static_cast<double>(parameters[i]);
+        squares += weight * weight;
+        before_[static_cast<std::size_t>(i)] = parameters[i];
+      }
+      if (l2_of_norm_) penalties_[index].divide_l2(std::sqrt(squares));
       for (std::int64_t i = segments_[index].begin; i < segments_[index].end; ++i) {
         gradients[i] = penalties_[index].gradient(gradients[i], parameters[i]);
-        before_[static_cast<std::size_t>(i)] = parameters[i];
       }
     }
     call();
@@ -131,13 +138,15 @@ class PythonUpdate final : public PreparedUpdate {
   std::int64_t step_ = 0;
   std::vector<Penalty<T>> penalties_;
   double max_norm_ = 0;
+  bool l2_of_norm_ = false;
   std::exception_ptr error_;
 };
 
 std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::string> slots,
-                                       const std::map<std::string, double>& settings, double l2, double l1,
-                                       const std::string& l1_form, double clip_value, double clip_layer_norm,
-                                       double clip_norm, double max_norm) {
+                                       const std::map<std::string, double>& settings, double l2,
+                                       const std::string& l2_form, double l1, const std::string& l1_form,
+                                       double clip_value, double clip_layer_norm, double clip_norm,
+                                       double max_norm) {
   for (const auto& [name, value] : settings) {
     if (!std::isfinite(value)) {
       throw Error(ErrorCode::invalid_parameter, "must be a finite number").at_key(name);
@@ -161,7 +170,8 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
     return std::make_unique<PythonUpdate<float>>(function, slots, buffers, std::move(segments));
   };
   return std::make_shared<Optimizer>(
-      std::move(rule), to_regularization({l2, l1, clip_value, clip_layer_norm, clip_norm, max_norm}, l1_form),
+      std::move(rule),
+      to_regularization({l2, l1, clip_value, clip_layer_norm, clip_norm, max_norm}, l2_form, l1_form),
       UpdateRuleTraits{std::move(slots), false}, std::move(prepare));
 }
 
@@ -169,7 +179,7 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
 
 void bind_custom_rule(py::module_& module) {
   module.def("custom_rule", &make_custom, py::arg("function"), py::kw_only(), py::arg("slots"),
-             py::arg("settings"), py::arg("l2") = 0.0, py::arg("l1") = 0.0,
+             py::arg("settings"), py::arg("l2") = 0.0, py::arg("l2_form") = "squared", py::arg("l1") = 0.0,
              py::arg("l1_form") = "subgradient", py::arg("clip_value") = 0.0,
              py::arg("clip_layer_norm") = 0.0, py::arg("clip_norm") = 0.0, py::arg("max_norm") = 0.0,
              "An optimizer whose rule is function(parameters, gradients, state, settings, step).");

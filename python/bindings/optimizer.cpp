@@ -59,8 +59,14 @@ py::dict numbers(const Optimizer& optimizer) {
 
 }  // namespace
 
-Regularization to_regularization(Regularization numbers, const std::string& l1_form) {
+Regularization to_regularization(Regularization numbers, const std::string& l2_form,
+                                 const std::string& l1_form) {
   catalog::check_regularization(numbers);
+  if (l2_form != "squared" && l2_form != "norm") {
+    throw Error(ErrorCode::invalid_parameter, "unknown form '" + l2_form + "'; choose from squared, norm")
+        .at_key("l2_form");
+  }
+  numbers.l2_of_norm = l2_form == "norm";
   if (l1_form != "subgradient" && l1_form != "proximal") {
     throw Error(ErrorCode::invalid_parameter,
                 "unknown form '" + l1_form + "'; choose from subgradient, proximal")
@@ -77,21 +83,25 @@ void bind_optimizer(py::module_& module) {
 
   py::class_<Optimizer, std::shared_ptr<Optimizer>>(module, "Optimizer",
                                                     "An update rule with its settings, step count and state.")
-      .def(py::init([](const py::object& rule, double l2, double l1, const std::string& l1_form,
-                       double clip_value, double clip_layer_norm, double clip_norm, double max_norm,
-                       const py::list& groups) {
+      .def(py::init([](const py::object& rule, double l2, const std::string& l2_form, double l1,
+                       const std::string& l1_form, double clip_value, double clip_layer_norm,
+                       double clip_norm, double max_norm, const py::list& groups) {
              return std::make_shared<Optimizer>(
                  catalog::resolve(catalog::Kind::optimizer, to_component(rule, "optimizer")),
-                 to_regularization({l2, l1, clip_value, clip_layer_norm, clip_norm, max_norm}, l1_form),
+                 to_regularization({l2, l1, clip_value, clip_layer_norm, clip_norm, max_norm}, l2_form,
+                                   l1_form),
                  to_groups(groups));
            }),
-           py::arg("rule"), py::kw_only(), py::arg("l2") = 0.0, py::arg("l1") = 0.0,
-           py::arg("l1_form") = "subgradient", py::arg("clip_value") = 0.0, py::arg("clip_layer_norm") = 0.0,
-           py::arg("clip_norm") = 0.0, py::arg("max_norm") = 0.0, py::arg("groups") = py::list())
+           py::arg("rule"), py::kw_only(), py::arg("l2") = 0.0, py::arg("l2_form") = "squared",
+           py::arg("l1") = 0.0, py::arg("l1_form") = "subgradient", py::arg("clip_value") = 0.0,
+           py::arg("clip_layer_norm") = 0.0, py::arg("clip_norm") = 0.0, py::arg("max_norm") = 0.0,
+           py::arg("groups") = py::list())
       .def_property_readonly("settings", [](const Optimizer& o) { return to_python(o.rule()); })
       .def_property_readonly("l2", [](const Optimizer& o) { return o.regularization().l2; })
       .def_property_readonly("clip_norm", [](const Optimizer& o) { return o.regularization().clip_norm; })
       .def_property_readonly("regularization", &numbers)
+      .def_property_readonly(
+          "l2_form", [](const Optimizer& o) { return o.regularization().l2_of_norm ? "norm" : "squared"; })
       .def_property_readonly(
           "l1_form",
           [](const Optimizer& o) { return o.regularization().proximal ? "proximal" : "subgradient"; })

@@ -56,6 +56,10 @@ TrainingResult train(
     chunk.scheduled.push_back(name);
   }
   chunk.schedule = settings.data();
+  chunk.interrupt = [] {  // a signal whose handler raises, such as a second Ctrl+C
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  };
   const py::gil_scoped_release release;
   return network.train(optimizer, chunk);
 }

@@ -328,6 +328,7 @@ class Optimizer:
         rule: dict[str, Any] | str,
         *,
         l2: float = 0.0,
+        l2_form: str = "squared",
         l1: float = 0.0,
         l1_form: str = "subgradient",
         clip_value: float = 0.0,
@@ -346,6 +347,8 @@ class Optimizer:
     @property
     def regularization(self) -> dict[str, float]:
         """The numbers by name, as in REGULARIZATION."""
+    @property
+    def l2_form(self) -> str: ...
     @property
     def l1_form(self) -> str: ...
     @property
@@ -379,6 +382,7 @@ def custom_rule(
     slots: Sequence[str],
     settings: Mapping[str, float],
     l2: float = 0.0,
+    l2_form: str = "squared",
     l1: float = 0.0,
     l1_form: str = "subgradient",
     clip_value: float = 0.0,

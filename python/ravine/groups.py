@@ -19,7 +19,7 @@ class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Args:
         match: a pattern for names of parameters, with *, ? and [...], such as "dense_1.*" or "*.bias".
         learning_rate: a factor of the optimizer's learning rate, not a rate, at least 0.
-        l2: instead of the regularization's, at least 0; over parameters that decay, as there.
+        l2: instead of the regularization's, at least 0; over parameters that decay, and in its form.
         freeze: the parameters stay as they are, and so does the optimizer's state of them. Their gradients do
             not count when norms are clipped.
     """

@@ -121,7 +121,7 @@ def Muon(
         m <- mu m + (1 - mu) g, W <- W - eta lambda W - eta s O, O = orthogonalize(mu m + (1 - mu) g)
 
     Args:
-        learning_rate: step size eta; 0.02 (Jordan), or with match_rms_adamw what suits Adam, at least 0.
+        learning_rate: step size eta; 0.02 (Jordan), less for small batches; with match_rms_adamw what suits Adam, at least 0.
         momentum: decay mu of the running average m, from 0 and below 1.
         nesterov: orthogonalize mu m + (1 - mu) g; false: m.
         scaling: s of a matrix: original: sqrt(max(1, rows / columns)); match_rms_adamw: 0.2 sqrt(max(rows, columns)), with which a step is as long as Adam's (Liu).

@@ -35,7 +35,9 @@ class RegularizationSettings(_Section, frozen=True):
     """What keeps weights and gradients small.
 
     Args:
-        l2: lambda of lambda/2 sum w^2 over the weights (not biases), at least 0.
+        l2: lambda of the L2 penalty over the weights (not biases), at least 0.
+        l2_form: "squared" is lambda/2 sum w^2; "norm" is lambda ||W||_2 for each weight tensor, the group
+            lasso, which pulls each as a whole with a force that does not fade.
         l1: lambda of lambda sum |w| over the weights, at least 0.
         l1_form: "subgradient" adds lambda sign(w) to the gradient; "proximal" moves each weight towards 0 by
             learning rate times lambda after the update, and those that would cross it become exactly 0.
@@ -48,6 +50,7 @@ class RegularizationSettings(_Section, frozen=True):
     """
 
     l2: Size = 0.0
+    l2_form: Literal["squared", "norm"] = "squared"
     l1: Size = 0.0
     l1_form: Literal["subgradient", "proximal"] = "subgradient"
     clip_value: Size = 0.0

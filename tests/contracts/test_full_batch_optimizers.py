@@ -77,10 +77,11 @@ def test_on_a_parabola(name, settings, penalties, threads):
     check(name, settings, PARABOLA, 25, 1e-12, threads=threads, **penalties)
 
 
+@pytest.mark.parametrize("form", ["squared", "norm"])
 @pytest.mark.parametrize(("name", "settings"), RULES)
-def test_on_a_convex_function(name, settings):
+def test_on_a_convex_function(name, settings, form):
     """The step of a difference, 6e-6, turns rounding into 1e-11 of a curvature; the rest is exact."""
-    check(name, settings, CONVEX, 25, 1e-9, l2=0.1)
+    check(name, settings, CONVEX, 25, 1e-9, l2=0.1, l2_form=form)
 
 
 @pytest.mark.parametrize(("name", "settings"), RULES)
@@ -88,10 +89,11 @@ def test_where_curvature_is_negative(name, settings):
     check(name, settings, CURVED, 3, 1e-6)
 
 
+@pytest.mark.parametrize("form", ["squared", "norm"])
 @pytest.mark.parametrize(("name", "settings"), RULES)
-def test_frozen_parameters_are_no_coordinates(name, settings):
+def test_frozen_parameters_are_no_coordinates(name, settings, form):
     groups = [{"match": "*.bias", "freeze": True}, {"match": "dense_2.*", "freeze": True}]
-    network, path, _ = check(name, settings, CURVED, 3, 1e-6, groups=groups, l2=0.1)
+    network, path, _ = check(name, settings, CURVED, 3, 1e-6, groups=groups, l2=0.1, l2_form=form)
     assert network.flat_parameters[12:].tobytes() == path[0][12:].tobytes()
 
 
@@ -257,6 +259,22 @@ def test_parts_of_a_batch(name):
         network, x, y = problem(PARABOLA)
         optimizer = _core.Optimizer({"type": name, **reference("optimizer", name).CASES[0]}, l2=0.1)
         network.train(optimizer, *repeated(x, y, 6), batch_size=ROWS, micro_batch=part)
+        found.append(network.flat_parameters.copy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_of_samples(name):
+    """A sample of weight 2 counts as if it were there twice, one of weight 0 as if it were not."""
+    found = []
+    counts = np.arange(ROWS) % 3
+    for repeats in (False, True):
+        network, x, y = problem(PARABOLA)
+        rows = np.repeat(np.arange(ROWS), counts) if repeats else np.arange(ROWS)
+        optimizer = _core.Optimizer({"type": name, **reference("optimizer", name).CASES[0]}, l2=0.1)
+        weights = None if repeats else np.tile(counts.astype(float), 6)
+        xs, ys = repeated(x[rows], y[rows], 6)
+        network.train(optimizer, xs, ys, weights=weights, batch_size=len(rows))
         found.append(network.flat_parameters.copy())
     np.testing.assert_allclose(found[1], found[0], rtol=1e-10, atol=1e-10)
 

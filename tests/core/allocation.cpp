@@ -92,8 +92,14 @@ TEST_CASE("a training step allocates nothing") {
       groups[0].freeze = true;
       groups[1].match = "*.bias";
       if (rule.values.has("learning_rate")) groups[1].learning_rate = 0.5;
-      Optimizer optimizer(
-          rule, {.l2 = 0.01, .l1 = 0.01, .clip_value = 0.1, .clip_layer_norm = 0.1, .max_norm = 1}, groups);
+      Optimizer optimizer(rule,
+                          {.l2 = 0.01,
+                           .l1 = 0.01,
+                           .clip_value = 0.1,
+                           .clip_layer_norm = 0.1,
+                           .max_norm = 1,
+                           .l2_of_norm = threads == 2},
+                          groups);
       const std::string& number = entry.parameters.front().name;
       CHECK(allocations_of(network, optimizer, number, 2) > 0);  // plans are made: the counter counts
       const std::int64_t few = allocations_of(network, optimizer, number, 2);
@@ -132,7 +138,8 @@ TEST_CASE("a step that asks for several gradients allocates nothing") {
     Network network(spec, test::loss("softmax_cross_entropy"), options);
     Component given{entry.name, {}};
     given.values.set(entry.name == "newton" ? "damping" : "tolerance", entry.name == "newton" ? 1.0 : 0.0);
-    Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, given), {.l2 = 0.01, .l1 = 0.01});
+    Optimizer optimizer(catalog::resolve(catalog::Kind::optimizer, given),
+                        {.l2 = 0.01, .l1 = 0.01, .l2_of_norm = true});
     CHECK(allocations_of(network, optimizer, "learning_rate", 60) > 0);
     const std::int64_t few = allocations_of(network, optimizer, "learning_rate", 2);
     CHECK(allocations_of(network, optimizer, "learning_rate", 60) == few);

@@ -15,7 +15,7 @@ import pytest
 
 import ravine
 
-pytest.importorskip("matplotlib", reason="the figures need matplotlib: pip install 'ravine[plots]'")
+pytest.importorskip("matplotlib", reason="the figures need matplotlib: pip install '.[plots]'")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if "from figures import" in path.read_text())

@@ -177,7 +177,7 @@ def test_no_such_file(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         load_experiment(good.with_name("god.toml"))
     with pytest.raises(InputError, match="did you mean 'digits'"):
         load_experiment("digit")
-    with pytest.raises(InputError, match="shipped experiments: .*digits"):
+    with pytest.raises(InputError, match=r"shipped experiments: .*digits"):
         load_experiment("zzzzzzz")
     with pytest.raises(InputError, match="no such experiment file"):
         load_experiment(good.parent)

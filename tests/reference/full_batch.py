@@ -14,25 +14,43 @@ STEP = np.cbrt(np.finfo(np.float64).eps)  # of central differences
 class Objective:
     """J(theta) = loss + l2/2 sum w^2 + l1 sum |w| of a perceptron over some samples; counts its gradients.
 
-    `free` is 1 where theta may move.
+    With l2 ||W|| for each matrix W in the form "norm". `free` is 1 where theta may move.
     """
 
     def __init__(
-        self, model: Any, x: Array, y: Array, *, l2: float = 0.0, l1: float = 0.0, free: Array = 1.0
+        self,
+        model: Any,
+        x: Array,
+        y: Array,
+        *,
+        l2: float = 0.0,
+        l2_form: str = "squared",
+        l1: float = 0.0,
+        free: Array = 1.0,
     ) -> None:
         self.model, self.x, self.y, self.l2, self.l1, self.free = model, x, y, l2, l1, free
+        self.places = [slice(at, at + m * n) for at, (m, n) in model.matrices] if l2_form == "norm" else []
         self.evaluations = 0
 
     def __call__(self, point: Array) -> tuple[float, Array]:
         weights = self.model.decays * self.free * point
         value = self.model.loss(point, self.x, self.y)
-        value += self.l2 / 2 * (weights**2).sum() + self.l1 * np.abs(weights).sum()
+        value += self.l1 * np.abs(weights).sum()
+        if self.places:
+            value += self.l2 * sum(np.linalg.norm(weights[place]) for place in self.places)
+        else:
+            value += self.l2 / 2 * (weights**2).sum()
         return value, self.smooth(point) + self.l1 * np.sign(weights)
 
     def smooth(self, point: Array) -> Array:
         """The gradient without that of l1."""
         self.evaluations += 1
-        g = self.model.gradient(point, self.x, self.y) + self.l2 * self.model.decays * point
+        g = self.model.gradient(point, self.x, self.y)
+        if not self.places:
+            g = g + self.l2 * self.model.decays * point
+        for place in self.places:
+            norm = np.linalg.norm(point[place])
+            g[place] += self.l2 * point[place] / norm if norm > 0 else 0.0
         return g * self.free
 
 

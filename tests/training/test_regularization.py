@@ -57,6 +57,18 @@ def test_edits_and_groups_survive_a_resume(experiment: Callable[..., Experiment]
     assert np.linalg.norm(weights["dense_1.weight"], axis=1).max() <= 0.75 + 1e-6
 
 
+def test_l2_of_the_norm_survives_a_resume(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
+    settings = ["regularization.l2=0.05", "training.epochs=3"]
+    plan = experiment('regularization.l2_form="norm"', *settings)
+    whole = train_experiment(plan, parent=tmp_path, folder=tmp_path / "whole")
+    squared = train_experiment(experiment(*settings), parent=tmp_path, folder=tmp_path / "squared")
+    assert whole.sha256 != squared.sha256
+    broken = train_experiment(plan, parent=tmp_path, folder=tmp_path / "broken", callbacks=[Edit(2)])
+    plain = train_experiment(plan, parent=tmp_path, folder=tmp_path / "plain", callbacks=[Edit()])
+    resumed = resume_run(broken.path)
+    assert (resumed.sha256, resumed.metrics) == (plain.sha256, plain.metrics)
+
+
 def test_groups_in_the_file(experiment_file: Path) -> None:
     text = experiment_file.read_text()
     experiment_file.write_text(
@@ -82,6 +94,7 @@ def test_groups_in_the_file(experiment_file: Path) -> None:
         ('groups=[{match="*", rate=1}]', "groups.0.rate", ["unknown"]),
         ("groups=[{freeze=true}]", "groups.0.match", ["missing"]),
         ('regularization.l1_form="lasso"', "regularization.l1_form", ["subgradient", "proximal"]),
+        ('regularization.l2_form="group"', "regularization.l2_form", ["squared", "norm"]),
         ("regularization.l1=-1", "regularization.l1", [">= 0"]),
     ],
 )
@@ -101,17 +114,18 @@ def test_an_optimizer_of_ones_own_is_recorded_with_all_of_it(
 ) -> None:
     def made(**changes: Any) -> Any:
         settings: dict[str, Any] = {
-            "l1": 0.01, "l1_form": "proximal", "clip_value": 0.1, "groups": [{"match": "*.bias", "l2": 0.5}]
+            "l2_form": "norm", "l1": 0.01, "l1_form": "proximal", "clip_value": 0.1,
+            "groups": [{"match": "*.bias", "l2": 0.5}]
         }  # fmt: skip
         return make_optimizer("momentum", **(settings | changes))
 
     outcome = train_experiment(experiment("training.epochs=1"), optimizer=made(), parent=tmp_path)
     recorded = load_experiment(RunFolder.open(outcome.path).experiment_path)
-    assert recorded.regularization.l1_form == "proximal"
+    assert (recorded.regularization.l2_form, recorded.regularization.l1_form) == ("norm", "proximal")
     assert (recorded.regularization.l1, recorded.regularization.clip_value) == (0.01, 0.1)
     assert [(group.match, group.l2) for group in recorded.groups] == [("*.bias", 0.5)]
     assert resume_run(outcome.path, optimizer=made(), overrides=["training.epochs=2"]).epochs == 2
-    for change in ({"l1_form": "subgradient"}, {"groups": []}):
+    for change in ({"l1_form": "subgradient"}, {"l2_form": "squared"}, {"groups": []}):
         with pytest.raises(InputError, match="was given"):
             resume_run(outcome.path, optimizer=made(**change), overrides=["training.epochs=3"])
 

@@ -71,10 +71,11 @@ class CpuAverage final : public PreparedAverage {
   void run(double rate, Worker& worker) noexcept override {
     const int tiles = static_cast<int>((count_ + tile_size - 1) / tile_size);
     const TileRange share = share_of(tiles, worker);
+    if (share.begin == share.end) return;
     const std::int64_t begin = share.begin * tile_size;
     const std::int64_t count = std::min(share.end * tile_size, count_) - begin;
     if (rate == 1) {
-      std::copy_n(values_ + begin, std::max<std::int64_t>(count, 0), average_ + begin);
+      std::copy_n(values_ + begin, count, average_ + begin);
     } else {
       kernels<T>().moving_average(values_ + begin, static_cast<T>(rate), average_ + begin, count);
     }

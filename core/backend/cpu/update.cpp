@@ -1,6 +1,7 @@
 #include "backend/cpu/update.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backend/cpu/orthogonalization.h"
 #include "backend/cpu/rule_object.h"
@@ -56,12 +57,14 @@ class CpuUpdate final : public PreparedUpdate {
         rate.rule = make_rule<UpdateRules, T>(name_, rate.settings, step);
       }
     }
+    divides_l2_ = false;
     for (Tile& tile : tiles_) {
       const UpdateSegment& segment = segments_[tile.segment];
       Regularization own = regularization;
       if (segment.l2 >= 0) own.l2 = segment.l2;
       tile.range.penalty = Penalty<T>(own, segment.decays, rates_[tile.rate].value);
       tile.range.decays = segment.decays;
+      divides_l2_ |= regularization.l2_of_norm && divides(tile);
     }
   }
 
@@ -83,13 +86,14 @@ class CpuUpdate final : public PreparedUpdate {
   }
 
   void run(Worker& worker) noexcept override {
+    if (divides_l2_) divide_l2(worker);
     for_own(tiles_, worker, [&](Tile& tile) {
       const RuleObject& rule = rates_[tile.rate].rule;
       const UpdateRange<T>& range = tile.range;
       if (segments_[tile.segment].frozen) {
         tile.partial = {squares_of(range.parameters, range.count), 0.0};
       } else if (tile.matrix != nullptr) {
-        tile.direction_squares = kernels<T>().updates[rule.index].direction(rule.get(), range, tile.matrix);
+        tile.squares = kernels<T>().updates[rule.index].direction(rule.get(), range, tile.matrix);
       } else {
         tile.partial = kernels<T>().updates[rule.index].update(rule.get(), range);
       }
@@ -122,8 +126,8 @@ class CpuUpdate final : public PreparedUpdate {
     std::size_t segment;
     std::size_t rate;
     UpdateRange<T> range;
-    T* matrix;  // where the direction is orthogonalized; null for what moves element by element
-    double direction_squares;
+    T* matrix;       // where the direction is orthogonalized; null for what moves element by element
+    double squares;  // of the direction, or of what its L2 is of
     PartialUpdate partial;
   };
 
@@ -154,11 +158,42 @@ class CpuUpdate final : public PreparedUpdate {
     return orthogonalization_->matrix(static_cast<std::size_t>(found - matrix_segments_.begin()));
   }
 
+  bool divides(const Tile& tile) const {
+    return tile.range.penalty.l2 > 0 && !segments_[tile.segment].frozen;
+  }
+
+  // Where L2 is of norms: those of whole segments, in the order of tiles, at the point where the gradient of
+  // the loss was taken.
+  void divide_l2(Worker& worker) noexcept {
+    for_own(tiles_, worker, [&](Tile& tile) {
+      if (!divides(tile)) return;
+      const RuleObject& rule = rates_[tile.rate].rule;
+      const UpdateRange<T>& range = tile.range;
+      const T* point = range.parameters;
+      if (range.look_ahead != nullptr) {  // anew, as steps by hand need not have asked for it
+        kernels<T>().updates[rule.index].look_ahead(rule.get(), range);
+        point = range.look_ahead;
+      }
+      tile.squares = squares_of(point, range.count);
+    });
+    worker.barrier();
+    if (worker.index == 0) {
+      std::fill(weight_squares_.begin(), weight_squares_.end(), 0.0);
+      for (const Tile& tile : tiles_) {
+        if (divides(tile)) weight_squares_[tile.segment] += tile.squares;
+      }
+      for (Tile& tile : tiles_) {
+        if (divides(tile)) tile.range.penalty.divide_l2(std::sqrt(weight_squares_[tile.segment]));
+      }
+    }
+    worker.barrier();
+  }
+
   // The directions are there: their norms, in the order of tiles, the orthogonalization, and the step.
   void update_matrices(Worker& worker) noexcept {
     if (worker.index == 0) {
       std::fill(weight_squares_.begin(), weight_squares_.end(), 0.0);
-      for (const Tile& tile : tiles_) weight_squares_[tile.segment] += tile.direction_squares;
+      for (const Tile& tile : tiles_) weight_squares_[tile.segment] += tile.squares;
       for (std::size_t matrix = 0; matrix < matrix_segments_.size(); ++matrix) {
         orthogonalization_->set_squares(matrix, weight_squares_[matrix_segments_[matrix]]);
       }
@@ -233,6 +268,7 @@ class CpuUpdate final : public PreparedUpdate {
   std::vector<std::size_t> matrix_segments_;
   std::unique_ptr<Orthogonalization<T>> orthogonalization_;
   double max_norm_ = 0;
+  bool divides_l2_ = false;
   std::vector<double> weight_squares_;
   std::vector<double> update_squares_;  // of the rule and the soft threshold, before norms are limited
 };

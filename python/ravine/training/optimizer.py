@@ -22,6 +22,7 @@ def make_optimizer(
     rule: Component | str | _core.Optimizer,
     *,
     l2: float = 0.0,
+    l2_form: str = "squared",
     l1: float = 0.0,
     l1_form: str = "subgradient",
     clip_value: float = 0.0,
@@ -34,7 +35,9 @@ def make_optimizer(
 
     Args:
         rule: from `ravine.optimizers`, a catalog name, or an optimizer (returned as it is).
-        l2: lambda of lambda/2 sum w^2 over the weights, at least 0.
+        l2: lambda of the L2 penalty over the weights, at least 0.
+        l2_form: "squared" is lambda/2 sum w^2; "norm" is lambda ||W||_2 for each weight tensor, with the
+            gradient lambda W / ||W||_2 (0 at W = 0), taken where that of the loss is.
         l1: lambda of lambda sum |w| over the weights, at least 0.
         l1_form: "subgradient" adds lambda sign(w) to the gradient; "proximal" is a soft threshold of learning
             rate times lambda after the update, which makes exact zeros.
@@ -58,7 +61,11 @@ def make_optimizer(
         "clip_norm": clip_norm, "max_norm": max_norm,
     }  # fmt: skip
     if isinstance(rule, _core.Optimizer):
-        others = {"l1_form": l1_form != "subgradient" and l1_form, "groups": list(groups)}
+        others = {
+            "l2_form": l2_form != "squared" and l2_form,
+            "l1_form": l1_form != "subgradient" and l1_form,
+            "groups": list(groups),
+        }
         for name, value in {**numbers, **others}.items():
             if value:
                 raise InputError(
@@ -66,7 +73,7 @@ def make_optimizer(
                     key=name,
                 )
         return rule
-    return _core.Optimizer(rule, l1_form=l1_form, groups=checked_groups(groups), **numbers)
+    return _core.Optimizer(rule, l2_form=l2_form, l1_form=l1_form, groups=checked_groups(groups), **numbers)
 
 
 def advice(optimizer: _core.Optimizer, batch_size: int, samples: int) -> list[str]:
@@ -99,6 +106,7 @@ def custom_optimizer(
     *,
     slots: Sequence[str] = (),
     l2: float = 0.0,
+    l2_form: str = "squared",
     l1: float = 0.0,
     l1_form: str = "subgradient",
     clip_value: float = 0.0,
@@ -115,8 +123,8 @@ def custom_optimizer(
     Args:
         function: the rule; `state` has one array, zero at first, for each slot; `step` counts from 1.
         slots: names of state arrays, at most 4; they are saved in checkpoints.
-        l2, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm: as in `make_optimizer`; what
-            concerns gradients is applied to them before the call.
+        l2, l2_form, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm: as in `make_optimizer`;
+            what concerns gradients is applied to them before the call.
         settings: numbers that the rule reads; `learning_rate` is required. All can be scheduled and edited.
 
     Raises:
@@ -142,4 +150,6 @@ def custom_optimizer(
     for name, number in numbers.items():
         if not math.isfinite(number):
             raise InputError(f"expected a number, got {number}", key=name)
-    return _core.custom_rule(function, slots=list(slots), settings=numbers, l1_form=l1_form, **regularization)
+    return _core.custom_rule(
+        function, slots=list(slots), settings=numbers, l2_form=l2_form, l1_form=l1_form, **regularization
+    )

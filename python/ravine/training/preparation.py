@@ -160,7 +160,8 @@ def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.O
         try:
             return _core.Optimizer(wanted, groups=groups, **msgspec.structs.asdict(regularization))
         except InputError as error:
-            key = "regularization.l1_form" if error.key == "l1_form" else error.key
+            ours = error.key in msgspec.structs.asdict(regularization)
+            key = f"regularization.{error.key}" if ours else error.key
             raise InputError(error.message, key=key) from None
     settings = given.settings
     if settings["type"] != wanted["type"] or set(settings) != set(wanted):
@@ -168,10 +169,11 @@ def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.O
             f"the run was trained with {_described(wanted)}, but {_described(settings)} was given",
             key="optimizer",
         )
-    if given.l1_form != regularization.l1_form or given.groups != groups:
+    forms = (regularization.l2_form, regularization.l1_form)
+    if (given.l2_form, given.l1_form) != forms or given.groups != groups:
         raise InputError(
-            f"the run was trained with {regularization.l1_form} L1 and the groups {groups}, but an optimizer "
-            f"with {given.l1_form} L1 and {given.groups} was given",
+            f"the run was trained with L2 in the form {forms[0]}, L1 in the form {forms[1]} and the groups "
+            f"{groups}, but an optimizer with {given.l2_form}, {given.l1_form} and {given.groups} was given",
             key="optimizer",
         )
     for name, value in hyperparameters(experiment).items():

@@ -114,6 +114,7 @@ def train_experiment(
             optimizer=optimizer.settings,
             regularization=RegularizationSettings(
                 **optimizer.regularization,
+                l2_form="norm" if optimizer.l2_form == "norm" else "squared",
                 l1_form="proximal" if optimizer.l1_form == "proximal" else "subgradient",
             ),
             groups=[GroupSettings(**group) for group in optimizer.groups],

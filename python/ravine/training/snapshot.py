@@ -108,6 +108,12 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     trainer.attach()
     restore_network(network, checkpoint, path)
     for name, values in optimizer.slots.items():
+        if SLOT_PREFIX + name not in checkpoint.tensors:
+            raise CheckpointError(
+                f"holds no '{name}' of the optimizer; what decides on its state, such as the length of a "
+                "history, cannot change in the middle of a run",
+                file=path,
+            )
         _copy(SLOT_PREFIX + name, checkpoint, values, path)
     steps = checkpoint.state.get("optimizer_steps")
     if not isinstance(steps, int):

@@ -71,7 +71,8 @@ class Trainer:
             (counted from 0) that gives its value.
         callbacks: what listens, in order.
         shuffle, drop_last: of the batches.
-        l2, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm, groups: see `make_optimizer`.
+        l2, l2_form, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm, groups: see
+            `make_optimizer`.
         record_every: steps between records, 0 for none.
         observe_layers: record the moments of every layer's output.
         dtype, device, threads: see `Sequential.network`.
@@ -103,6 +104,7 @@ class Trainer:
         shuffle: bool = True,
         drop_last: bool = False,
         l2: float = 0.0,
+        l2_form: str = "squared",
         l1: float = 0.0,
         l1_form: str = "subgradient",
         clip_value: float = 0.0,
@@ -117,7 +119,7 @@ class Trainer:
         threads: Threads = "auto",
     ) -> None:
         self.optimizer = make_optimizer(
-            optimizer, l2=l2, l1=l1, l1_form=l1_form, clip_value=clip_value, groups=groups,
+            optimizer, l2=l2, l2_form=l2_form, l1=l1, l1_form=l1_form, clip_value=clip_value, groups=groups,
             clip_layer_norm=clip_layer_norm, clip_norm=clip_norm, max_norm=max_norm,
         )  # fmt: skip
         self.model = model
