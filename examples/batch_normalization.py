@@ -3,8 +3,9 @@
 The slide "Batch normalization - Benefits" shows figure 1 of S. Ioffe and C. Szegedy, "Batch normalization",
 ICML 2015: three hidden layers of 100 sigmoid units, small random weights, batches of 60. (a) The test
 accuracy; (b, c) the percentiles {15, 50, 85} of the input to one typical sigmoid of the last hidden layer.
-One should see: without batch normalization the median wanders and the spread grows, with it both are steady
-from the first steps on, and the accuracy rises sooner and higher.
+One should see: without batch normalization the spread is small at first, when nothing is learnt, and grows
+many times while the median wanders; with it both stay near where they begin, and the accuracy rises sooner
+and higher.
 """
 
 from __future__ import annotations
