@@ -1,5 +1,6 @@
 #include "backend/program.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -198,6 +199,26 @@ ProductExtents extents_of(const Product& product, const Program& program) {
   const std::int64_t k = product.transpose_left ? rows_of(left) : columns_of(left);
   const std::int64_t n = product.transpose_right ? rows_of(right) : columns_of(right);
   return {m, n, k};
+}
+
+bool is_by_rows(const Operation& operation, const Program& program) {
+  return std::visit(Overloaded{[&](const Product& o) {
+                                 return !o.transpose_left && rows_of(program.tensor(o.left)) == program.batch();
+                               },
+                               [](const Activation&) { return true; },
+                               [](const ActivationGradient&) { return true; },
+                               [](const Add&) { return true; }, [](const CopyColumns&) { return true; },
+                               [](const Dropout&) { return true; }, [](const Softmax&) { return true; },
+                               [](const SoftmaxGradient&) { return true; },
+                               [](const SoftmaxCrossEntropy&) { return true; },
+                               [](const ElementwiseLoss&) { return true; }, [](const auto&) { return false; }},
+                    operation);
+}
+
+std::int64_t rows_of_tile(std::int64_t batch) {
+  constexpr std::int64_t least = 16;
+  constexpr std::int64_t most_tiles = 32;
+  return std::max(least, (batch + most_tiles - 1) / most_tiles);
 }
 
 double flops_of(const Operation& operation, const Program& program) {

@@ -361,6 +361,14 @@ struct Step {
   int layer;  // the layer it belongs to; -1 for the loss
 };
 
+// Steps that no worker has to wait between. By rows: every step takes tiles of rows_of_tile(batch) samples, and
+// a tile goes through all of them; otherwise the steps do not need each other.
+struct Phase {
+  std::size_t first;
+  std::size_t count;
+  bool by_rows;
+};
+
 // The flat list of one mode (training, evaluation, prediction) at one batch size.
 class Program {
  public:
@@ -381,6 +389,7 @@ class Program {
 
   std::vector<Tensor> tensors;
   std::vector<Step> steps;
+  std::vector<Phase> phases;  // of all steps, in their order; empty where each step is one
   Section section = Section::forward;  // given to operations that are added
   int layer = -1;
 
@@ -394,6 +403,10 @@ std::vector<TensorId> inputs_of(const Operation& operation);
 std::vector<TensorId> outputs_of(const Operation& operation);
 Observation* observation_of(Operation& operation);  // nullptr where nothing can be observed
 std::string name_of(const Operation& operation);    // "product + bias + tanh"
+// Whether a row of its outputs needs no more than that row of its inputs, and parameters.
+bool is_by_rows(const Operation& operation, const Program& program);
+// Samples that a tile of a phase by rows takes: enough for kernels that share weights among rows.
+std::int64_t rows_of_tile(std::int64_t batch);
 double flops_of(const Operation& operation, const Program& program);
 double bytes_of(const Operation& operation, const Program& program);
 

@@ -1,6 +1,7 @@
 #include "network/execution_plan.h"
 
 #include "network/fusion.h"
+#include "network/phases.h"
 
 namespace ravine {
 namespace {
@@ -18,6 +19,7 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, st
     : lowered_(lower(graph, loss, mode, batch, dtype)), parameters_(memory.parameters) {
   for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
   fuse(lowered_);
+  plan_phases(lowered_);
   const Program& program = lowered_.program;
   std::vector<TensorId> kept{visible_output(lowered_)};
   if (lowered_.output_gradient != no_tensor) kept.push_back(lowered_.output_gradient);

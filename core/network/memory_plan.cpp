@@ -20,8 +20,15 @@ struct Lifetime {
 MemoryPlan plan_memory(const Program& program, const std::vector<TensorId>& kept) {
   const int end = static_cast<int>(program.steps.size());
   std::vector<Lifetime> lifetimes(program.tensors.size());
-  for (int index = 0; index < end; ++index) {
-    const Operation& operation = program.steps[static_cast<std::size_t>(index)].operation;
+  // Whatever a phase touches lives for the whole of it.
+  std::vector<int> time(program.steps.size());
+  for (std::size_t index = 0; index < time.size(); ++index) time[index] = static_cast<int>(index);
+  for (const Phase& phase : program.phases) {
+    for (std::size_t i = 0; i < phase.count; ++i) time[phase.first + i] = static_cast<int>(phase.first);
+  }
+  for (std::size_t step = 0; step < time.size(); ++step) {
+    const Operation& operation = program.steps[step].operation;
+    const int index = time[step];
     for (const auto& ids : {inputs_of(operation), outputs_of(operation)}) {
       for (TensorId id : ids) {
         Lifetime& lifetime = lifetimes[static_cast<std::size_t>(program.root(id))];

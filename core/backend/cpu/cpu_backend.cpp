@@ -7,6 +7,7 @@
 #include "backend/cpu/accumulation.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/product_engine.h"
+#include "backend/cpu/rounds.h"
 #include "backend/cpu/simd/kernels.h"
 #include "backend/cpu/team.h"
 #include "backend/cpu/update.h"
@@ -50,8 +51,20 @@ class CpuProgram final : public PreparedProgram {
       const TensorId root = program.root(static_cast<TensorId>(id));
       aliases_[static_cast<std::size_t>(root)].push_back(id);
     }
-    for (const Step& step : program.steps) {
-      operations_.push_back({step.section, prepare_operation(step.operation, program, pointers_, workers)});
+    std::vector<Phase> phases = program.phases;
+    if (phases.empty()) {
+      for (std::size_t i = 0; i < program.steps.size(); ++i) phases.push_back({i, 1, false});
+    }
+    for (const Phase& phase : phases) {
+      const std::int64_t samples = phase.by_rows ? rows_of_tile(program.batch()) : 0;
+      std::vector<PreparedPhase::Member> members;
+      for (std::size_t i = phase.first; i < phase.first + phase.count; ++i) {
+        const Step& step = program.steps[i];
+        operations_.push_back(
+            {step.section, prepare_operation(step.operation, program, pointers_, workers, samples)});
+        members.push_back({operations_.back().operation.get(), cost_of(step.operation, program)});
+      }
+      phases_.push_back({program.steps[phase.first].section, PreparedPhase(members, phase.by_rows)});
     }
     measurements_.layers.resize(static_cast<std::size_t>(layers));
     measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));
@@ -62,16 +75,8 @@ class CpuProgram final : public PreparedProgram {
   }
 
   void run(Section section, const RunContext& context, Worker& worker) noexcept override {
-    for (Prepared& prepared : operations_) {
-      if (prepared.section != section) continue;
-      CpuOperation& operation = *prepared.operation;
-      for (int stage = 0; stage < operation.stages(); ++stage) {
-        const TileRange share = share_of(operation.tiles_of(stage), worker);
-        for (int tile = share.begin; tile < share.end; ++tile) {
-          operation.run_stage(stage, tile, worker.index, context);
-        }
-        worker.barrier();
-      }
+    for (const auto& [its_section, phase] : phases_) {
+      if (its_section == section) phase.run(context, worker);
     }
     if (worker.index == 0) {
       for (const Prepared& prepared : operations_) {
@@ -95,9 +100,15 @@ class CpuProgram final : public PreparedProgram {
     std::unique_ptr<CpuOperation> operation;
   };
 
+  // Cycles, roughly: some tens of operations or bytes each.
+  static double cost_of(const Operation& operation, const Program& program) {
+    return 1 + flops_of(operation, program) / 32 + bytes_of(operation, program) / 32;
+  }
+
   PointerTable pointers_;
   std::vector<std::vector<std::size_t>> aliases_;  // a root tensor and all that share its memory
   std::vector<Prepared> operations_;
+  std::vector<std::pair<Section, PreparedPhase>> phases_;
   Measurements measurements_;
 };
 

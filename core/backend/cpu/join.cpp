@@ -10,8 +10,8 @@ namespace {
 template <typename T>
 class AddOperation final : public LoopOperation<T> {
  public:
-  AddOperation(const Add& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.tensor(o.output).shape.elements(), 1),
+  AddOperation(const Add& o, const Program& program, const PointerTable& pointers, std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.tensor(o.output).shape.elements(), 1, samples),
         operation_(o),
         observer_(o.observe, this->tiles()) {}
 
@@ -32,8 +32,9 @@ class AddOperation final : public LoopOperation<T> {
 template <typename T>
 class CopyColumnsOperation final : public LoopOperation<T> {
  public:
-  CopyColumnsOperation(const CopyColumns& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, rows_of(program.tensor(o.input)), o.columns),
+  CopyColumnsOperation(const CopyColumns& o, const Program& program, const PointerTable& pointers,
+                       std::int64_t samples)
+      : LoopOperation<T>(pointers, program, rows_of(program.tensor(o.input)), o.columns, samples),
         operation_(o),
         input_stride_(columns_of(program.tensor(o.input))),
         output_stride_(columns_of(program.tensor(o.output))) {}
@@ -58,20 +59,22 @@ class CopyColumnsOperation final : public LoopOperation<T> {
 
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_add(const Add& o, const Program& program,
-                                          const PointerTable& pointers) {
-  return std::make_unique<AddOperation<T>>(o, program, pointers);
+                                          const PointerTable& pointers, std::int64_t samples) {
+  return std::make_unique<AddOperation<T>>(o, program, pointers, samples);
 }
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_copy_columns(const CopyColumns& o, const Program& program,
-                                                   const PointerTable& pointers) {
-  return std::make_unique<CopyColumnsOperation<T>>(o, program, pointers);
+                                                   const PointerTable& pointers, std::int64_t samples) {
+  return std::make_unique<CopyColumnsOperation<T>>(o, program, pointers, samples);
 }
 
-template std::unique_ptr<CpuOperation> prepare_add<float>(const Add&, const Program&, const PointerTable&);
-template std::unique_ptr<CpuOperation> prepare_add<double>(const Add&, const Program&, const PointerTable&);
+template std::unique_ptr<CpuOperation> prepare_add<float>(const Add&, const Program&, const PointerTable&,
+                                                          std::int64_t);
+template std::unique_ptr<CpuOperation> prepare_add<double>(const Add&, const Program&, const PointerTable&,
+                                                           std::int64_t);
 template std::unique_ptr<CpuOperation> prepare_copy_columns<float>(const CopyColumns&, const Program&,
-                                                                   const PointerTable&);
+                                                                   const PointerTable&, std::int64_t);
 template std::unique_ptr<CpuOperation> prepare_copy_columns<double>(const CopyColumns&, const Program&,
-                                                                    const PointerTable&);
+                                                                    const PointerTable&, std::int64_t);
 
 }  // namespace ravine::cpu

@@ -1,5 +1,5 @@
-// The losses. Where rows have weights, a first stage sums them: the gradient of a weighted mean needs the
-// sum.
+// The losses. Where rows have weights, every tile sums those of the whole batch: the gradient of a weighted mean
+// needs the sum, and no tile waits for another.
 #include "backend/cpu/loop_operation.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/rule_object.h"
@@ -13,9 +13,9 @@ template <typename T>
 class LossOperation : public LoopOperation<T> {
  public:
   LossOperation(const Program& program, const PointerTable& pointers, TensorId prediction, TensorId weights,
-                const std::vector<double>& class_weights)
-      : LoopOperation<T>(pointers, program.batch(),
-                         program.tensor(prediction).shape.elements() / program.batch()),
+                const std::vector<double>& class_weights, std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.batch(),
+                         program.tensor(prediction).shape.elements() / program.batch(), samples),
         columns_(program.tensor(prediction).shape.elements() / program.batch()),
         batch_(program.batch()),
         weights_(weights),
@@ -25,18 +25,8 @@ class LossOperation : public LoopOperation<T> {
     for (T weight : class_weights_) class_sum_ += static_cast<double>(weight);
   }
 
-  int stages() const override { return weighs() ? 2 : 1; }
-  int tiles_of(int stage) const override { return stage + 1 < stages() ? 1 : this->tiles(); }
-  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
-    if (stage + 1 < stages()) {
-      total_ = sum_of_weights();
-    } else {
-      this->run(tile, worker, context);
-    }
-  }
-
   void collect(Measurements& measurements) const noexcept override {
-    measurements.weight = weighs() ? total_ : static_cast<double>(batch_);
+    measurements.weight = total_;
     measurements.loss = 0;
     measurements.correct = 0;
     measurements.correct_top5 = 0;
@@ -55,11 +45,13 @@ class LossOperation : public LoopOperation<T> {
     return id == no_tensor ? nullptr : this->at(id) + row * columns_;
   }
   PartialLoss& partial(int tile) { return partials_[static_cast<std::size_t>(tile)]; }
-  RowWeights<T> weights_from(std::int64_t row) const {
+  // Of the rows of a tile.
+  RowWeights<T> weights_of(int tile) noexcept {
     const T* samples = sample_weights();
-    return {samples == nullptr ? nullptr : samples + row,
-            class_weights_.empty() ? nullptr : class_weights_.data(), class_sum_,
-            weighs() ? total_ : static_cast<double>(batch_)};
+    const double total = weighs() ? sum_of_weights() : static_cast<double>(batch_);
+    if (tile == 0) total_ = total;
+    return {samples == nullptr ? nullptr : samples + this->cut_.begin(tile),
+            class_weights_.empty() ? nullptr : class_weights_.data(), class_sum_, total};
   }
 
   std::int64_t columns_;
@@ -85,7 +77,7 @@ class LossOperation : public LoopOperation<T> {
   TensorId weights_;
   std::vector<T> class_weights_;
   double class_sum_ = 0;
-  double total_;
+  double total_;  // as the first tile found it
   std::vector<PartialLoss> partials_;
 };
 
@@ -93,14 +85,14 @@ template <typename T>
 class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
  public:
   SoftmaxCrossEntropyOperation(const SoftmaxCrossEntropy& o, const Program& program,
-                               const PointerTable& pointers)
-      : LossOperation<T>(program, pointers, o.logits, o.weights, o.class_weights), operation_(o) {}
+                               const PointerTable& pointers, std::int64_t samples)
+      : LossOperation<T>(program, pointers, o.logits, o.weights, o.class_weights, samples), operation_(o) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
     const std::int64_t row = this->cut_.begin(tile);
     this->partial(tile) = kernels<T>().softmax_cross_entropy(
         {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
-        labels() + row, static_cast<T>(operation_.label_smoothing), this->weights_from(row),
+        labels() + row, static_cast<T>(operation_.label_smoothing), this->weights_of(tile),
         this->row_of(operation_.gradient, row));
   }
 
@@ -115,8 +107,9 @@ class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
 template <typename T>
 class ElementwiseLossOperation final : public LossOperation<T> {
  public:
-  ElementwiseLossOperation(const ElementwiseLoss& o, const Program& program, const PointerTable& pointers)
-      : LossOperation<T>(program, pointers, o.prediction, o.weights, {}),
+  ElementwiseLossOperation(const ElementwiseLoss& o, const Program& program, const PointerTable& pointers,
+                           std::int64_t samples)
+      : LossOperation<T>(program, pointers, o.prediction, o.weights, {}, samples),
         operation_(o),
         rule_(make_rule<ElementwiseLossRules, T>(o.rule.name, o.rule.values)),
         output_settings_(o.output_settings.begin(), o.output_settings.end()) {}
@@ -127,7 +120,7 @@ class ElementwiseLossOperation final : public LossOperation<T> {
         rule_.get(),
         {this->row_of(operation_.prediction, row), this->cut_.length(tile), this->columns_, this->columns_},
         this->row_of(operation_.targets, row), output_settings_.empty() ? nullptr : output_settings_.data(),
-        this->weights_from(row), this->row_of(operation_.gradient, row));
+        this->weights_of(tile), this->row_of(operation_.gradient, row));
   }
 
  private:
@@ -140,21 +133,21 @@ class ElementwiseLossOperation final : public LossOperation<T> {
 
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_loss(const Given& o, const Program& program,
-                                           const PointerTable& pointers) {
+                                           const PointerTable& pointers, std::int64_t samples) {
   if constexpr (std::is_same_v<Given, SoftmaxCrossEntropy>) {
-    return std::make_unique<SoftmaxCrossEntropyOperation<T>>(o, program, pointers);
+    return std::make_unique<SoftmaxCrossEntropyOperation<T>>(o, program, pointers, samples);
   } else {
-    return std::make_unique<ElementwiseLossOperation<T>>(o, program, pointers);
+    return std::make_unique<ElementwiseLossOperation<T>>(o, program, pointers, samples);
   }
 }
 
 template std::unique_ptr<CpuOperation> prepare_loss<float>(const SoftmaxCrossEntropy&, const Program&,
-                                                           const PointerTable&);
+                                                           const PointerTable&, std::int64_t);
 template std::unique_ptr<CpuOperation> prepare_loss<double>(const SoftmaxCrossEntropy&, const Program&,
-                                                            const PointerTable&);
+                                                            const PointerTable&, std::int64_t);
 template std::unique_ptr<CpuOperation> prepare_loss<float>(const ElementwiseLoss&, const Program&,
-                                                           const PointerTable&);
+                                                           const PointerTable&, std::int64_t);
 template std::unique_ptr<CpuOperation> prepare_loss<double>(const ElementwiseLoss&, const Program&,
-                                                            const PointerTable&);
+                                                            const PointerTable&, std::int64_t);
 
 }  // namespace ravine::cpu

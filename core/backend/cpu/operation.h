@@ -30,25 +30,29 @@ class CpuOperation {
   virtual std::string engine() const { return "loop"; }
 };
 
-// Prepares one operation. `pointers` outlives it and may be filled later.
+// Prepares one operation. `pointers` outlives it and may be filled later. In a phase by rows, each tile of its
+// last stage takes `samples` samples; 0 leaves that to the operation.
 std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, const Program& program,
-                                                const PointerTable& pointers, int workers);
+                                                const PointerTable& pointers, int workers,
+                                                std::int64_t samples);
 
 // Operations with files of their own, for both element types.
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_product(const Product& product, const Program& program,
-                                              const PointerTable& pointers, int workers);
+                                              const PointerTable& pointers, int workers,
+                                              std::int64_t samples);
 
 template <typename T>
-std::unique_ptr<CpuOperation> prepare_add(const Add& o, const Program& program, const PointerTable& pointers);
+std::unique_ptr<CpuOperation> prepare_add(const Add& o, const Program& program, const PointerTable& pointers,
+                                          std::int64_t samples);
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_copy_columns(const CopyColumns& o, const Program& program,
-                                                   const PointerTable& pointers);
+                                                   const PointerTable& pointers, std::int64_t samples);
 
 // SoftmaxCrossEntropy, ElementwiseLoss.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_loss(const Given& o, const Program& program,
-                                           const PointerTable& pointers);
+                                           const PointerTable& pointers, std::int64_t samples);
 
 // Convolution, ConvolutionInputGradient, ConvolutionWeightGradient.
 template <typename T, typename Given>

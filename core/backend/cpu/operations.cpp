@@ -12,8 +12,9 @@ namespace {
 template <typename T>
 class ActivationOperation final : public LoopOperation<T> {
  public:
-  ActivationOperation(const Activation& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.tensor(o.input).shape.elements(), 1),
+  ActivationOperation(const Activation& o, const Program& program, const PointerTable& pointers,
+                      std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.tensor(o.input).shape.elements(), 1, samples),
         operation_(o),
         rule_(make_rule<ActivationRules, T>(o.rule.name, o.rule.values)),
         observer_(o.observe, this->tiles()) {}
@@ -38,8 +39,8 @@ template <typename T>
 class ActivationGradientOperation final : public LoopOperation<T> {
  public:
   ActivationGradientOperation(const ActivationGradient& o, const Program& program,
-                              const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.tensor(o.output).shape.elements(), 1),
+                              const PointerTable& pointers, std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.tensor(o.output).shape.elements(), 1, samples),
         operation_(o),
         rule_(make_rule<ActivationRules, T>(o.rule.name, o.rule.values)) {}
 
@@ -60,9 +61,10 @@ class ActivationGradientOperation final : public LoopOperation<T> {
 template <typename T>
 class DropoutOperation final : public LoopOperation<T> {
  public:
-  DropoutOperation(const Dropout& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.batch(),
-                         program.tensor(o.input).shape.elements() / program.batch()),
+  DropoutOperation(const Dropout& o, const Program& program, const PointerTable& pointers,
+                   std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.batch(),
+                         program.tensor(o.input).shape.elements() / program.batch(), samples),
         operation_(o),
         columns_(program.tensor(o.input).shape.elements() / program.batch()),
         observer_(o.observe, this->tiles()) {}
@@ -114,8 +116,10 @@ class ColumnSumOperation final : public LoopOperation<T> {
 template <typename T>
 class SoftmaxOperation final : public LoopOperation<T> {
  public:
-  SoftmaxOperation(const Softmax& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, rows_of(program.tensor(o.input)), columns_of(program.tensor(o.input))),
+  SoftmaxOperation(const Softmax& o, const Program& program, const PointerTable& pointers,
+                   std::int64_t samples)
+      : LoopOperation<T>(pointers, program, rows_of(program.tensor(o.input)),
+                         columns_of(program.tensor(o.input)), samples),
         operation_(o),
         columns_(columns_of(program.tensor(o.input))),
         observer_(o.observe, this->tiles()) {}
@@ -138,8 +142,10 @@ class SoftmaxOperation final : public LoopOperation<T> {
 template <typename T>
 class SoftmaxGradientOperation final : public LoopOperation<T> {
  public:
-  SoftmaxGradientOperation(const SoftmaxGradient& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, rows_of(program.tensor(o.output)), columns_of(program.tensor(o.output))),
+  SoftmaxGradientOperation(const SoftmaxGradient& o, const Program& program, const PointerTable& pointers,
+                           std::int64_t samples)
+      : LoopOperation<T>(pointers, program, rows_of(program.tensor(o.output)),
+                         columns_of(program.tensor(o.output)), samples),
         operation_(o),
         columns_(columns_of(program.tensor(o.output))) {}
 
@@ -160,11 +166,16 @@ struct Prepare {
   const Program& program;
   const PointerTable& pointers;
   int workers;
+  std::int64_t samples;
 
   using Result = std::unique_ptr<CpuOperation>;
-  Result operator()(const Product& o) const { return prepare_product<T>(o, program, pointers, workers); }
-  Result operator()(const Add& o) const { return prepare_add<T>(o, program, pointers); }
-  Result operator()(const CopyColumns& o) const { return prepare_copy_columns<T>(o, program, pointers); }
+  Result operator()(const Product& o) const { 
+    return prepare_product<T>(o, program, pointers, workers, samples);
+  }
+  Result operator()(const Add& o) const { return prepare_add<T>(o, program, pointers, samples); }
+  Result operator()(const CopyColumns& o) const { 
+    return prepare_copy_columns<T>(o, program, pointers, samples);
+  }
   Result operator()(const Convolution& o) const { return convolution(o); }
   Result operator()(const ConvolutionInputGradient& o) const { return convolution(o); }
   Result operator()(const ConvolutionWeightGradient& o) const { return convolution(o); }
@@ -173,9 +184,13 @@ struct Prepare {
   Result operator()(const Activation& o) const { return make<ActivationOperation<T>>(o); }
   Result operator()(const ActivationGradient& o) const { return make<ActivationGradientOperation<T>>(o); }
   Result operator()(const Dropout& o) const { return make<DropoutOperation<T>>(o); }
-  Result operator()(const ColumnSum& o) const { return make<ColumnSumOperation<T>>(o); }
-  Result operator()(const SoftmaxCrossEntropy& o) const { return prepare_loss<T>(o, program, pointers); }
-  Result operator()(const ElementwiseLoss& o) const { return prepare_loss<T>(o, program, pointers); }
+  Result operator()(const ColumnSum& o) const {
+    return std::make_unique<ColumnSumOperation<T>>(o, program, pointers);
+  }
+  Result operator()(const SoftmaxCrossEntropy& o) const {
+    return prepare_loss<T>(o, program, pointers, samples);
+  }
+  Result operator()(const ElementwiseLoss& o) const { return prepare_loss<T>(o, program, pointers, samples); }
   Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
   Result operator()(const SoftmaxGradient& o) const { return make<SoftmaxGradientOperation<T>>(o); }
 
@@ -190,18 +205,19 @@ struct Prepare {
 
   template <typename Prepared, typename Given>
   Result make(const Given& given) const {
-    return std::make_unique<Prepared>(given, program, pointers);
+    return std::make_unique<Prepared>(given, program, pointers, samples);
   }
 };
 
 }  // namespace
 
 std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, const Program& program,
-                                                const PointerTable& pointers, int workers) {
+                                                const PointerTable& pointers, int workers,
+                                                std::int64_t samples) {
   if (program.dtype() == DType::float64) {
-    return std::visit(Prepare<double>{program, pointers, workers}, operation);
+    return std::visit(Prepare<double>{program, pointers, workers, samples}, operation);
   }
-  return std::visit(Prepare<float>{program, pointers, workers}, operation);
+  return std::visit(Prepare<float>{program, pointers, workers, samples}, operation);
 }
 
 }  // namespace ravine::cpu

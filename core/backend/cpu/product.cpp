@@ -1,7 +1,9 @@
 // A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
-// on each tile while it is in cache.
+// on each tile while it is in cache. A right factor that lies column by column is brought into order first, in a
+// stage of its own, where our own kernels compute the product.
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
@@ -21,9 +23,9 @@ struct Grid {
 Grid grid_for(const ProductExtents& extents) {
   constexpr double flops_per_tile = 262144;  // a few microseconds of work
   constexpr std::int64_t most_tiles = 32;
-  constexpr std::int64_t granule = 16;  // a vector register of float32
   const auto [m, n, k] = extents;
   const bool along_rows = m >= n;
+  const std::int64_t granule = along_rows ? 16 : 64;  // columns: as many as our own kernel keeps in registers
   const std::int64_t extent = along_rows ? m : n;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const auto wanted =
@@ -33,16 +35,48 @@ Grid grid_for(const ProductExtents& extents) {
   return {along_rows, block, static_cast<int>((extent + block - 1) / block)};
 }
 
+Grid grid_of_rows(const ProductExtents& extents, std::int64_t rows) {
+  return {true, rows, static_cast<int>((extents.m + rows - 1) / rows)};
+}
+
+// Our own kernels stream the right factor through the cache: they lead while a strip of it stays there.
+template <typename T>
+bool prefers_own(const Product& product, const ProductExtents& extents) {
+  constexpr std::int64_t longest_sum = 2048;
+  constexpr std::int64_t largest_copy = std::int64_t{8} << 20;  // bytes of a transposed right factor
+  if (extents.k > longest_sum) return false;
+  return !product.transpose_right ||
+         extents.n * extents.k * static_cast<std::int64_t>(sizeof(T)) <= largest_copy;
+}
+
+template <typename T>
+class OwnProduct final : public ProductEngine<T> {
+ public:
+  explicit OwnProduct(const ProductShape& shape) : shape_(shape) {}
+  void run(int, const T* left, const T* right, T* output) noexcept override {
+    const StridedBlock<T> strided{left, shape_.transpose_left ? 1 : shape_.left_stride,
+                                  shape_.transpose_left ? shape_.left_stride : 1};
+    kernels<T>().product(strided, shape_.m, shape_.n, shape_.k, right, shape_.right_stride, output,
+                         shape_.output_stride);
+  }
+  const char* name() const override { return "own"; }
+
+ private:
+  ProductShape shape_;
+};
+
 template <typename T>
 class ProductOperation final : public CpuOperation {
  public:
-  ProductOperation(const Product& product, const Program& program, const PointerTable& pointers, int workers)
+  ProductOperation(const Product& product, const Program& program, const PointerTable& pointers, int workers,
+                   std::int64_t samples)
       : product_(product),
         pointers_(pointers),
         extents_(extents_of(product, program)),
-        grid_(grid_for(extents_)),
+        grid_(samples > 0 ? grid_of_rows(extents_, samples) : grid_for(extents_)),
         left_stride_(columns_of(program.tensor(product.left))),
         right_stride_(columns_of(program.tensor(product.right))),
+        own_(prefers_own<T>(product, extents_)),
         observer_(product.observe, grid_.tiles) {
     for (std::int64_t extent : {extents_.m, extents_.n, extents_.k}) {
       if (extent > std::numeric_limits<std::int32_t>::max()) {
@@ -59,13 +93,26 @@ class ProductOperation final : public CpuOperation {
       gradient_ = make_rule<ActivationRules, T>(product.activation_gradient->name,
                                                 product.activation_gradient->values);
     }
+    if (own_ && product.transpose_right) {
+      ordered_.resize(static_cast<std::size_t>(extents_.n * extents_.k));
+      order_tiles_ = static_cast<int>((extents_.n + rows_to_order - 1) / rows_to_order);
+    }
     const std::int64_t extent = grid_.along_rows ? extents_.m : extents_.n;
-    inner_ = make_product<T>(shape_of(std::min(grid_.block, extent)), workers);
+    inner_ = make(shape_of(std::min(grid_.block, extent)), workers);
     const std::int64_t rest = extent % grid_.block;
-    if (grid_.tiles > 1 && rest != 0) edge_ = make_product<T>(shape_of(rest), workers);
+    if (grid_.tiles > 1 && rest != 0) edge_ = make(shape_of(rest), workers);
   }
 
   int tiles() const override { return grid_.tiles; }
+  int stages() const override { return ordered_.empty() ? 1 : 2; }
+  int tiles_of(int stage) const override { return stage + 1 == stages() ? grid_.tiles : order_tiles_; }
+  void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
+    if (stage + 1 == stages()) {
+      run(tile, worker, context);
+    } else {
+      order(tile);
+    }
+  }
 
   void run(int tile, int worker, const RunContext& context) noexcept override {
     const std::int64_t begin = tile * grid_.block;
@@ -76,8 +123,7 @@ class ProductOperation final : public CpuOperation {
     const bool is_edge = edge_ != nullptr && tile == grid_.tiles - 1;
 
     const T* left = at<const T>(product_.left) + (product_.transpose_left ? row : row * left_stride_);
-    const T* right =
-        at<const T>(product_.right) + (product_.transpose_right ? column * right_stride_ : column);
+    const T* right = right_from(column);
     const std::int64_t offset = row * extents_.n + column;
     T* output = at<T>(product_.output) + offset;
     (is_edge ? edge_ : inner_)->run(worker, left, right, output);
@@ -103,14 +149,33 @@ class ProductOperation final : public CpuOperation {
   }
 
   ProductShape shape_of(std::int64_t length) const {
+    const bool ordered = !ordered_.empty();
     return {grid_.along_rows ? length : extents_.m,
             grid_.along_rows ? extents_.n : length,
             extents_.k,
             product_.transpose_left,
-            product_.transpose_right,
+            product_.transpose_right && !ordered,
             left_stride_,
-            right_stride_,
+            ordered ? extents_.n : right_stride_,
             extents_.n};
+  }
+
+  std::unique_ptr<ProductEngine<T>> make(const ProductShape& shape, int workers) const {
+    if (own_) return std::make_unique<OwnProduct<T>>(shape);
+    return make_product<T>(shape, workers);
+  }
+
+  // Where the product's columns from this one on begin in the right factor.
+  const T* right_from(std::int64_t column) const {
+    if (!ordered_.empty()) return ordered_.data() + column;
+    return at<const T>(product_.right) + (product_.transpose_right ? column * right_stride_ : column);
+  }
+
+  void order(int tile) noexcept {
+    const std::int64_t row = tile * rows_to_order;
+    const std::int64_t rows = std::min(rows_to_order, extents_.n - row);
+    const Block<const T> block{at<const T>(product_.right) + row * right_stride_, rows, extents_.k, right_stride_};
+    kernels<T>().transpose(block, ordered_.data() + row, extents_.n);
   }
 
   void multiply_by_derivative(Block<T> block, std::int64_t offset) const noexcept {
@@ -133,6 +198,10 @@ class ProductOperation final : public CpuOperation {
   Grid grid_;
   std::int64_t left_stride_;
   std::int64_t right_stride_;
+  bool own_;
+  static constexpr std::int64_t rows_to_order = 32;
+  std::vector<T> ordered_;  // the right factor, [k, n]; empty where it lies so already or a library computes
+  int order_tiles_ = 0;
   RuleObject activation_;
   RuleObject gradient_;
   std::unique_ptr<ProductEngine<T>> inner_;
@@ -144,12 +213,13 @@ class ProductOperation final : public CpuOperation {
 
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_product(const Product& product, const Program& program,
-                                              const PointerTable& pointers, int workers) {
-  return std::make_unique<ProductOperation<T>>(product, program, pointers, workers);
+                                              const PointerTable& pointers, int workers,
+                                              std::int64_t samples) {
+  return std::make_unique<ProductOperation<T>>(product, program, pointers, workers, samples);
 }
 template std::unique_ptr<CpuOperation> prepare_product<float>(const Product&, const Program&,
-                                                              const PointerTable&, int);
+                                                              const PointerTable&, int, std::int64_t);
 template std::unique_ptr<CpuOperation> prepare_product<double>(const Product&, const Program&,
-                                                               const PointerTable&, int);
+                                                               const PointerTable&, int, std::int64_t);
 
 }  // namespace ravine::cpu

@@ -21,6 +21,14 @@ struct Block {
   std::int64_t stride;
 };
 
+// A matrix whose element (i, j) lies at data[i row_stride + j column_stride].
+template <typename T>
+struct StridedBlock {
+  const T* data;
+  std::int64_t row_stride;
+  std::int64_t column_stride;
+};
+
 // Sums over values shifted by one of them, so that the variance does not cancel.
 struct PartialMoments {
   double count;
@@ -96,6 +104,10 @@ struct Kernels {
     void (*bias_forward)(const void* rule, Block<T> block, const T* bias);
   };
   ActivationLoops activations[ActivationRules::size];
+  // output[m, n] = left[m, k] right[k, n].
+  void (*product)(const StridedBlock<T>& left, std::int64_t m, std::int64_t n, std::int64_t k, const T* right,
+                  std::int64_t right_stride, T* output, std::int64_t output_stride);
+  void (*transpose)(Block<const T> input, T* output, std::int64_t output_stride);
   void (*add)(const T* left, const T* right, T* output, std::int64_t count);
   PartialMoments (*moments)(Block<const T> block);
   double (*squares)(Block<const T> block);

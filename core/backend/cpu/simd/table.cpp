@@ -10,6 +10,7 @@ Kernels<T> make_kernels() {
   Kernels<T> table{};
   table.level = RAVINE_NAME(RAVINE_SIMD);
   fill_activations(table);
+  fill_products(table);
   fill_reductions(table);
   fill_accumulation(table);
   fill_pooling(table);

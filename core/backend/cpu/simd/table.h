@@ -12,6 +12,8 @@ namespace ravine::cpu::RAVINE_SIMD {
 template <typename T>
 void fill_activations(Kernels<T>& table);
 template <typename T>
+void fill_products(Kernels<T>& table);
+template <typename T>
 void fill_reductions(Kernels<T>& table);
 template <typename T>
 void fill_accumulation(Kernels<T>& table);

@@ -1,0 +1,60 @@
+#include "backend/cpu/rounds.h"
+
+#include <algorithm>
+
+#include "backend/cpu/team.h"
+
+namespace ravine::cpu {
+
+void Items::add(CpuOperation& operation, int stage, double cost) {
+  const int tiles = operation.tiles_of(stage);
+  for (int tile = 0; tile < tiles; ++tile) {
+    items_.push_back({&operation, stage, tile, cost_});
+    cost_ += cost / tiles;
+  }
+}
+
+void Items::run(const RunContext& context, const Worker& worker) const noexcept {
+  const auto first_of = [&](int index) {
+    if (index == worker.count) return items_.end();
+    return std::lower_bound(items_.begin(), items_.end(), cost_ * index / worker.count,
+                            [](const Item& item, double cost) { return item.cost_before < cost; });
+  };
+  const auto end = first_of(worker.index + 1);
+  for (auto item = first_of(worker.index); item < end; ++item) {
+    item->operation->run_stage(item->stage, item->tile, worker.index, context);
+  }
+}
+
+PreparedPhase::PreparedPhase(const std::vector<Member>& members, bool by_rows) {
+  int stages = 0;
+  for (const Member& member : members) stages = std::max(stages, member.operation->stages());
+  // Whatever comes before an operation's last stage reads parameters alone, where it is by rows.
+  for (int stage = 0; stage < stages; ++stage) {
+    Items round;
+    for (const auto& [operation, cost] : members) {
+      const bool is_last = stage + 1 == operation->stages();
+      if (stage < operation->stages() && !(by_rows && is_last)) round.add(*operation, stage, cost);
+    }
+    if (!round.empty()) rounds_.push_back(std::move(round));
+  }
+  if (!by_rows) return;
+  for (const Member& member : members) chain_.push_back(member.operation);
+}
+
+void PreparedPhase::run(const RunContext& context, Worker& worker) const noexcept {
+  for (const Items& round : rounds_) {
+    round.run(context, worker);
+    worker.barrier();
+  }
+  if (chain_.empty()) return;
+  const TileRange share = share_of(chain_.front()->tiles(), worker);
+  for (int tile = share.begin; tile < share.end; ++tile) {
+    for (CpuOperation* operation : chain_) {
+      operation->run_stage(operation->stages() - 1, tile, worker.index, context);
+    }
+  }
+  worker.barrier();
+}
+
+}  // namespace ravine::cpu

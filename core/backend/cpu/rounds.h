@@ -1,0 +1,45 @@
+// What workers do between two barriers.
+#pragma once
+
+#include <vector>
+
+#include "backend/cpu/operation.h"
+
+namespace ravine::cpu {
+
+// Tiles of operations that do not need each other, shared out by their cost.
+class Items {
+ public:
+  void add(CpuOperation& operation, int stage, double cost);
+  bool empty() const { return items_.empty(); }
+  void run(const RunContext& context, const Worker& worker) const noexcept;
+
+ private:
+  struct Item {
+    CpuOperation* operation;
+    int stage;
+    int tile;
+    double cost_before;  // of all items before this one
+  };
+  std::vector<Item> items_;
+  double cost_ = 0;
+};
+
+// One phase of a program: rounds of tiles that do not need each other, then perhaps operations that follow each
+// other row by row.
+class PreparedPhase {
+ public:
+  struct Member {
+    CpuOperation* operation;
+    double cost;
+  };
+  PreparedPhase(const std::vector<Member>& members, bool by_rows);
+  // Every worker of the team calls it; it ends with a barrier.
+  void run(const RunContext& context, Worker& worker) const noexcept;
+
+ private:
+  std::vector<Items> rounds_;
+  std::vector<CpuOperation*> chain_;
+};
+
+}  // namespace ravine::cpu

@@ -1,0 +1,106 @@
+#include "network/phases.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+namespace ravine {
+namespace {
+
+// Up to here the time that workers wait for each other counts beside the operation itself, and what several
+// operations write stays in the cache.
+constexpr double most_flops_of_small = 8e6;
+
+using Steps = std::vector<Step>;
+
+bool is_small(const Program& program) {
+  return std::all_of(program.steps.begin(), program.steps.end(), [&](const Step& step) {
+    return flops_of(step.operation, program) <= most_flops_of_small;
+  });
+}
+
+// The memory of some steps, as root tensors.
+class Memory {
+ public:
+  explicit Memory(const Program& program) : program_(&program) {}
+
+  void add(const Step& step) {
+    for (TensorId id : inputs_of(step.operation)) read_.insert(program_->root(id));
+    for (TensorId id : outputs_of(step.operation)) written_.insert(program_->root(id));
+  }
+  // Neither reads what the other writes, and they write different tensors.
+  bool is_independent_of(const Step& step) const {
+    for (TensorId id : inputs_of(step.operation)) {
+      if (written_.count(program_->root(id)) > 0) return false;
+    }
+    for (TensorId id : outputs_of(step.operation)) {
+      const TensorId root = program_->root(id);
+      if (written_.count(root) > 0 || read_.count(root) > 0) return false;
+    }
+    return true;
+  }
+
+ private:
+  const Program* program_;
+  std::set<TensorId> read_;
+  std::set<TensorId> written_;
+};
+
+// Moves each operation of the backward section that is not by rows behind those that follow it, as far as
+// nothing needs it.
+void delay_sums_over_rows(Program& program) {
+  Steps ordered;
+  Steps delayed;
+  Memory behind(program);  // what the delayed steps read and write
+  const auto flush = [&] {
+    std::move(delayed.begin(), delayed.end(), std::back_inserter(ordered));
+    delayed.clear();
+    behind = Memory(program);
+  };
+  for (Step& step : program.steps) {
+    const bool waits = step.section == Section::backward && !is_by_rows(step.operation, program);
+    if (waits) {
+      behind.add(step);
+      delayed.push_back(std::move(step));
+      continue;
+    }
+    if (step.section != Section::backward || !behind.is_independent_of(step)) flush();
+    ordered.push_back(std::move(step));
+  }
+  flush();
+  program.steps = std::move(ordered);
+}
+
+}  // namespace
+
+void plan_phases(LoweredProgram& lowered) {
+  Program& program = lowered.program;
+  const bool small = is_small(program);
+  if (small) delay_sums_over_rows(program);
+  program.phases.clear();
+  Memory memory(program);
+  bool by_rows = false;
+  bool independent = false;
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const Step& step = program.steps[i];
+    const bool rows = small && is_by_rows(step.operation, program);
+    const bool follows = i > 0 && program.steps[i - 1].section == step.section;
+    const bool stays_by_rows = by_rows && rows;
+    const bool stays_independent = independent && memory.is_independent_of(step);
+    if (follows && (stays_by_rows || stays_independent)) {
+      by_rows = stays_by_rows;
+      independent = stays_independent;
+      Phase& phase = program.phases.back();
+      ++phase.count;
+      phase.by_rows = by_rows;
+    } else {
+      by_rows = rows;
+      independent = true;
+      program.phases.push_back({i, 1, rows});
+      memory = Memory(program);
+    }
+    memory.add(step);
+  }
+}
+
+}  // namespace ravine

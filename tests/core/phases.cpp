@@ -1,0 +1,114 @@
+// Where workers wait for each other, and what that does to order and memory.
+#include "network/phases.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "losses/loss.h"
+#include "network/fusion.h"
+#include "network/memory_plan.h"
+#include "networks.h"
+
+using namespace ravine;
+
+namespace {
+
+LoweredProgram planned(const NetworkSpec& spec, std::int64_t batch = 32) {
+  const auto loss = make_loss(test::loss("softmax_cross_entropy"));
+  LoweredProgram lowered = lower(infer(spec), *loss, Mode::training, batch, DType::float32);
+  fuse(lowered);
+  plan_phases(lowered);
+  return lowered;
+}
+
+// "rows(product + bias, ...) | tiles(product, column sum)".
+std::string printed(const Program& program) {
+  std::string text;
+  for (const Phase& phase : program.phases) {
+    text += (text.empty() ? "" : " | ") + std::string(phase.by_rows ? "rows(" : "tiles(");
+    for (std::size_t i = 0; i < phase.count; ++i) {
+      text += (i == 0 ? "" : ", ") + name_of(program.steps[phase.first + i].operation);
+    }
+    text += ")";
+  }
+  return text;
+}
+
+// Every step is in one phase, and none needs what a later one computes.
+void check_order(const Program& program) {
+  std::size_t next = 0;
+  for (const Phase& phase : program.phases) {
+    CHECK(phase.first == next);
+    next += phase.count;
+  }
+  CHECK(next == program.steps.size());
+  std::set<TensorId> written;
+  std::set<TensorId> ever;
+  for (const Step& step : program.steps) {
+    for (TensorId id : outputs_of(step.operation)) ever.insert(program.root(id));
+  }
+  for (const Step& step : program.steps) {
+    for (TensorId id : inputs_of(step.operation)) {
+      CHECK((ever.count(program.root(id)) == 0 || written.count(program.root(id)) > 0));
+    }
+    for (TensorId id : outputs_of(step.operation)) written.insert(program.root(id));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("in small networks samples go through all layers, and sums over samples come last") {
+  const Program program =
+      planned(test::network({64}, {test::dense(100, "tanh"), test::dense(50, "relu"), test::dense(10)})).program;
+  CHECK(printed(program) ==
+        "rows(product + bias + tanh, product + bias + relu, product + bias) | rows(softmax cross entropy) | "
+        "rows(product * relu derivative, product * tanh derivative) | "
+        "tiles(product, column sum, product, column sum, product, column sum)");
+  check_order(program);
+}
+
+TEST_CASE("in large networks the order stays, and what is independent is one phase") {
+  const Program program =
+      planned(test::network({784}, {test::dense(1000, "relu"), test::dense(10)}), 128).program;
+  CHECK(printed(program) ==
+        "tiles(product + bias + relu) | tiles(product + bias) | tiles(softmax cross entropy) | "
+        "tiles(product, column sum, product * relu derivative) | tiles(product, column sum)");
+  check_order(program);
+}
+
+TEST_CASE("a normalization over the batch ends a phase by rows") {
+  const Program program = planned(test::network({8}, {test::dense(6), test::component("batch_normalization"),
+                                                      test::component("relu"), test::dense(3)}))
+                              .program;
+  CHECK(printed(program).find("rows(product + bias) | tiles(batch moments) | tiles(batch normalization") == 0);
+  check_order(program);
+}
+
+TEST_CASE("tensors of a phase share no memory") {
+  LoweredProgram lowered =
+      planned(test::network({64}, {test::dense(64, "tanh"), test::dense(64, "tanh"), test::dense(64, "tanh"),
+                                   test::dense(10)}));
+  const Program& program = lowered.program;
+  const MemoryPlan plan = plan_memory(program, {lowered.output, lowered.output_gradient});
+  for (const Phase& phase : program.phases) {
+    std::set<TensorId> touched;
+    for (std::size_t i = 0; i < phase.count; ++i) {
+      const Operation& operation = program.steps[phase.first + i].operation;
+      for (const auto& ids : {inputs_of(operation), outputs_of(operation)}) {
+        for (TensorId id : ids) touched.insert(program.root(id));
+      }
+    }
+    for (TensorId a : touched) {
+      const std::int64_t begin = plan.offsets[static_cast<std::size_t>(a)];
+      if (begin < 0) continue;
+      const std::int64_t end = begin + program.tensor(a).shape.elements() * 4;
+      for (TensorId b : touched) {
+        const std::int64_t other = plan.offsets[static_cast<std::size_t>(b)];
+        CHECK((a == b || other < 0 || other < begin || other >= end));
+      }
+    }
+  }
+}
