@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workloads import WORKLOADS, Workload, ravine_run, torch_run
+from workloads import WORKLOADS, Workload, jax_run, ravine_run, torch_run
 
 import ravine
 from ravine import _core
@@ -41,10 +41,11 @@ def peers(workload: Workload, threads: int) -> dict[str, Callable[[], int]]:
         "ravine": ravine_run(workload, threads, statistics=True),
         "ravine, no statistics": ravine_run(workload, threads, statistics=False),
     }
-    try:
-        runs["pytorch"] = torch_run(workload, threads)
-    except ImportError:
-        print("PyTorch is not installed (make peers): only Ravine is timed", file=sys.stderr)
+    for peer, run in (("pytorch", torch_run), ("jax", jax_run)):
+        try:
+            runs[peer] = run(workload, threads)
+        except ImportError as error:
+            print(f"{workload.name}: {peer} is left out: {error} (make peers installs it)", file=sys.stderr)
     return runs
 
 
@@ -66,25 +67,21 @@ def measure(runs: dict[str, Callable[[], int]], repeats: int) -> dict[str, dict[
 def table(rows: list[dict[str, Any]]) -> str:
     """The figures as a Markdown table."""
     lines = [
-        "| workload | threads | Ravine (µs) | PyTorch (µs) | ratio of minima | medians | statistics cost |",
-        "|---|---|---|---|---|---|---|",
+        "| workload | threads | Ravine (µs) | PyTorch (µs) | ratio of minima | medians | JAX (µs) "
+        "| ratio of minima | medians | statistics cost |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        own, bare, peer = (
-            row["times"]["ravine"],
-            row["times"]["ravine, no statistics"],
-            row["times"].get("pytorch"),
-        )
-        cost = f"{(own['minimum'] / bare['minimum'] - 1) * 100:.1f} %"
-        if peer is None:
-            other = ["-", "-", "-"]
-        else:
-            other = [
-                f"{peer['minimum']:,.1f}",
-                f"{peer['minimum'] / own['minimum']:.1f}",
-                f"{peer['median'] / own['median']:.1f}",
-            ]
-        cells = [row["workload"], str(row["threads"]), f"{own['minimum']:,.1f}", *other, cost]
+        own, bare = row["times"]["ravine"], row["times"]["ravine, no statistics"]
+        cells = [row["workload"], str(row["threads"]), f"{own['minimum']:,.1f}"]
+        for name in ("pytorch", "jax"):
+            peer = row["times"].get(name)
+            if peer is None:
+                cells += ["-"] * 3
+                continue
+            cells += [f"{peer['minimum']:,.1f}"]
+            cells += [f"{peer[figure] / own[figure]:.1f}" for figure in ("minimum", "median")]
+        cells.append(f"{(own['minimum'] / bare['minimum'] - 1) * 100:.1f} %")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -107,8 +104,9 @@ def main() -> None:
             print(f"{workload.name}, {threads} threads:", json.dumps(times), file=sys.stderr)
 
     versions = {"ravine": ravine.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    if "torch" in sys.modules:
-        versions["pytorch"] = sys.modules["torch"].__version__
+    for name, module in (("pytorch", "torch"), ("jax", "jax")):
+        if module in sys.modules:
+            versions[name] = sys.modules[module].__version__
     versions |= {name: detail for name, there, detail in _core.report() if there}
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     facts = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -143,6 +145,55 @@ def torch_run(workload: Workload, threads: int) -> Callable[[], int]:
             optimizer.zero_grad(set_to_none=True)
             loss(model(data[rows]), targets[rows]).backward()
             optimizer.step()
+        return workload.steps
+
+    return run
+
+
+def jax_run(workload: Workload, threads: int) -> Callable[[], int]:
+    """The same with JAX: one compiled step, as its users write it; it takes all processors it may use."""
+    import jax
+    import jax.numpy as jnp
+
+    if workload.filters or workload.dropout:
+        raise ImportError("only networks of dense layers without dropout are written for JAX")
+    if threads != len(os.sched_getaffinity(0)):
+        raise ImportError("JAX has no setting for its number of threads")
+    activation = {"tanh": jnp.tanh, "relu": jax.nn.relu}[workload.activation]
+    random = np.random.default_rng(0)
+    sizes = [workload.inputs, *workload.hidden, 10]
+    weights: Any = [
+        (jnp.asarray(random.standard_normal((a, b), np.float32) / np.float32(a) ** 0.5), jnp.zeros(b))
+        for a, b in itertools.pairwise(sizes)
+    ]
+
+    def loss(weights: Any, x: Any, labels: Any) -> Any:
+        for weight, bias in weights[:-1]:
+            x = activation(x @ weight + bias)
+        logits = jax.nn.log_softmax(x @ weights[-1][0] + weights[-1][1])
+        return -jnp.mean(jnp.take_along_axis(logits, labels[:, None], 1))
+
+    momentum = 0.9 if workload.optimizer == "momentum" else 0.0
+
+    def step(weights: Any, velocities: Any, x: Any, labels: Any) -> Any:
+        gradients = jax.grad(loss)(weights, x, labels)
+        velocities = jax.tree.map(lambda v, g: momentum * v + 1e-4 * g, velocities, gradients)
+        return jax.tree.map(jnp.subtract, weights, velocities), velocities
+
+    compiled = jax.jit(step, donate_argnums=(0, 1))
+    batches = min(workload.steps, 100)
+    inputs, labels = arrays(workload, batches)
+    data = [
+        (jnp.asarray(x), jnp.asarray(y))
+        for x, y in zip(np.split(inputs, batches), np.split(labels, batches), strict=True)
+    ]
+    state = (weights, jax.tree.map(jnp.zeros_like, weights))
+
+    def run() -> int:
+        nonlocal state
+        for index in range(workload.steps):
+            state = compiled(*state, *data[index % batches])
+        jax.block_until_ready(state)
         return workload.steps
 
     return run
