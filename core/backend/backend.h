@@ -70,9 +70,12 @@ class PreparedProgram {
   virtual ~PreparedProgram() = default;
   // Points a tensor (and its aliases) at memory; takes effect at the next run.
   virtual void bind(TensorId tensor, void* data) = 0;
-  // Runs a section's operations. Every worker of the team calls it; it ends with a barrier, after which
-  // the measurements of that section are there.
-  virtual void run(Section section, const RunContext& context, Worker& worker) noexcept = 0;
+  // Runs the operations of some sections that follow each other. Every worker of the team calls it; it ends
+  // with a barrier, after which the measurements of those sections are there.
+  virtual void run(Section first, Section last, const RunContext& context, Worker& worker) noexcept = 0;
+  void run(Section section, const RunContext& context, Worker& worker) noexcept {
+    run(section, section, context, worker);
+  }
   virtual const Measurements& measurements() const = 0;
   // The engine chosen for each operation, for `describe`.
   virtual std::vector<std::string> engines() const = 0;

@@ -80,11 +80,8 @@ bool BatchGradient::compute(Worker& worker) noexcept {
 // Every worker sees the same measurements and takes the same way.
 bool BatchGradient::run(ExecutionPlan& plan, const RunContext& context, Worker& worker) noexcept {
   PreparedProgram& program = plan.program();
-  program.run(Section::forward, context, worker);
-  program.run(Section::loss, context, worker);
-  if (!std::isfinite(program.measurements().loss)) return false;
-  program.run(Section::backward, context, worker);
-  return true;
+  program.run(Section::forward, Section::backward, context, worker);
+  return std::isfinite(program.measurements().loss);
 }
 
 bool BatchGradient::compute_parts(Worker& worker) noexcept {

@@ -63,6 +63,9 @@ struct Penalty {
         l1(decays && !asked.proximal ? T(asked.l1) : T(0)),
         threshold(decays && asked.proximal ? T(learning_rate * asked.l1) : T(0)) {}
 
+  bool changes_nothing() const {
+    return scale == 1 && limit == std::numeric_limits<T>::infinity() && l2 == 0 && l1 == 0 && threshold == 0;
+  }
   RAVINE_HOST_DEVICE T gradient(T g, T theta) const {
     return within(scale * g, limit) + l2 * theta + l1 * sign(theta);
   }

@@ -65,8 +65,8 @@ TEST_CASE("in small networks samples go through all layers, and sums over sample
   const Program program =
       planned(test::network({64}, {test::dense(100, "tanh"), test::dense(50, "relu"), test::dense(10)})).program;
   CHECK(printed(program) ==
-        "rows(product + bias + tanh, product + bias + relu, product + bias) | rows(softmax cross entropy) | "
-        "rows(product * relu derivative, product * tanh derivative) | "
+        "rows(product + bias + tanh, product + bias + relu, product + bias, softmax cross entropy, "
+        "product * relu derivative, product * tanh derivative) | "
         "tiles(product, column sum, product, column sum, product, column sum)");
   check_order(program);
 }

@@ -57,15 +57,17 @@ class CpuProgram final : public PreparedProgram {
     }
     for (const Phase& phase : phases) {
       const std::int64_t samples = phase.by_rows ? rows_of_tile(program.batch()) : 0;
-      std::vector<PreparedPhase::Member> members;
       for (std::size_t i = phase.first; i < phase.first + phase.count; ++i) {
         const Step& step = program.steps[i];
-        operations_.push_back(
-            {step.section, prepare_operation(step.operation, program, pointers_, workers, samples)});
-        members.push_back({operations_.back().operation.get(), cost_of(step.operation, program)});
+        operations_.push_back({step.section,
+                               prepare_operation(step.operation, program, pointers_, workers, samples),
+                               cost_of(step.operation, program)});
       }
-      phases_.push_back({program.steps[phase.first].section, PreparedPhase(members, phase.by_rows)});
     }
+    for (Section section : {Section::forward, Section::loss, Section::backward, Section::state}) {
+      add_run(phases, section, section);
+    }
+    add_run(phases, Section::forward, Section::backward);
     measurements_.layers.resize(static_cast<std::size_t>(layers));
     measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));
   }
@@ -74,13 +76,14 @@ class CpuProgram final : public PreparedProgram {
     for (std::size_t id : aliases_[static_cast<std::size_t>(tensor)]) pointers_[id] = data;
   }
 
-  void run(Section section, const RunContext& context, Worker& worker) noexcept override {
-    for (const auto& [its_section, phase] : phases_) {
-      if (its_section == section) phase.run(context, worker);
+  void run(Section first, Section last, const RunContext& context, Worker& worker) noexcept override {
+    for (const Run& run : runs_) {
+      if (run.first != first || run.last != last) continue;
+      for (const PreparedPhase& phase : run.phases) phase.run(context, worker);
     }
     if (worker.index == 0) {
       for (const Prepared& prepared : operations_) {
-        if (prepared.section == section) prepared.operation->collect(measurements_);
+        if (is_within(prepared.section, first, last)) prepared.operation->collect(measurements_);
       }
     }
     worker.barrier();
@@ -98,7 +101,33 @@ class CpuProgram final : public PreparedProgram {
   struct Prepared {
     Section section;
     std::unique_ptr<CpuOperation> operation;
+    double cost;
   };
+  // What is run in one go: a section, or all that compute loss and gradient.
+  struct Run {
+    Section first;
+    Section last;
+    std::vector<PreparedPhase> phases;
+  };
+
+  static bool is_within(Section section, Section first, Section last) {
+    return section >= first && section <= last;
+  }
+
+  // The phases of some sections; of one that reaches beyond them, the part within.
+  void add_run(const std::vector<Phase>& phases, Section first, Section last) {
+    Run run{first, last, {}};
+    for (const Phase& phase : phases) {
+      std::vector<PreparedPhase::Member> members;
+      for (std::size_t i = phase.first; i < phase.first + phase.count; ++i) {
+        const Prepared& prepared = operations_[i];
+        if (!is_within(prepared.section, first, last)) continue;
+        members.push_back({prepared.operation.get(), prepared.cost});
+      }
+      if (!members.empty()) run.phases.push_back(PreparedPhase(members, phase.by_rows));
+    }
+    runs_.push_back(std::move(run));
+  }
 
   // Cycles, roughly: some tens of operations or bytes each.
   static double cost_of(const Operation& operation, const Program& program) {
@@ -108,7 +137,7 @@ class CpuProgram final : public PreparedProgram {
   PointerTable pointers_;
   std::vector<std::vector<std::size_t>> aliases_;  // a root tensor and all that share its memory
   std::vector<Prepared> operations_;
-  std::vector<std::pair<Section, PreparedPhase>> phases_;
+  std::vector<Run> runs_;
   Measurements measurements_;
 };
 

@@ -6,25 +6,31 @@
 namespace ravine::cpu::RAVINE_SIMD {
 namespace {
 
-// Writes exp(row - max) to `output` and returns {max, sum}.
+// So many rows are taken together: rows are often shorter than a vector, and their exponentials one loop.
+constexpr std::int64_t rows_at_once = 32;
+
+// Writes exp(row - max) for some rows, one behind the other, and the maximum of each.
 template <typename T>
-struct Exponentials {
-  T maximum;
-  T sum;
-};
+void exponentials(Block<const T> logits, T* output, T* maxima) {
+  const std::int64_t columns = logits.columns;
+  for (std::int64_t row = 0; row < logits.rows; ++row) {
+    const T* z = logits.data + row * logits.stride;
+    T* shifted = output + row * columns;
+    T maximum = z[0];
+    for (std::int64_t i = 1; i < columns; ++i) maximum = z[i] > maximum ? z[i] : maximum;
+    maxima[row] = maximum;
+    for (std::int64_t i = 0; i < columns; ++i) shifted[i] = z[i] - maximum;
+  }
+#pragma omp simd
+  for (std::int64_t i = 0; i < logits.rows * columns; ++i) output[i] = exponential(output[i]);
+}
 
 template <typename T>
-Exponentials<T> exponentials(const T* logits, T* output, std::int64_t columns) {
-  T maximum = logits[0];
-  for (std::int64_t i = 1; i < columns; ++i) maximum = logits[i] > maximum ? logits[i] : maximum;
+T sum_of(const T* values, std::int64_t count) {
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < columns; ++i) {
-    const T value = exponential(logits[i] - maximum);
-    output[i] = value;
-    sum += value;
-  }
-  return {maximum, sum};
+  for (std::int64_t i = 0; i < count; ++i) sum += values[i];
+  return sum;
 }
 
 // Loss of a row: log sum exp(z) - z[label], with the largest z taken out; gradient: softmax - one hot.
@@ -39,8 +45,14 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
   const T* classes = weights.classes;
   const T spread = smoothing / static_cast<T>(columns);
   const T even_scale = static_cast<T>(weights.share(1));
+  T maxima[rows_at_once];
   for (std::int64_t row = 0; row < logits.rows; ++row) {
     const T* z = logits.data + row * logits.stride;
+    if (gradient != nullptr && row % rows_at_once == 0) {
+      const std::int64_t left = logits.rows - row;
+      exponentials<T>({z, left < rows_at_once ? left : rows_at_once, columns, logits.stride},
+                      gradient + row * columns, maxima);
+    }
     const std::int32_t label = labels[row];
     const T own = z[label];
     std::int64_t above = 0;
@@ -63,7 +75,8 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
     double loss = 0;
     if (gradient != nullptr) {
       T* g = gradient + row * columns;
-      const auto [maximum, sum] = exponentials(z, g, columns);
+      const T maximum = maxima[row % rows_at_once];
+      const T sum = sum_of(g, columns);
       const T factor = scale * mass / sum;
 #pragma omp simd
       for (std::int64_t i = 0; i < columns; ++i) g[i] *= factor;
@@ -108,11 +121,19 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
 
 template <typename T>
 void softmax(Block<const T> logits, T* output) {
+  const std::int64_t columns = logits.columns;
+  T maxima[rows_at_once];
   for (std::int64_t row = 0; row < logits.rows; ++row) {
-    T* p = output + row * logits.columns;
-    const T scale = T(1) / exponentials(logits.data + row * logits.stride, p, logits.columns).sum;
+    T* p = output + row * columns;
+    if (row % rows_at_once == 0) {
+      const std::int64_t left = logits.rows - row;
+      exponentials<T>({logits.data + row * logits.stride, left < rows_at_once ? left : rows_at_once, columns,
+                       logits.stride},
+                      p, maxima);
+    }
+    const T scale = T(1) / sum_of(p, columns);
 #pragma omp simd
-    for (std::int64_t i = 0; i < logits.columns; ++i) p[i] *= scale;
+    for (std::int64_t i = 0; i < columns; ++i) p[i] *= scale;
   }
 }
 
