@@ -220,6 +220,7 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
   // Tiles, their sums, and the order that the gradient has elsewhere.
   int stages() const override { return engine_->reorders() ? 3 : 2; }
   int tiles_of(int stage) const override { return stage == 0 ? tiles() : stage == 1 ? sum_tiles() + 1 : 1; }
+  int heaviest_stage() const override { return 0; }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
     if (stage == 0) run(tile, worker, context);
     if (stage == 1) add_partials(tile);

@@ -53,6 +53,7 @@ class SummingOperation : public Base {
   using Base::Base;
   int stages() const override { return finishes() ? 2 : 1; }
   int tiles_of(int stage) const override { return stage == 0 ? this->tiles() : 1; }
+  int heaviest_stage() const override { return 0; }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
     if (stage == 0) {
       this->run(tile, worker, context);

@@ -19,10 +19,10 @@ class CpuOperation {
   // tiles in order, so every team computes the same bits.
   virtual int tiles() const = 0;
   virtual void run(int tile, int worker, const RunContext& context) noexcept = 0;
-  // An operation of several stages, each with tiles of its own and a barrier behind it, overrides these
-  // three.
+  // An operation of several stages, each with tiles of its own and a barrier behind it, overrides these.
   virtual int stages() const { return 1; }
   virtual int tiles_of(int) const { return tiles(); }
+  virtual int heaviest_stage() const { return stages() - 1; }
   virtual void run_stage(int, int tile, int worker, const RunContext& context) noexcept {
     run(tile, worker, context);
   }

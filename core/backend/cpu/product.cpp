@@ -1,10 +1,11 @@
 // A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
-// on each tile while it is in cache. A right factor that lies column by column is brought into order first, in a
-// stage of its own, where our own kernels compute the product.
+// on each tile while it is in cache. Where our own kernels compute a product whose right factor lies column by
+// column, that is brought into order: by each tile for its own columns, or, where tiles are rows, by a stage before.
 #include <algorithm>
 #include <limits>
 #include <vector>
 
+#include "backend/cpu/aligned_array.h"
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/product_engine.h"
@@ -65,6 +66,34 @@ class OwnProduct final : public ProductEngine<T> {
   ProductShape shape_;
 };
 
+// Of a right factor that lies column by column: a strip of columns is brought into order, into a place that stays
+// in the worker's cache, and multiplied.
+template <typename T>
+class StripProduct final : public ProductEngine<T> {
+ public:
+  StripProduct(const ProductShape& shape, int workers)
+      : shape_(shape) {
+    for (int worker = 0; worker < workers; ++worker) strips_.emplace_back(width * shape.k);
+  }
+  void run(int worker, const T* left, const T* right, T* output) noexcept override {
+    T* strip = strips_[static_cast<std::size_t>(worker)].get();
+    const StridedBlock<T> strided{left, shape_.left_stride, 1};
+    for (std::int64_t column = 0; column < shape_.n; column += width) {
+      const std::int64_t columns = std::min(width, shape_.n - column);
+      kernels<T>().transpose({right + column * shape_.right_stride, columns, shape_.k, shape_.right_stride},
+                             strip, width);
+      kernels<T>().product(strided, shape_.m, columns, shape_.k, strip, width, output + column,
+                           shape_.output_stride);
+    }
+  }
+  const char* name() const override { return "own"; }
+
+ private:
+  static constexpr std::int64_t width = 64;
+  ProductShape shape_;
+  std::vector<AlignedArray<T>> strips_;  // one a worker
+};
+
 template <typename T>
 class ProductOperation final : public CpuOperation {
  public:
@@ -93,8 +122,8 @@ class ProductOperation final : public CpuOperation {
       gradient_ = make_rule<ActivationRules, T>(product.activation_gradient->name,
                                                 product.activation_gradient->values);
     }
-    if (own_ && product.transpose_right) {
-      ordered_.resize(static_cast<std::size_t>(extents_.n * extents_.k));
+    if (own_ && product.transpose_right && grid_.along_rows) {
+      ordered_ = AlignedArray<T>(extents_.n * extents_.k);
       order_tiles_ = static_cast<int>((extents_.n + rows_to_order - 1) / rows_to_order);
     }
     const std::int64_t extent = grid_.along_rows ? extents_.m : extents_.n;
@@ -104,7 +133,7 @@ class ProductOperation final : public CpuOperation {
   }
 
   int tiles() const override { return grid_.tiles; }
-  int stages() const override { return ordered_.empty() ? 1 : 2; }
+  int stages() const override { return order_tiles_ == 0 ? 1 : 2; }
   int tiles_of(int stage) const override { return stage + 1 == stages() ? grid_.tiles : order_tiles_; }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
     if (stage + 1 == stages()) {
@@ -149,7 +178,7 @@ class ProductOperation final : public CpuOperation {
   }
 
   ProductShape shape_of(std::int64_t length) const {
-    const bool ordered = !ordered_.empty();
+    const bool ordered = order_tiles_ > 0;
     return {grid_.along_rows ? length : extents_.m,
             grid_.along_rows ? extents_.n : length,
             extents_.k,
@@ -161,13 +190,14 @@ class ProductOperation final : public CpuOperation {
   }
 
   std::unique_ptr<ProductEngine<T>> make(const ProductShape& shape, int workers) const {
-    if (own_) return std::make_unique<OwnProduct<T>>(shape);
-    return make_product<T>(shape, workers);
+    if (!own_) return make_product<T>(shape, workers);
+    if (shape.transpose_right) return std::make_unique<StripProduct<T>>(shape, workers);
+    return std::make_unique<OwnProduct<T>>(shape);
   }
 
   // Where the product's columns from this one on begin in the right factor.
   const T* right_from(std::int64_t column) const {
-    if (!ordered_.empty()) return ordered_.data() + column;
+    if (order_tiles_ > 0) return ordered_.get() + column;
     return at<const T>(product_.right) + (product_.transpose_right ? column * right_stride_ : column);
   }
 
@@ -175,7 +205,7 @@ class ProductOperation final : public CpuOperation {
     const std::int64_t row = tile * rows_to_order;
     const std::int64_t rows = std::min(rows_to_order, extents_.n - row);
     const Block<const T> block{at<const T>(product_.right) + row * right_stride_, rows, extents_.k, right_stride_};
-    kernels<T>().transpose(block, ordered_.data() + row, extents_.n);
+    kernels<T>().transpose(block, ordered_.get() + row, extents_.n);
   }
 
   void multiply_by_derivative(Block<T> block, std::int64_t offset) const noexcept {
@@ -200,8 +230,8 @@ class ProductOperation final : public CpuOperation {
   std::int64_t right_stride_;
   bool own_;
   static constexpr std::int64_t rows_to_order = 32;
-  std::vector<T> ordered_;  // the right factor, [k, n]; empty where it lies so already or a library computes
-  int order_tiles_ = 0;
+  AlignedArray<T> ordered_;  // the right factor, [k, n], where a stage brings it into order
+  int order_tiles_ = 0;      // of that stage
   RuleObject activation_;
   RuleObject gradient_;
   std::unique_ptr<ProductEngine<T>> inner_;

@@ -7,7 +7,12 @@
 namespace ravine::cpu {
 
 void Items::add(CpuOperation& operation, int stage, double cost) {
+  constexpr double cost_of_long = 200000;  // some tens of microseconds
   const int tiles = operation.tiles_of(stage);
+  if (cost > cost_of_long) {
+    long_.push_back({&operation, stage});
+    return;
+  }
   for (int tile = 0; tile < tiles; ++tile) {
     items_.push_back({&operation, stage, tile, cost_});
     cost_ += cost / tiles;
@@ -15,6 +20,12 @@ void Items::add(CpuOperation& operation, int stage, double cost) {
 }
 
 void Items::run(const RunContext& context, const Worker& worker) const noexcept {
+  for (const auto& [operation, stage] : long_) {
+    const TileRange share = share_of(operation->tiles_of(stage), worker);
+    for (int tile = share.begin; tile < share.end; ++tile) {
+      operation->run_stage(stage, tile, worker.index, context);
+    }
+  }
   const auto first_of = [&](int index) {
     if (index == worker.count) return items_.end();
     return std::lower_bound(items_.begin(), items_.end(), cost_ * index / worker.count,
@@ -34,7 +45,9 @@ PreparedPhase::PreparedPhase(const std::vector<Member>& members, bool by_rows) {
     Items round;
     for (const auto& [operation, cost] : members) {
       const bool is_last = stage + 1 == operation->stages();
-      if (stage < operation->stages() && !(by_rows && is_last)) round.add(*operation, stage, cost);
+      if (stage >= operation->stages() || (by_rows && is_last)) continue;
+      constexpr double light = 1.0 / 32;  // beside the stage that does the work
+      round.add(*operation, stage, stage == operation->heaviest_stage() ? cost : light * cost);
     }
     if (!round.empty()) rounds_.push_back(std::move(round));
   }

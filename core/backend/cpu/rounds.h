@@ -7,11 +7,12 @@
 
 namespace ravine::cpu {
 
-// Tiles of operations that do not need each other, shared out by their cost.
+// Tiles of operations that do not need each other. Those of a long operation are shared out evenly, those of short
+// ones all together, by their cost: that is an estimate, but keeps a worker at the same operations.
 class Items {
  public:
   void add(CpuOperation& operation, int stage, double cost);
-  bool empty() const { return items_.empty(); }
+  bool empty() const { return items_.empty() && long_.empty(); }
   void run(const RunContext& context, const Worker& worker) const noexcept;
 
  private:
@@ -21,8 +22,13 @@ class Items {
     int tile;
     double cost_before;  // of all items before this one
   };
+  struct Long {
+    CpuOperation* operation;
+    int stage;
+  };
   std::vector<Item> items_;
   double cost_ = 0;
+  std::vector<Long> long_;
 };
 
 // One phase of a program: rounds of tiles that do not need each other, then perhaps operations that follow each

@@ -25,11 +25,40 @@ void exponentials(Block<const T> logits, T* output, T* maxima) {
   for (std::int64_t i = 0; i < logits.rows * columns; ++i) output[i] = exponential(output[i]);
 }
 
+// Sums of exponentials run over pieces of a row, so that evaluation, which does not store them, finds the same.
+constexpr std::int64_t piece = 512;
+
 template <typename T>
-T sum_of(const T* values, std::int64_t count) {
+T sum_of_piece(const T* values, std::int64_t count) {
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < count; ++i) sum += values[i];
+  return sum;
+}
+
+template <typename T>
+T sum_of(const T* values, std::int64_t count) {
+  T sum = 0;
+  for (std::int64_t begin = 0; begin < count; begin += piece) {
+    sum += sum_of_piece(values + begin, count - begin < piece ? count - begin : piece);
+  }
+  return sum;
+}
+
+// The sum of exp(row - max), without a place to keep them.
+template <typename T>
+T sum_of_exponentials(const T* logits, std::int64_t columns, T* maximum) {
+  T values[piece];
+  *maximum = logits[0];
+  for (std::int64_t i = 1; i < columns; ++i) *maximum = logits[i] > *maximum ? logits[i] : *maximum;
+  const T shift = *maximum;
+  T sum = 0;
+  for (std::int64_t begin = 0; begin < columns; begin += piece) {
+    const std::int64_t count = columns - begin < piece ? columns - begin : piece;
+#pragma omp simd
+    for (std::int64_t i = 0; i < count; ++i) values[i] = exponential(logits[begin + i] - shift);
+    sum += sum_of_piece(values, count);
+  }
   return sum;
 }
 
@@ -93,11 +122,8 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
       g[label] -= scale * hit;
       loss = std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     } else {
-      T maximum = z[0];
-      for (std::int64_t i = 1; i < columns; ++i) maximum = z[i] > maximum ? z[i] : maximum;
-      T sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (std::int64_t i = 0; i < columns; ++i) sum += exponential(z[i] - maximum);
+      T maximum;
+      const T sum = sum_of_exponentials(z, columns, &maximum);
       loss = std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     }
     loss *= static_cast<double>(mass);
