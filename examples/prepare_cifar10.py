@@ -1,6 +1,6 @@
 """Turns a part of CIFAR-10 that is stored as PNG sprites into the two NPZ files of resnet20_cifar.toml.
 
-    python examples/prepare_cifar10.py ../shared/datasets/cifar10 [~/.cache/ravine/cifar10]
+    python examples/prepare_cifar10.py FOLDER_OF_CIFAR10 [~/.cache/ravine/cifar10]
 
 Needs Pillow (`pip install pillow`), which Ravine itself does not. The first folder is only read. It holds
 

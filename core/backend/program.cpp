@@ -202,17 +202,16 @@ ProductExtents extents_of(const Product& product, const Program& program) {
 }
 
 bool is_by_rows(const Operation& operation, const Program& program) {
-  return std::visit(Overloaded{[&](const Product& o) {
-                                 return !o.transpose_left && rows_of(program.tensor(o.left)) == program.batch();
-                               },
-                               [](const Activation&) { return true; },
-                               [](const ActivationGradient&) { return true; },
-                               [](const Add&) { return true; }, [](const CopyColumns&) { return true; },
-                               [](const Dropout&) { return true; }, [](const Softmax&) { return true; },
-                               [](const SoftmaxGradient&) { return true; },
-                               [](const SoftmaxCrossEntropy&) { return true; },
-                               [](const ElementwiseLoss&) { return true; }, [](const auto&) { return false; }},
-                    operation);
+  return std::visit(
+      Overloaded{[&](const Product& o) {
+                   return !o.transpose_left && rows_of(program.tensor(o.left)) == program.batch();
+                 },
+                 [](const Activation&) { return true; }, [](const ActivationGradient&) { return true; },
+                 [](const Add&) { return true; }, [](const CopyColumns&) { return true; },
+                 [](const Dropout&) { return true; }, [](const Softmax&) { return true; },
+                 [](const SoftmaxGradient&) { return true; }, [](const SoftmaxCrossEntropy&) { return true; },
+                 [](const ElementwiseLoss&) { return true; }, [](const auto&) { return false; }},
+      operation);
 }
 
 std::int64_t rows_of_tile(std::int64_t batch) {

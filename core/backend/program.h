@@ -361,8 +361,8 @@ struct Step {
   int layer;  // the layer it belongs to; -1 for the loss
 };
 
-// Steps that no worker has to wait between. By rows: every step takes tiles of rows_of_tile(batch) samples, and
-// a tile goes through all of them; otherwise the steps do not need each other.
+// Steps that no worker has to wait between. By rows: every step takes tiles of rows_of_tile(batch) samples,
+// and a tile goes through all of them; otherwise the steps do not need each other.
 struct Phase {
   std::size_t first;
   std::size_t count;
@@ -389,7 +389,7 @@ class Program {
 
   std::vector<Tensor> tensors;
   std::vector<Step> steps;
-  std::vector<Phase> phases;  // of all steps, in their order; empty where each step is one
+  std::vector<Phase> phases;           // of all steps, in their order; empty where each step is one
   Section section = Section::forward;  // given to operations that are added
   int layer = -1;
 

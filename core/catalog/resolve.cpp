@@ -17,6 +17,14 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// What else in the catalog has this name; nothing if it is not there at all.
+std::string elsewhere(const std::string& name) {
+  for (const Entry& entry : entries()) {
+    if (entry.name == name) return ", which is of the kind " + std::string(name_of(entry.kind));
+  }
+  return "";
+}
+
 std::string guess(const std::string& name, const std::vector<std::string>& candidates) {
   const std::string near = closest(name, candidates);
   return near.empty() ? "; choose from " + listed(candidates) : "; did you mean '" + near + "'?";
@@ -152,7 +160,7 @@ Component resolve(Kind kind, const Component& given) {
   const Entry* entry = find(kind, given.name);
   if (entry == nullptr) {
     throw wrong("type", "unknown " + std::string(name_of(kind)) + " '" + given.name + "'" +
-                            guess(given.name, names_of(kind)));
+                            elsewhere(given.name) + guess(given.name, names_of(kind)));
   }
   std::vector<std::string> names;
   for (const Parameter& parameter : entry->parameters) names.push_back(parameter.name);

@@ -397,13 +397,18 @@ void Network::predict(const void* inputs, std::int64_t rows, void* output) {
   });
 }
 
+std::pair<std::string, std::string> Network::named(std::ptrdiff_t parameter) const {
+  const GraphParameter& found = graph_.parameters[static_cast<std::size_t>(parameter)];
+  return {"the parameter " + found.name, graph_.layers[static_cast<std::size_t>(found.layer)].name};
+}
+
 std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, const void* input) {
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
-  for (const GraphParameter& parameter : graph_.parameters) {
+  for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
+    const GraphParameter& parameter = graph_.parameters[i];
     const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
     if (!all_finite(options_.dtype, values, parameter.spec.shape.elements())) {
-      return {"the parameter " + parameter.name,
-              graph_.layers[static_cast<std::size_t>(parameter.layer)].name};
+      return named(static_cast<std::ptrdiff_t>(i));
     }
   }
   if (!all_finite(options_.dtype, input, plan.batch() * graph_.input.elements())) return {"the input", ""};

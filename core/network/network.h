@@ -159,6 +159,8 @@ class Network {
   // Calls visit(plan, first row) for each batch of an array of rows.
   template <typename Visit>
   void for_batches(Mode mode, std::int64_t rows, Visit&& visit);
+  // What is not finite, and its layer.
+  std::pair<std::string, std::string> named(std::ptrdiff_t parameter) const;
   std::pair<std::string, std::string> find_trouble(ExecutionPlan& plan, const void* input);
 
   NetworkOptions options_;

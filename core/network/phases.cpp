@@ -85,8 +85,8 @@ void plan_phases(LoweredProgram& lowered) {
     const Step& step = program.steps[i];
     const bool rows = small && is_by_rows(step.operation, program);
     // What layers keep changes once a step has succeeded; everything before may run in one go.
-    const bool follows = i > 0 && (step.section == Section::state) ==
-                                      (program.steps[i - 1].section == Section::state);
+    const bool follows =
+        i > 0 && (step.section == Section::state) == (program.steps[i - 1].section == Section::state);
     const bool stays_by_rows = by_rows && rows;
     const bool stays_independent = independent && memory.is_independent_of(step);
     if (follows && (stays_by_rows || stays_independent)) {

@@ -1,6 +1,7 @@
 // The native training loop: many steps in one call, on one team of workers.
 #include "network/training_loop.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "network/weight_average.h"
@@ -26,7 +27,9 @@ TrainingResult TrainingLoop::run() {
     optimizer_.prepared().rethrow();
   }
   if (not_finite_) {
-    const auto [what, layer] = network_.find_trouble(gradient_.plan(), gradient_.input());
+    const auto [what, layer] = broken_weights_ >= 0
+                                   ? network_.named(broken_weights_)
+                                   : network_.find_trouble(gradient_.plan(), gradient_.input());
     result_.trouble = what;
     result_.trouble_layer = layer;
   }
@@ -63,7 +66,7 @@ void TrainingLoop::begin_step() {
   const bool out_of_time = chunk_.budget_seconds > 0 && result_.steps > 0 &&
                            std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() >
                                chunk_.budget_seconds;
-  done_ = result_.steps == chunk_.steps || out_of_time;
+  done_ = not_finite_ || result_.steps == chunk_.steps || out_of_time;
   if (done_) return;
   const std::size_t settings = chunk_.scheduled.size();
   for (std::size_t i = 0; i < settings; ++i) {
@@ -85,6 +88,15 @@ void TrainingLoop::scale_gradient(const Measurements& measured) {
 }
 
 void TrainingLoop::end_step(const Measurements& measured) {
+  // Infinite weights may hide behind an activation that levels off; the update has seen them.
+  const std::vector<double>& squares = optimizer_.prepared().weight_squares();
+  const auto broken =
+      std::find_if(squares.begin(), squares.end(), [](double sum) { return !std::isfinite(sum); });
+  if (broken != squares.end()) {
+    broken_weights_ = broken - squares.begin();
+    not_finite_ = true;
+    return;
+  }
   optimizer_.end();
   if (chunk_.average != nullptr) chunk_.average->end();
   network_.step_number_ = static_cast<std::uint32_t>(optimizer_.step_count());

@@ -38,6 +38,7 @@ class TrainingLoop {
   bool recorded_ = false;
   bool done_ = false;
   bool not_finite_ = false;
+  std::ptrdiff_t broken_weights_ = -1;  // the parameter whose weights were not finite after an update
 };
 
 }  // namespace ravine

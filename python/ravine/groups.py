@@ -40,13 +40,16 @@ def checked_groups(groups: Sequence[Mapping[str, Any] | GroupSettings]) -> list[
         >>> checked_groups([{"match": "dense_1.*", "freeze": True}])
         [{'match': 'dense_1.*', 'learning_rate': 1.0, 'freeze': True}]
     """
+    from ravine.checks import check_keys, explained  # here: it knows this module, as a part of experiments
+
     checked: list[dict[str, Any]] = []
     for index, group in enumerate(groups):
-        given = group if isinstance(group, GroupSettings) else dict(group)
+        given = msgspec.to_builtins(group) if isinstance(group, GroupSettings) else dict(group)
+        check_keys(GroupSettings, given, f"groups.{index}")
         try:
             settings = msgspec.convert(given, GroupSettings)
         except msgspec.ValidationError as error:
-            text, _, path = str(error).partition(" - at `$")
-            raise InputError(text, key=f"groups.{index}{path.rstrip('`')}") from None
+            problem = explained(error, given)
+            raise InputError(problem.message, key=f"groups.{index}.{problem.key}") from None
         checked.append(msgspec.to_builtins(settings))
     return checked

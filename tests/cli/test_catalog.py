@@ -52,6 +52,7 @@ def test_a_name_alone(ravine) -> None:
     [
         (["optimzer"], "did you mean 'optimizer'?"),
         (["optimizer", "adm"], "did you mean 'adam'?"),
+        (["zzzzzz"], "unknown kind or entry 'zzzzzz'; expected one of layer"),
         (["layer", "zzzzzz"], "expected one of dense"),
     ],
 )

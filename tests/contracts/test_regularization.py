@@ -242,11 +242,11 @@ def test_patterns(pattern: str) -> None:
     [
         ([{"match": "dense_3.*"}], "groups.0.match", ["dense_3.*", *NAMES]),
         ([{"match": "*"}, {"match": "dense_1.scale"}], "groups.1.match", NAMES),
-        ([{"match": "*", "learning_rate": -1.0}], "groups.0.learning_rate", [">= 0"]),
         ([{"match": "*", "l2": -1.0}], "groups.0.l2", [">= 0"]),
-        ([{"match": "*", "rate": 1.0}], "groups.0", ["rate"]),
-        ([{"freeze": True}], "groups.0", ["match"]),
-        ([{"match": "*", "freeze": "yes"}], "groups.0.freeze", ["bool"]),
+        ([{"match": "*", "learning_rate": -1.0}], "groups.0.learning_rate", [">= 0", "got -1.0"]),
+        ([{"match": "*", "weight_decay": 1.0}], "groups.0.weight_decay", ["unknown key", "freeze"]),
+        ([{"freeze": True}], "groups.0.match", ["missing"]),
+        ([{"match": "*", "freeze": "yes"}], "groups.0.freeze", ["true or false"]),
     ],
 )
 def test_bad_groups(groups: list[dict[str, Any]], key: str, words: list[str]) -> None:

@@ -125,7 +125,8 @@ TEST_CASE("names that are not there") {
   CHECK(found.key == "type");
   CHECK(contains(found.text, "did you mean 'adam'?"));
   CHECK(contains(refusal(Kind::optimizer, component("zzzzzz")).text, "choose from gradient_descent"));
-  CHECK(contains(refusal(Kind::activation, component("adam")).text, "unknown activation 'adam'"));
+  CHECK(contains(refusal(Kind::activation, component("adam")).text,
+                 "unknown activation 'adam', which is of the kind optimizer; choose"));
 
   found = refusal(Kind::optimizer, component("adam", {{"beta3", 0.5}}));
   CHECK(found.key == "beta3");

@@ -8,118 +8,18 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/simd/kernels.h"
 #include "catalog/catalog.h"
+#include "levels.h"
 
 namespace ravine::cpu {
-
-namespace baseline {
-template <typename T>
-Kernels<T> make_kernels();
-}
-#if defined(RAVINE_HAS_AVX2)
-namespace avx2 {
-template <typename T>
-Kernels<T> make_kernels();
-}
-#endif
-#if defined(RAVINE_HAS_AVX512)
-namespace avx512 {
-template <typename T>
-Kernels<T> make_kernels();
-}
-#endif
-
 namespace {
-
-// The tables that this processor can run, the baseline first.
-template <typename T>
-std::vector<Kernels<T>> levels() {
-  std::vector<Kernels<T>> tables{baseline::make_kernels<T>()};
-#if defined(RAVINE_HAS_AVX2)
-  if (__builtin_cpu_supports("x86-64-v3")) tables.push_back(avx2::make_kernels<T>());
-#endif
-#if defined(RAVINE_HAS_AVX512)
-  if (__builtin_cpu_supports("x86-64-v4")) tables.push_back(avx512::make_kernels<T>());
-#endif
-  return tables;
-}
-
-template <typename T>
-std::vector<T> numbers(std::size_t count, unsigned seed, double scale = 1.0) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal(0.0, scale);
-  std::vector<T> values(count);
-  for (T& value : values) value = static_cast<T>(normal(random));
-  return values;
-}
-
-template <typename T>
-void check_close(const std::vector<T>& found, const std::vector<T>& expected, double ulps) {
-  REQUIRE(found.size() == expected.size());
-  double largest = 1.0;
-  double error = 0.0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    largest = std::max(largest, std::fabs(static_cast<double>(expected[i])));
-    error = std::max(error, std::fabs(static_cast<double>(found[i]) - static_cast<double>(expected[i])));
-  }
-  CHECK(error <= ulps * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest);
-}
 
 template <typename T, typename Rule, typename... More>
 Rule made(catalog::Kind kind, More... more) {
   return Rule(catalog::resolve(kind, {std::string(Rule::name), {}}).values, more...);
 }
 
-// Sizes around the width of a vector register.
-constexpr std::size_t sizes[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 127, 128, 129, 1000};
-
 }  // namespace
-
-TEST_CASE_TEMPLATE("levels: products and transposition", T, float, double) {
-  for (const Kernels<T>& kernels : levels<T>()) {
-    CAPTURE(kernels.level);
-    for (std::size_t m : {1, 2, 5, 7, 13, 26}) {
-      for (std::size_t n : sizes) {
-        const std::size_t k = 1 + (m * 7 + n) % 37;
-        if (n > 200) continue;
-        CAPTURE(m);
-        CAPTURE(n);
-        // Rows lie further apart than they are long, and what lies between must stay.
-        const std::size_t right_stride = n + 3, output_stride = n + 2;
-        const auto left = numbers<T>(m * k, 1), right = numbers<T>(k * right_stride, 2);
-        for (bool transposed : {false, true}) {
-          std::vector<T> output(m * output_stride, T(7)), expected = output;
-          const StridedBlock<T> strided{left.data(), static_cast<std::int64_t>(transposed ? 1 : k),
-                                        static_cast<std::int64_t>(transposed ? m : 1)};
-          kernels.product(strided, static_cast<std::int64_t>(m), static_cast<std::int64_t>(n),
-                          static_cast<std::int64_t>(k), right.data(), static_cast<std::int64_t>(right_stride),
-                          output.data(), static_cast<std::int64_t>(output_stride));
-          for (std::size_t i = 0; i < m; ++i) {
-            for (std::size_t j = 0; j < n; ++j) {
-              double sum = 0;
-              for (std::size_t p = 0; p < k; ++p) {
-                sum += static_cast<double>(left[transposed ? p * m + i : i * k + p]) *
-                       static_cast<double>(right[p * right_stride + j]);
-              }
-              expected[i * output_stride + j] = static_cast<T>(sum);
-            }
-          }
-          check_close(output, expected, 8);
-        }
-        const auto matrix = numbers<T>(m * n, 3);
-        std::vector<T> turned(n * (m + 1), T(7)), expected = turned;
-        kernels.transpose({matrix.data(), static_cast<std::int64_t>(m), static_cast<std::int64_t>(n),
-                           static_cast<std::int64_t>(n)},
-                          turned.data(), static_cast<std::int64_t>(m + 1));
-        for (std::size_t i = 0; i < m; ++i) {
-          for (std::size_t j = 0; j < n; ++j) expected[j * (m + 1) + i] = matrix[i * n + j];
-        }
-        CHECK(turned == expected);
-      }
-    }
-  }
-}
 
 TEST_CASE_TEMPLATE("levels: activations", T, float, double) {
   const auto tables = levels<T>();

@@ -63,7 +63,8 @@ void check_order(const Program& program) {
 
 TEST_CASE("in small networks samples go through all layers, and sums over samples come last") {
   const Program program =
-      planned(test::network({64}, {test::dense(100, "tanh"), test::dense(50, "relu"), test::dense(10)})).program;
+      planned(test::network({64}, {test::dense(100, "tanh"), test::dense(50, "relu"), test::dense(10)}))
+          .program;
   CHECK(printed(program) ==
         "rows(product + bias + tanh, product + bias + relu, product + bias, softmax cross entropy, "
         "product * relu derivative, product * tanh derivative) | "
@@ -84,14 +85,14 @@ TEST_CASE("a normalization over the batch ends a phase by rows") {
   const Program program = planned(test::network({8}, {test::dense(6), test::component("batch_normalization"),
                                                       test::component("relu"), test::dense(3)}))
                               .program;
-  CHECK(printed(program).find("rows(product + bias) | tiles(batch moments) | tiles(batch normalization") == 0);
+  CHECK(printed(program).find("rows(product + bias) | tiles(batch moments) | tiles(batch normalization") ==
+        0);
   check_order(program);
 }
 
 TEST_CASE("tensors of a phase share no memory") {
-  LoweredProgram lowered =
-      planned(test::network({64}, {test::dense(64, "tanh"), test::dense(64, "tanh"), test::dense(64, "tanh"),
-                                   test::dense(10)}));
+  LoweredProgram lowered = planned(test::network(
+      {64}, {test::dense(64, "tanh"), test::dense(64, "tanh"), test::dense(64, "tanh"), test::dense(10)}));
   const Program& program = lowered.program;
   const MemoryPlan plan = plan_memory(program, {lowered.output, lowered.output_gradient});
   for (const Phase& phase : program.phases) {

@@ -58,8 +58,8 @@ class CopyColumnsOperation final : public LoopOperation<T> {
 }  // namespace
 
 template <typename T>
-std::unique_ptr<CpuOperation> prepare_add(const Add& o, const Program& program,
-                                          const PointerTable& pointers, std::int64_t samples) {
+std::unique_ptr<CpuOperation> prepare_add(const Add& o, const Program& program, const PointerTable& pointers,
+                                          std::int64_t samples) {
   return std::make_unique<AddOperation<T>>(o, program, pointers, samples);
 }
 template <typename T>

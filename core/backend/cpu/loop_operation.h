@@ -26,8 +26,8 @@ class LoopOperation : public CpuOperation {
   LoopOperation(const PointerTable& pointers, std::int64_t extent, std::int64_t weight)
       : cut_(extent, weight), pointers_(pointers) {}
   // Tiles of so many samples, of which the program's batch has `extent` items in all; 0 for tiles of our own.
-  LoopOperation(const PointerTable& pointers, const Program& program, std::int64_t extent, std::int64_t weight,
-                std::int64_t samples)
+  LoopOperation(const PointerTable& pointers, const Program& program, std::int64_t extent,
+                std::int64_t weight, std::int64_t samples)
       : cut_(extent, weight, samples * (extent / program.batch())), pointers_(pointers) {}
   int tiles() const override { return cut_.tiles(); }
 

@@ -1,5 +1,5 @@
-// The losses. Where rows have weights, every tile sums those of the whole batch: the gradient of a weighted mean
-// needs the sum, and no tile waits for another.
+// The losses. Where rows have weights, every tile sums those of the whole batch: the gradient of a weighted
+// mean needs the sum, and no tile waits for another.
 #include "backend/cpu/loop_operation.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/rule_object.h"

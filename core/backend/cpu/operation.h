@@ -30,8 +30,8 @@ class CpuOperation {
   virtual std::string engine() const { return "loop"; }
 };
 
-// Prepares one operation. `pointers` outlives it and may be filled later. In a phase by rows, each tile of its
-// last stage takes `samples` samples; 0 leaves that to the operation.
+// Prepares one operation. `pointers` outlives it and may be filled later. In a phase by rows, each tile of
+// its last stage takes `samples` samples; 0 leaves that to the operation.
 std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, const Program& program,
                                                 const PointerTable& pointers, int workers,
                                                 std::int64_t samples);

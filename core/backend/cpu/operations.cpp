@@ -169,11 +169,11 @@ struct Prepare {
   std::int64_t samples;
 
   using Result = std::unique_ptr<CpuOperation>;
-  Result operator()(const Product& o) const { 
+  Result operator()(const Product& o) const {
     return prepare_product<T>(o, program, pointers, workers, samples);
   }
   Result operator()(const Add& o) const { return prepare_add<T>(o, program, pointers, samples); }
-  Result operator()(const CopyColumns& o) const { 
+  Result operator()(const CopyColumns& o) const {
     return prepare_copy_columns<T>(o, program, pointers, samples);
   }
   Result operator()(const Convolution& o) const { return convolution(o); }

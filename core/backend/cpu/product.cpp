@@ -1,6 +1,7 @@
 // A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
-// on each tile while it is in cache. Where our own kernels compute a product whose right factor lies column by
-// column, that is brought into order: by each tile for its own columns, or, where tiles are rows, by a stage before.
+// on each tile while it is in cache. Where our own kernels compute a product whose right factor lies column
+// by column, that is brought into order: by each tile for its own columns, or, where tiles are rows, by a
+// stage before.
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -66,13 +67,12 @@ class OwnProduct final : public ProductEngine<T> {
   ProductShape shape_;
 };
 
-// Of a right factor that lies column by column: a strip of columns is brought into order, into a place that stays
-// in the worker's cache, and multiplied.
+// Of a right factor that lies column by column: a strip of columns is brought into order, into a place that
+// stays in the worker's cache, and multiplied.
 template <typename T>
 class StripProduct final : public ProductEngine<T> {
  public:
-  StripProduct(const ProductShape& shape, int workers)
-      : shape_(shape) {
+  StripProduct(const ProductShape& shape, int workers) : shape_(shape) {
     for (int worker = 0; worker < workers; ++worker) strips_.emplace_back(width * shape.k);
   }
   void run(int worker, const T* left, const T* right, T* output) noexcept override {
@@ -204,7 +204,8 @@ class ProductOperation final : public CpuOperation {
   void order(int tile) noexcept {
     const std::int64_t row = tile * rows_to_order;
     const std::int64_t rows = std::min(rows_to_order, extents_.n - row);
-    const Block<const T> block{at<const T>(product_.right) + row * right_stride_, rows, extents_.k, right_stride_};
+    const Block<const T> block{at<const T>(product_.right) + row * right_stride_, rows, extents_.k,
+                               right_stride_};
     kernels<T>().transpose(block, ordered_.get() + row, extents_.n);
   }
 

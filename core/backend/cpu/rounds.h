@@ -7,8 +7,8 @@
 
 namespace ravine::cpu {
 
-// Tiles of operations that do not need each other. Those of a long operation are shared out evenly, those of short
-// ones all together, by their cost: that is an estimate, but keeps a worker at the same operations.
+// Tiles of operations that do not need each other. Those of a long operation are shared out evenly, those of
+// short ones all together, by their cost: that is an estimate, but keeps a worker at the same operations.
 class Items {
  public:
   void add(CpuOperation& operation, int stage, double cost);
@@ -31,8 +31,8 @@ class Items {
   std::vector<Long> long_;
 };
 
-// One phase of a program: rounds of tiles that do not need each other, then perhaps operations that follow each
-// other row by row.
+// One phase of a program: rounds of tiles that do not need each other, then perhaps operations that follow
+// each other row by row.
 class PreparedPhase {
  public:
   struct Member {

@@ -51,7 +51,8 @@ def chosen(kind: str | None, name: str | None) -> list[Entry]:
         if found and name is None:
             return found
         words = kinds if name is not None else [*kinds, *[entry.name for entry in entries]]
-        raise InputError(f"unknown kind '{kind}'; {hint(kind, words, kinds)}")
+        what = "kind" if name is not None else "kind or entry"
+        raise InputError(f"unknown {what} '{kind}'; {hint(kind, words, kinds)}")
     entries = [entry for entry in entries if entry.kind == singular]
     if name is None:
         return entries

@@ -99,7 +99,8 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
         if outcome.state == "stopped":
             print(f"stopped at step {outcome.step:,}; resume with: ravine resume {short(outcome.path)}")
         else:
-            print(f"{result_text(outcome)} after {outcome.epochs:g} epochs in {duration(outcome.seconds)}")
+            epochs = "1 epoch" if outcome.epochs == 1 else f"{outcome.epochs:g} epochs"
+            print(f"{result_text(outcome)} after {epochs} in {duration(outcome.seconds)}")
             if outcome.best_step is not None:
                 print(f"with the weights of step {outcome.best_step:,}, of the lowest validation loss")
             print(f"run folder: {outcome.path}")

@@ -25,7 +25,8 @@ void exponentials(Block<const T> logits, T* output, T* maxima) {
   for (std::int64_t i = 0; i < logits.rows * columns; ++i) output[i] = exponential(output[i]);
 }
 
-// Sums of exponentials run over pieces of a row, so that evaluation, which does not store them, finds the same.
+// Sums of exponentials run over pieces of a row, so that evaluation, which does not store them, finds the
+// same.
 constexpr std::int64_t piece = 512;
 
 template <typename T>

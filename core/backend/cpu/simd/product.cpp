@@ -1,6 +1,6 @@
-// Products whose right factor lies row by row: a few rows of the output times a few vectors of its columns are
-// summed in registers over the whole of k. No packing; each element's sum runs over k in order, so that no cut of
-// the output changes a bit.
+// Products whose right factor lies row by row: a few rows of the output times a few vectors of its columns
+// are summed in registers over the whole of k. No packing; each element's sum runs over k in order, so that
+// no cut of the output changes a bit.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -117,8 +117,10 @@ void transpose(Block<const T> input, T* output, std::int64_t output_stride) {
       T* to = output + column * output_stride + row;
       *reinterpret_cast<Four*>(to) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
       *reinterpret_cast<Four*>(to + output_stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-      *reinterpret_cast<Four*>(to + 2 * output_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-      *reinterpret_cast<Four*>(to + 3 * output_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+      *reinterpret_cast<Four*>(to + 2 * output_stride) =
+          __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+      *reinterpret_cast<Four*>(to + 3 * output_stride) =
+          __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
     }
   }
   for (std::int64_t row = 0; row < input.rows; ++row) {

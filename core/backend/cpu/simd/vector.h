@@ -1,5 +1,5 @@
-// Vectors of the instruction set that a file is compiled for; a part of one can be loaded and stored. Arithmetic
-// on them is the compiler's own.
+// Vectors of the instruction set that a file is compiled for; a part of one can be loaded and stored.
+// Arithmetic on them is the compiler's own.
 #pragma once
 
 #include <cstdint>
@@ -43,10 +43,12 @@ inline void store(T* to, Vector<T> value) {
 // The first `count` lanes, 1 to all; what lies behind them is not touched, other lanes are 0.
 #if defined(__AVX512F__)
 inline Vector<float> load_part(const float* from, int count) {
-  return reinterpret_cast<Vector<float>>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from));
+  return reinterpret_cast<Vector<float>>(
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from));
 }
 inline Vector<double> load_part(const double* from, int count) {
-  return reinterpret_cast<Vector<double>>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from));
+  return reinterpret_cast<Vector<double>>(
+      _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from));
 }
 inline void store_part(float* to, Vector<float> value, int count) {
   _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), reinterpret_cast<__m512>(value));
