@@ -20,7 +20,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-MNIST = Path(__file__).resolve().parent / "../../shared/datasets/mnist"
+BESIDE = "../shared/datasets/mnist"  # as seen from the project's folder
+MNIST = (Path(__file__).resolve().parents[1] / BESIDE).resolve()
 # Okabe and Ito's colours, which the colour-blind tell apart too.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 GREY = "#888888"
@@ -56,7 +57,7 @@ def options(documentation: str | None, words: Sequence[str] | None) -> argparse.
         "--data",
         metavar="DIR",
         help="folder with the four files of MNIST, or 'digits' for the small digits that Ravine ships "
-        f"(default: {MNIST}; digits with --quick)",
+        f"(default: {BESIDE}, seen from the project's folder; digits with --quick)",
     )
     parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="for the figure")
     parser.add_argument("--quick", action="store_true", help="seconds, to see that it works")

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 SIZE = 32
+SPRITES = "train_png_sprites"
 PARTS = {"train": ("labels_train_20000.u8", 0), "test": ("labels_test_1000.u8", 50)}  # labels, first sprite
 
 
@@ -30,7 +31,7 @@ def read_part(folder: Path, labels_file: str, first_sprite: int) -> tuple[np.nda
     labels = np.fromfile(folder / labels_file, np.uint8)
     images = np.empty((0, SIZE, SIZE, 3), np.uint8)
     while len(images) < len(labels):
-        path = folder / "train_png_sprites" / f"cifar10_batch_{first_sprite:02d}.png"
+        path = folder / SPRITES / f"cifar10_batch_{first_sprite:02d}.png"
         with Image.open(path) as sprite:
             pixels = np.asarray(sprite.convert("RGB"))
         if pixels.shape[1] != SIZE * SIZE:
@@ -52,6 +53,13 @@ def main() -> None:
         help="folder of train.npz and test.npz (default: ~/.cache/ravine/cifar10)",
     )  # fmt: skip
     arguments = parser.parse_args()
+    needed = [arguments.source / labels for labels, _ in PARTS.values()]
+    missing = [path for path in [*needed, arguments.source / SPRITES] if not path.exists()]
+    if missing:
+        sys.exit(
+            f"{arguments.source}: there is no {missing[0].name}; name the folder that has {SPRITES}, "
+            + " and ".join(path.name for path in needed)
+        )
     target = arguments.target.expanduser()
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -61,7 +69,11 @@ def main() -> None:
             print(f"{target / part}.npz: {len(images):,} images of {len(set(labels.tolist()))} classes")
     except ImportError:
         sys.exit("needs Pillow to read PNG files: pip install pillow")
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename}: is missing; there are more labels than images")
+    except OSError as error:
+        sys.exit(f"{error.filename or arguments.source}: {error.strerror or error}")
+    except ValueError as error:
         sys.exit(str(error))
 
 

@@ -41,7 +41,9 @@ def annotation(parameter: _core.Parameter) -> str:
     words = f"Literal[{', '.join(literal(choice) for choice in parameter.choices)}]"
     if parameter.type == "choice":
         return words
-    return TYPES[parameter.type] + (f" | {words}" if parameter.choices else "")
+    # A number that a component may stand for is given by the component's table too.
+    table = " | Component" if parameter.type == "real" and parameter.choices else ""
+    return TYPES[parameter.type] + (f" | {words}" if parameter.choices else "") + table
 
 
 def constructor_stub(entry: _core.Entry) -> str:

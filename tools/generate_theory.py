@@ -66,7 +66,7 @@ def row(parameter: _core.Parameter) -> str:
     """One setting as a row of a table."""
     default = "required" if parameter.required else f"`{plain(parameter.default)}`"
     if parameter.type in ("real", "integer"):
-        allowed = parameter.range
+        allowed = ", ".join([parameter.range, *(f"`{choice}`" for choice in parameter.choices)])
     elif parameter.type == "choice":
         allowed = ", ".join(f"`{choice}`" for choice in parameter.choices)
     elif parameter.type == "component":
@@ -74,6 +74,8 @@ def row(parameter: _core.Parameter) -> str:
     elif parameter.type == "numbers":
         words = [f"`{choice}`" for choice in parameter.choices]
         allowed = " or ".join([f"a list, each {parameter.range}", *words])
+    elif parameter.type == "layers":
+        allowed = "layers"
     else:
         allowed = "`true`, `false`"
     cells = [f"`{parameter.name}`", default, allowed, parameter.help]
@@ -100,6 +102,10 @@ def snippet(entry: _core.Entry) -> dict[str, Any]:
     match entry.kind:
         case "layer":
             return {"model": {"layers": [component]}}
+        case "block":
+            return {"model": {"layers": [{"type": "dense", "units": 32}, component]}}
+        case "calibration":
+            return {"model": {"calibrate": True, "layers": [{"type": "dense", "units": 100}]}}
         case "activation":
             return {"model": {"layers": [{"type": "dense", "units": 100, "activation": named}]}}
         case "initializer":
@@ -115,6 +121,9 @@ def sample(parameter: _core.Parameter) -> Any:
     """A value for a setting that has no default."""
     if parameter.type == "numbers":
         return [30.0, 60.0]
+    if parameter.type == "layers":
+        layers = [{"type": "dense", "units": 32, "activation": "relu"}]
+        return [layers, layers] if parameter.name == "columns" else layers
     if parameter.type == "component":
         return "relu"
     return 2 if parameter.name == "groups" else 32

@@ -21,6 +21,14 @@ UpdateRuleTraits update_rule_traits(std::string_view rule) {
   return traits;
 }
 
+std::vector<std::string> update_rules_with_decay() {
+  std::vector<std::string> names;
+  UpdateRules::for_each([&]<template <typename> class Rule>() {
+    if constexpr (requires { &Rule<float>::decay; }) names.emplace_back(Rule<float>::name);
+  });
+  return names;
+}
+
 ActivationMoments activation_moments(const Component& rule) {
   // Simpson's rule on both sides of 0, where functions may have a kink; beyond 12 the density is below 1e-31.
   constexpr int intervals = 1 << 14;

@@ -90,6 +90,7 @@ struct UpdateSegment {
   std::int64_t unit = 0;     // elements of a unit's weights, one behind the other; 0 where there are no units
   double learning_rate = 1;  // multiplies the rule's
   double l2 = -1;            // instead of the optimizer's, where not negative
+  double weight_decay = -1;  // instead of the rule's, where not negative
   bool frozen = false;       // neither it nor its slots change
   std::int64_t rows = 0;     // units of a matrix, `columns` weights each; 0 for what is no matrix
   std::int64_t columns = 0;
@@ -176,6 +177,9 @@ struct UpdateRuleTraits {
   bool looks_ahead;
 };
 UpdateRuleTraits update_rule_traits(std::string_view rule);
+
+// Names of the rules that have a weight decay apart from the gradient.
+std::vector<std::string> update_rules_with_decay();
 
 // Whether the activation's derivative needs its input beside its output.
 bool activation_reads_input(std::string_view rule);

@@ -136,7 +136,7 @@ array([0.9, 0.9]))"}},
         {.name = "weight_decay",
          .default_value = 0.01,
          .range = {.low = 0},
-         .help = "lambda, for weights but not for biases"}},
+         .help = "lambda, for weights but not for biases; [[groups]] may give their own"}},
        {.slides = "extends L4 'Gradient Descent Optimization Algorithms'",
         .without = "L2 beside Adam is divided by the gradient's size: weights with large gradients hardly "
                    "decay. Here all decay at the rate eta lambda, which changes when eta does.",

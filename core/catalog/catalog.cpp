@@ -38,12 +38,16 @@ std::string_view name_of(Kind kind) {
   switch (kind) {
     case Kind::layer:
       return "layer";
+    case Kind::block:
+      return "block";
     case Kind::activation:
       return "activation";
     case Kind::loss:
       return "loss";
     case Kind::initializer:
       return "initializer";
+    case Kind::calibration:
+      return "calibration";
     case Kind::optimizer:
       return "optimizer";
     case Kind::schedule:
@@ -58,9 +62,10 @@ Kind kind_from_name(std::string_view name) {
   for (Kind kind : kinds) {
     if (name_of(kind) == name) return kind;
   }
+  std::string known;
+  for (Kind kind : kinds) known += (known.empty() ? "" : ", ") + std::string(name_of(kind));
   throw Error(ErrorCode::invalid_parameter,
-              "the catalog has no kind '" + std::string(name) +
-                  "'; kinds are layer, activation, loss, initializer, optimizer, schedule, regularization")
+              "the catalog has no kind '" + std::string(name) + "'; kinds are " + known)
       .at_key("kind");
 }
 
@@ -78,6 +83,8 @@ std::string_view name_of(Type type) {
       return "component";
     case Type::numbers:
       return "numbers";
+    case Type::layers:
+      return "layers";
   }
   return "";
 }
@@ -98,7 +105,7 @@ std::string Range::to_string() const {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = [] {
     std::vector<Entry> joined;
-    for (auto table : {layer_entries, image_layer_entries, activation_entries, loss_entries,
+    for (auto table : {layer_entries, image_layer_entries, block_entries, activation_entries, loss_entries,
                        initializer_entries, optimizer_entries, adaptive_optimizer_entries,
                        second_order_entries, schedule_entries, regularization_entries}) {
       std::vector<Entry> part = table();

@@ -1,6 +1,6 @@
-// The only vocabulary: every layer, activation, loss, initializer, optimizer, schedule and regularization,
-// with its parameters and its theory. Bindings, experiment files, forms, documentation and contract tests
-// read these tables; nothing repeats them.
+// The only vocabulary: every layer, block, activation, loss, initializer, calibration, optimizer, schedule
+// and regularization, with its parameters and its theory. Bindings, experiment files, forms, documentation
+// and contract tests read these tables; nothing repeats them.
 #pragma once
 
 #include <limits>
@@ -14,14 +14,25 @@
 
 namespace ravine::catalog {
 
-enum class Kind { layer, activation, loss, initializer, optimizer, schedule, regularization };
+enum class Kind {
+  layer,
+  block,
+  activation,
+  loss,
+  initializer,
+  calibration,
+  optimizer,
+  schedule,
+  regularization
+};
 
-inline constexpr Kind kinds[] = {Kind::layer,     Kind::activation, Kind::loss,          Kind::initializer,
-                                 Kind::optimizer, Kind::schedule,   Kind::regularization};
+inline constexpr Kind kinds[] = {Kind::layer,     Kind::block,       Kind::activation,
+                                 Kind::loss,      Kind::initializer, Kind::calibration,
+                                 Kind::optimizer, Kind::schedule,    Kind::regularization};
 std::string_view name_of(Kind kind);
 Kind kind_from_name(std::string_view name);
 
-enum class Type { real, integer, boolean, choice, component, numbers };
+enum class Type { real, integer, boolean, choice, component, numbers, layers };
 std::string_view name_of(Type type);
 
 struct Range {
@@ -39,12 +50,14 @@ struct Parameter {
   Type type = Type::real;
   Value default_value = {};  // monostate: required. For a component: the name of the default one.
   Range range = {};
-  std::vector<std::string> choices = {};  // of numbers: words that may stand in their place
+  std::vector<std::string> choices = {};  // of numbers, of a real: words that may stand in their place
   Kind component = Kind::initializer;
   std::string unit = {};
   std::string help = {};
   std::string reason = {};  // why no value beyond the range's upper end (or, without one, its lower) is taken
   bool growing = false;     // of numbers: each is above the one before it
+  // Of a real whose choices are components: the number that one stands for.
+  double (*number_of)(const Component& chosen) = nullptr;
 
   bool required() const { return std::holds_alternative<std::monostate>(default_value); }
 };
@@ -104,6 +117,7 @@ std::string closest(std::string_view name, const std::vector<std::string>& candi
 // The tables.
 std::vector<Entry> layer_entries();
 std::vector<Entry> image_layer_entries();
+std::vector<Entry> block_entries();
 std::vector<Entry> activation_entries();
 std::vector<Entry> loss_entries();
 std::vector<Entry> initializer_entries();

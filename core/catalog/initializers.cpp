@@ -1,13 +1,49 @@
 #include "catalog/catalog.h"
+#include "rules/activations/list.h"
 
 namespace ravine::catalog {
 namespace {
 
-Parameter gain() {
-  return {.name = "gain",
-          .default_value = 1.0,
-          .range = {.low = 0, .low_included = false},
-          .help = "factor for the activation that follows: 4 for sigmoid (lecture L1), 1 for tanh"};
+template <typename Rule>
+concept HasGain = requires(const Values& settings) { Rule::gain(settings); };
+
+std::vector<std::string> activations_with_gain() {
+  std::vector<std::string> names;
+  ActivationRules::for_each([&]<template <typename> class Rule>() {
+    if constexpr (HasGain<Rule<double>>) names.emplace_back(Rule<double>::name);
+  });
+  return names;
+}
+
+double gain_of(const Component& activation) {
+  double gain = 0;
+  ActivationRules::for_each([&]<template <typename> class Rule>() {
+    if constexpr (HasGain<Rule<double>>) {
+      if (Rule<double>::name == activation.name) gain = Rule<double>::gain(activation.values);
+    }
+  });
+  return gain;
+}
+
+Parameter gain(const std::string& what) {
+  return {
+      .name = "gain",
+      .default_value = 1.0,
+      .range = {.low = 0, .low_included = false},
+      .choices = activations_with_gain(),
+      .component = Kind::activation,
+      .help = what +
+              ": a number, or the activation that follows, for its customary gain as in PyTorch (identity "
+              "and sigmoid 1, tanh 5/3, relu sqrt(2), "
+              "leaky_relu sqrt(2 / (1 + slope^2)), selu 3/4); lecture L1 has 4 for sigmoid: give the number",
+      .number_of = gain_of};
+}
+
+Parameter slope() {
+  return {.name = "slope",
+          .default_value = 0.0,
+          .range = {.low = 0},
+          .help = "of the leaky ReLU that follows; 0 for ReLU"};
 }
 
 Parameter mode() {
@@ -142,7 +178,7 @@ std::vector<Entry> initializer_entries() {
        "Keeps the variance of signals and gradients, uniform form.",
        "w ~ U(-b, b), b = gain sqrt(6 / (n_in + n_out))",
        "X. Glorot, Y. Bengio, AISTATS 2010",
-       {gain()},
+       {gain("factor of the deviation")},
        {.slides = "L0 'Initialization (Xavier)'; L1 'Xavier initialization [Glorot 2010]'",
         .without = "Signals (too small or too large a variance of the weights) or gradients (layers of "
                    "unequal width) vanish or explode with depth. Made for tanh near 0; behind ReLU half of "
@@ -158,7 +194,7 @@ std::vector<Entry> initializer_entries() {
        "Keeps the variance of signals and gradients, normal form.",
        "w ~ N(0, gain^2 2 / (n_in + n_out))",
        "X. Glorot, Y. Bengio, AISTATS 2010",
-       {gain()},
+       {gain("factor of the deviation")},
        {.slides = "L0 'Initialization (Xavier)'; L1 'Xavier initialization [Glorot 2010]'",
         .without = "As without xavier_uniform; only the form of the distribution differs.",
         .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="xavier_normal")
@@ -168,9 +204,9 @@ std::vector<Entry> initializer_entries() {
       {Kind::initializer,
        "he_uniform",
        "For rectified linear units, uniform form.",
-       "w ~ U(-b, b), b = sqrt(6 / n)",
+       "w ~ U(-b, b), b = sqrt(6 / ((1 + slope^2) n))",
        "K. He et al., ICCV 2015",
-       {mode()},
+       {mode(), slope()},
        {.slides = "L0 'Initialization(He)'",
         .without = "As without he_normal; only the form of the distribution differs.",
         .example = R"(>>> layer = ravine.layers.Dense(400, weight_initializer="he_uniform")
@@ -180,9 +216,9 @@ std::vector<Entry> initializer_entries() {
       {Kind::initializer,
        "he_normal",
        "For rectified linear units, normal form.",
-       "w ~ N(0, 2 / n)",
+       "w ~ N(0, 2 / ((1 + slope^2) n))",
        "K. He et al., ICCV 2015",
-       {mode()},
+       {mode(), slope()},
        {.slides = "L0 'Initialization(He)'; L1 '[He2015] Initialization for ReLUs'",
         .without = "ReLU lets half of the signal's mean square through: with variance 1/n a network of 20 "
                    "layers hands on a millionth of it, and hardly trains.",
@@ -212,10 +248,7 @@ std::vector<Entry> initializer_entries() {
        "depth. Filters are rows; a vector becomes one of length gain.",
        "W W^T = gain^2 I or W^T W = gain^2 I",
        "A. Saxe, J. McClelland, S. Ganguli, ICLR 2014",
-       {{.name = "gain",
-         .default_value = 1.0,
-         .range = {.low = 0, .low_included = false},
-         .help = "length of each row or column: 1 for tanh, sqrt(2) for relu"}},
+       {gain("length of each row or column")},
        {.slides = "extends L0 'How to find appropriate initialization values'",
         .without =
             "Random weights keep the variance on average only: products of many random matrices stretch some "
@@ -225,6 +258,43 @@ std::vector<Entry> initializer_entries() {
 >>> weight = network.parameters["dense_1.weight"]
 >>> bool(np.allclose(weight @ weight.T, np.eye(50)))
 True)"}},
+      {Kind::calibration,
+       "lsuv",
+       "Layer-sequential unit variance: orthogonal weights, scaled from the first layer to the last until "
+       "what "
+       "each layer's weights give has unit variance on a batch of samples.",
+       "W <- W sqrt(variance / Var(W x + b)), layer by layer",
+       "D. Mishkin, J. Matas, All you need is a good init, ICLR 2016",
+       {{.name = "calibrate",
+         .type = Type::boolean,
+         .default_value = false,
+         .help = "of [model]: do it before the first step, on 512 training samples, in place of the layers' "
+                 "weight initializers; the other settings are of ravine.lsuv"},
+        {.name = "orthogonal",
+         .type = Type::boolean,
+         .default_value = true,
+         .help = "draw the weights anew first, by the initializer orthogonal"},
+        {.name = "variance",
+         .default_value = 1.0,
+         .range = {.low = 0, .low_included = false},
+         .help = "what is wanted, before the activation"},
+        {.name = "tolerance",
+         .default_value = 0.01,
+         .range = {.low = 0, .low_included = false},
+         .help = "largest relative difference from it"}},
+       {.slides = "extends L0 'How to find appropriate initialization values'",
+        .without =
+            "The formulas assume independent inputs of mean 0 and one kind of activation: where they do not "
+            "hold, as behind pooling or with rare activations, signals shrink or grow from layer to layer. "
+            "It "
+            "needs typical samples, and gives little where batch normalization does the same at every step.",
+        .example =
+            R"(>>> model = ravine.Sequential(ravine.layers.Dense(50, activation="elu"), ravine.layers.Dense(3))
+>>> network = model.network([20], loss="squared_error")
+>>> rows = ravine.lsuv(network, np.random.default_rng(0).normal(size=(200, 20)))
+>>> [round(row.after, 2) for row in rows]
+[1.0, 1.0])",
+        .family = "initializers"}},
   };
 }
 

@@ -99,6 +99,22 @@ Value check_component(const Parameter& parameter, const Value& value) {
   }
 }
 
+// The number that the name of a component, or its table, stands for.
+Value check_word(const Parameter& parameter, const Component& given) {
+  const auto& known = parameter.choices;
+  if (std::find(known.begin(), known.end(), given.name) == known.end()) {
+    const std::string kind(name_of(parameter.component));
+    throw wrong(parameter.name, "expected a number (" + parameter.range.to_string() + ") or the " + kind +
+                                    " it is for, one of " + listed(known) + ", got '" + given.name +
+                                    "'; of any other " + kind + " give the number");
+  }
+  try {
+    return parameter.number_of(resolve(parameter.component, given));
+  } catch (Error& error) {
+    throw error.at_key(parameter.name + "." + error.key());
+  }
+}
+
 // A list of numbers, or one number; empty only where that is the default.
 Value check_numbers(const Parameter& parameter, const Value& value) {
   const auto& words = parameter.choices;
@@ -130,6 +146,13 @@ Value check_numbers(const Parameter& parameter, const Value& value) {
 Value check(const Parameter& parameter, const Value& value) {
   switch (parameter.type) {
     case Type::real:
+      if (parameter.number_of != nullptr) {
+        if (const auto* name = std::get_if<std::string>(&value)) return check_word(parameter, {*name, {}});
+        if (const auto* component = std::get_if<std::shared_ptr<const Component>>(&value)) {
+          return check_word(parameter, **component);
+        }
+      }
+      return check_number(parameter, value);
     case Type::integer:
       return check_number(parameter, value);
     case Type::boolean:
@@ -150,6 +173,8 @@ Value check(const Parameter& parameter, const Value& value) {
       return check_component(parameter, value);
     case Type::numbers:
       return check_numbers(parameter, value);
+    case Type::layers:
+      throw wrong(parameter.name, "a block's layers are added one by one, not resolved with it");
   }
   return value;
 }
@@ -171,6 +196,7 @@ Component resolve(Kind kind, const Component& given) {
   }
   Component resolved{given.name, {}};
   for (const Parameter& parameter : entry->parameters) {
+    if (parameter.type == Type::layers && !given.values.has(parameter.name)) continue;  // no component's
     if (!given.values.has(parameter.name) && parameter.required()) {
       throw wrong(parameter.name, entry->name + " needs it: " + parameter.help);
     }

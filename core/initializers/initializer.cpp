@@ -49,13 +49,18 @@ Distribution lecun_normal(const Values& settings, double n_in, double n_out) {
   return centred(std::sqrt(1.0 / fan_of(settings, n_in, n_out)));
 }
 
-// K. He et al., ICCV 2015: variance 2 / n.
+// K. He et al., ICCV 2015: variance 2 / ((1 + slope^2) n); this is its denominator.
+double scaled_fan(const Values& settings, double n_in, double n_out) {
+  const double slope = settings.real("slope");
+  return (1.0 + slope * slope) * fan_of(settings, n_in, n_out);
+}
+
 Distribution he_uniform(const Values& settings, double n_in, double n_out) {
-  return symmetric(std::sqrt(6.0 / fan_of(settings, n_in, n_out)));
+  return symmetric(std::sqrt(6.0 / scaled_fan(settings, n_in, n_out)));
 }
 
 Distribution he_normal(const Values& settings, double n_in, double n_out) {
-  return centred(std::sqrt(2.0 / fan_of(settings, n_in, n_out)));
+  return centred(std::sqrt(2.0 / scaled_fan(settings, n_in, n_out)));
 }
 
 Distribution torch_linear(const Values&, double n_in, double) { return symmetric(1.0 / std::sqrt(n_in)); }

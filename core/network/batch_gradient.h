@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "network/network.h"
@@ -44,6 +45,8 @@ class BatchGradient {
   // The part that was computed last, to look for what is not finite.
   ExecutionPlan& plan() { return plan_of(part_); }
   const void* input() const;
+  // Its place in the batch.
+  std::uint32_t first_row() const { return static_cast<std::uint32_t>(part_ * rows_of_part_); }
   std::int64_t rows() const { return chunk_.batch; }
 
  private:

@@ -397,22 +397,27 @@ void Network::predict(const void* inputs, std::int64_t rows, void* output) {
   });
 }
 
-std::pair<std::string, std::string> Network::named(std::ptrdiff_t parameter) const {
-  const GraphParameter& found = graph_.parameters[static_cast<std::size_t>(parameter)];
+bool Network::is_finite(std::size_t index) const {
+  const GraphParameter& parameter = graph_.parameters[index];
+  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
+  const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
+  return all_finite(options_.dtype, values, parameter.spec.shape.elements());
+}
+
+std::pair<std::string, std::string> Network::named(std::size_t parameter) const {
+  const GraphParameter& found = graph_.parameters[parameter];
   return {"the parameter " + found.name, graph_.layers[static_cast<std::size_t>(found.layer)].name};
 }
 
-std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, const void* input) {
-  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
+std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, const void* input,
+                                                          std::uint32_t first_row) {
   for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
-    const GraphParameter& parameter = graph_.parameters[i];
-    const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
-    if (!all_finite(options_.dtype, values, parameter.spec.shape.elements())) {
-      return named(static_cast<std::ptrdiff_t>(i));
-    }
+    if (!is_finite(i)) return named(i);
   }
   if (!all_finite(options_.dtype, input, plan.batch() * graph_.input.elements())) return {"the input", ""};
-  run(plan, {Section::forward}, context(true));
+  RunContext again = context(true);
+  again.first_row = first_row;
+  run(plan, {Section::forward}, again);
   const Measurements& measured = plan.program().measurements();
   for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
     const OutputMoments& moments = measured.layers[i];

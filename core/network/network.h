@@ -159,9 +159,12 @@ class Network {
   // Calls visit(plan, first row) for each batch of an array of rows.
   template <typename Visit>
   void for_batches(Mode mode, std::int64_t rows, Visit&& visit);
-  // What is not finite, and its layer.
-  std::pair<std::string, std::string> named(std::ptrdiff_t parameter) const;
-  std::pair<std::string, std::string> find_trouble(ExecutionPlan& plan, const void* input);
+  bool is_finite(std::size_t parameter) const;
+  // What is not finite, and its layer. `first_row` is that of the pass that went wrong: its masks are drawn
+  // again.
+  std::pair<std::string, std::string> named(std::size_t parameter) const;
+  std::pair<std::string, std::string> find_trouble(ExecutionPlan& plan, const void* input,
+                                                   std::uint32_t first_row);
 
   NetworkOptions options_;
   NetworkSpec specification_;

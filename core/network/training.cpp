@@ -1,7 +1,6 @@
 // The native training loop: many steps in one call, on one team of workers.
 #include "network/training_loop.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "network/weight_average.h"
@@ -27,9 +26,9 @@ TrainingResult TrainingLoop::run() {
     optimizer_.prepared().rethrow();
   }
   if (not_finite_) {
-    const auto [what, layer] = broken_weights_ >= 0
-                                   ? network_.named(broken_weights_)
-                                   : network_.find_trouble(gradient_.plan(), gradient_.input());
+    const auto [what, layer] =
+        broken_weights_ ? network_.named(*broken_weights_)
+                        : network_.find_trouble(gradient_.plan(), gradient_.input(), gradient_.first_row());
     result_.trouble = what;
     result_.trouble_layer = layer;
   }
@@ -88,12 +87,12 @@ void TrainingLoop::scale_gradient(const Measurements& measured) {
 }
 
 void TrainingLoop::end_step(const Measurements& measured) {
-  // Infinite weights may hide behind an activation that levels off; the update has seen them.
+  // Infinite weights may hide behind an activation that levels off; the update has seen them. Of large finite
+  // ones the squares overflow too.
   const std::vector<double>& squares = optimizer_.prepared().weight_squares();
-  const auto broken =
-      std::find_if(squares.begin(), squares.end(), [](double sum) { return !std::isfinite(sum); });
-  if (broken != squares.end()) {
-    broken_weights_ = broken - squares.begin();
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    if (std::isfinite(squares[i]) || network_.is_finite(i)) continue;
+    broken_weights_ = i;
     not_finite_ = true;
     return;
   }

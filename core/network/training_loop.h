@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "network/batch_gradient.h"
@@ -38,7 +39,7 @@ class TrainingLoop {
   bool recorded_ = false;
   bool done_ = false;
   bool not_finite_ = false;
-  std::ptrdiff_t broken_weights_ = -1;  // the parameter whose weights were not finite after an update
+  std::optional<std::size_t> broken_weights_;  // the parameter whose weights were not finite after an update
 };
 
 }  // namespace ravine

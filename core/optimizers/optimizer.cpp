@@ -11,6 +11,15 @@
 #include "base/memory.h"
 
 namespace ravine {
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+}  // namespace
 
 Optimizer::Optimizer(Component rule, Regularization regularization, std::vector<ParameterGroup> groups)
     : rule_(std::move(rule)),
@@ -69,6 +78,14 @@ void Optimizer::check() const {
                                        "knows; leave it at 1, or freeze the group");
     }
     if (!std::isfinite(group.l2)) throw wrong("l2", "must be a finite number of at least 0");
+    if (!std::isfinite(group.weight_decay)) {
+      throw wrong("weight_decay", "must be a finite number of at least 0");
+    }
+    if (group.weight_decay >= 0 && !rule_.values.has("weight_decay")) {
+      throw wrong("weight_decay", rule_.name +
+                                      " has no weight decay apart from the gradient; use l2, or one of " +
+                                      joined(update_rules_with_decay()) + ", which have one");
+    }
   }
 }
 
@@ -85,13 +102,12 @@ void Optimizer::apply_groups(std::vector<UpdateSegment>& segments,
       taken[i] = true;
       segments[i].learning_rate = group.learning_rate;
       segments[i].l2 = group.l2;
+      segments[i].weight_decay = group.weight_decay;
       segments[i].frozen = group.freeze;
     }
     if (matched) continue;
-    std::string known;
-    for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
     throw Error(ErrorCode::invalid_parameter,
-                "'" + group.match + "' matches no parameter; there are: " + known)
+                "'" + group.match + "' matches no parameter; there are: " + joined(names))
         .at_key("groups." + std::to_string(g) + ".match");
   }
 }

@@ -30,6 +30,7 @@ struct ParameterGroup {
   std::string match;
   double learning_rate = 1;  // multiplies the rule's
   double l2 = -1;            // instead of the optimizer's, where not negative
+  double weight_decay = -1;  // instead of the rule's, where not negative
   bool freeze = false;       // the parameters and their slots stay as they are
 };
 

@@ -29,8 +29,8 @@ void bind_catalog(py::module_& module) {
       .def("__repr__", [](const Parameter& p) { return "<Parameter " + p.name + ">"; });
 
   py::class_<Entry>(module, "Entry",
-                    "One layer, activation, loss, initializer, optimizer, schedule or regularization of the "
-                    "catalog.")
+                    "One layer, block, activation, loss, initializer, calibration, optimizer, schedule or "
+                    "regularization of the catalog.")
       .def_property_readonly("kind", [](const Entry& e) { return std::string(catalog::name_of(e.kind)); })
       .def_readonly("name", &Entry::name)
       .def_readonly("summary", &Entry::summary)

@@ -11,6 +11,10 @@ namespace ravine::bindings {
 namespace {
 
 std::vector<ParameterGroup> to_groups(const py::list& given) {
+  // No number is "not given".
+  const auto checked = [](double value) {
+    return value < 0 ? std::numeric_limits<double>::quiet_NaN() : value;
+  };
   std::vector<ParameterGroup> groups;
   for (const py::handle& one : given) {
     ParameterGroup group;
@@ -21,13 +25,14 @@ std::vector<ParameterGroup> to_groups(const py::list& given) {
       } else if (name == "learning_rate") {
         group.learning_rate = value.cast<double>();
       } else if (name == "l2") {
-        group.l2 = value.cast<double>();
-        if (group.l2 < 0) group.l2 = std::numeric_limits<double>::quiet_NaN();  // no number is "not given"
+        group.l2 = checked(value.cast<double>());
+      } else if (name == "weight_decay") {
+        group.weight_decay = checked(value.cast<double>());
       } else if (name == "freeze") {
         group.freeze = value.cast<bool>();
       } else {
         throw Error(ErrorCode::invalid_parameter,
-                    "unknown setting; there are: match, learning_rate, l2, freeze")
+                    "unknown setting; there are: match, learning_rate, l2, weight_decay, freeze")
             .at_key("groups." + std::to_string(groups.size()) + "." + name);
       }
     }
@@ -43,6 +48,7 @@ py::list from_groups(const std::vector<ParameterGroup>& groups) {
     one["match"] = group.match;
     one["learning_rate"] = group.learning_rate;
     if (group.l2 >= 0) one["l2"] = group.l2;
+    if (group.weight_decay >= 0) one["weight_decay"] = group.weight_decay;
     one["freeze"] = group.freeze;
     given.append(one);
   }

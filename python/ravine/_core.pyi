@@ -20,7 +20,7 @@ class Parameter:
     def name(self) -> str: ...
     @property
     def type(self) -> str:
-        """One of "real", "integer", "boolean", "choice", "component" or "numbers"."""
+        """One of "real", "integer", "boolean", "choice", "component", "numbers" or "layers"."""
     @property
     def required(self) -> bool: ...
     @property
@@ -38,7 +38,8 @@ class Parameter:
     def range(self) -> str:
         """The limits in words, such as "at least 0"."""
     @property
-    def choices(self) -> list[str]: ...
+    def choices(self) -> list[str]:
+        """The words that are taken; of "real" and "numbers" beside numbers."""
     @property
     def component(self) -> str | None:
         """The kind of component that is expected, if one is."""
@@ -48,13 +49,14 @@ class Parameter:
     def help(self) -> str: ...
 
 class Entry:
-    """One layer, activation, loss, initializer, optimizer, schedule or regularization of the catalog."""
+    """One layer, block, activation, loss, initializer, calibration, optimizer, schedule or regularization of
+    the catalog."""
 
     def __repr__(self) -> str: ...
     @property
     def kind(self) -> str:
-        """One of "layer", "activation", "loss", "initializer", "optimizer", "schedule" or
-        "regularization"."""
+        """One of "layer", "block", "activation", "loss", "initializer", "calibration", "optimizer",
+        "schedule" or "regularization"."""
     @property
     def name(self) -> str: ...
     @property

@@ -20,6 +20,8 @@ class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         match: a pattern for names of parameters, with *, ? and [...], such as "dense_1.*" or "*.bias".
         learning_rate: a factor of the optimizer's learning rate, not a rate, at least 0.
         l2: instead of the regularization's, at least 0; over parameters that decay, and in its form.
+        weight_decay: instead of the rule's, at least 0; for adamw, lion and muon, which have one apart from
+            the gradient; over parameters that decay.
         freeze: the parameters stay as they are, and so does the optimizer's state of them. Their gradients do
             not count when norms are clipped.
     """
@@ -27,6 +29,7 @@ class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     match: Annotated[str, Meta(min_length=1)]
     learning_rate: Size = 1.0
     l2: Size | UnsetType = UNSET
+    weight_decay: Size | UnsetType = UNSET
     freeze: bool = False
 
 
@@ -53,3 +56,21 @@ def checked_groups(groups: Sequence[Mapping[str, Any] | GroupSettings]) -> list[
             raise InputError(problem.message, key=f"groups.{index}.{problem.key}") from None
         checked.append(msgspec.to_builtins(settings))
     return checked
+
+
+def refuse_groups(groups: Sequence[Mapping[str, Any] | GroupSettings]) -> None:
+    """Raises InputError for groups of a rule in Python, which changes all parameters in one call.
+
+    The key is that of the first setting, "groups.INDEX.NAME".
+
+    Example:
+        >>> refuse_groups([])
+    """
+    for index, group in enumerate(checked_groups(groups)):
+        plain = msgspec.to_builtins(GroupSettings(match=group["match"]))
+        name = next((name for name, value in group.items() if plain.get(name) != value), "match")
+        raise InputError(
+            "a rule in Python changes all parameters itself and takes no groups; "
+            "treat these parameters otherwise in the function",
+            key=f"groups.{index}.{name}",
+        )

@@ -117,53 +117,57 @@ def LecunNormal(
     """
 
 def XavierUniform(
-    gain: float = 1.0,
+    gain: float | Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "selu"] | Component = 1.0,
 ) -> Component:
     """Keeps the variance of signals and gradients, uniform form.
 
         w ~ U(-b, b), b = gain sqrt(6 / (n_in + n_out))
 
     Args:
-        gain: factor for the activation that follows: 4 for sigmoid (lecture L1), 1 for tanh, above 0.
+        gain: factor of the deviation: a number, or the activation that follows, for its customary gain as in PyTorch (identity and sigmoid 1, tanh 5/3, relu sqrt(2), leaky_relu sqrt(2 / (1 + slope^2)), selu 3/4); lecture L1 has 4 for sigmoid: give the number, above 0.
 
     Source: X. Glorot, Y. Bengio, AISTATS 2010.
     """
 
 def XavierNormal(
-    gain: float = 1.0,
+    gain: float | Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "selu"] | Component = 1.0,
 ) -> Component:
     """Keeps the variance of signals and gradients, normal form.
 
         w ~ N(0, gain^2 2 / (n_in + n_out))
 
     Args:
-        gain: factor for the activation that follows: 4 for sigmoid (lecture L1), 1 for tanh, above 0.
+        gain: factor of the deviation: a number, or the activation that follows, for its customary gain as in PyTorch (identity and sigmoid 1, tanh 5/3, relu sqrt(2), leaky_relu sqrt(2 / (1 + slope^2)), selu 3/4); lecture L1 has 4 for sigmoid: give the number, above 0.
 
     Source: X. Glorot, Y. Bengio, AISTATS 2010.
     """
 
 def HeUniform(
     mode: Literal["fan_in", "fan_out"] = "fan_in",
+    slope: float = 0.0,
 ) -> Component:
     """For rectified linear units, uniform form.
 
-        w ~ U(-b, b), b = sqrt(6 / n)
+        w ~ U(-b, b), b = sqrt(6 / ((1 + slope^2) n))
 
     Args:
         mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
+        slope: of the leaky ReLU that follows; 0 for ReLU, at least 0.
 
     Source: K. He et al., ICCV 2015.
     """
 
 def HeNormal(
     mode: Literal["fan_in", "fan_out"] = "fan_in",
+    slope: float = 0.0,
 ) -> Component:
     """For rectified linear units, normal form.
 
-        w ~ N(0, 2 / n)
+        w ~ N(0, 2 / ((1 + slope^2) n))
 
     Args:
         mode: n: the inputs of a unit (keeps the forward variance) or its outputs (the backward one).
+        slope: of the leaky ReLU that follows; 0 for ReLU, at least 0.
 
     Source: K. He et al., ICCV 2015.
     """
@@ -177,14 +181,14 @@ def TorchLinear() -> Component:
     """
 
 def Orthogonal(
-    gain: float = 1.0,
+    gain: float | Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "selu"] | Component = 1.0,
 ) -> Component:
     """Orthonormal rows or columns, whichever are fewer: signals keep their length in a linear network of any depth. Filters are rows; a vector becomes one of length gain.
 
         W W^T = gain^2 I or W^T W = gain^2 I
 
     Args:
-        gain: length of each row or column: 1 for tanh, sqrt(2) for relu, above 0.
+        gain: length of each row or column: a number, or the activation that follows, for its customary gain as in PyTorch (identity and sigmoid 1, tanh 5/3, relu sqrt(2), leaky_relu sqrt(2 / (1 + slope^2)), selu 3/4); lecture L1 has 4 for sigmoid: give the number, above 0.
 
     Source: A. Saxe, J. McClelland, S. Ganguli, ICLR 2014.
     """

@@ -100,7 +100,7 @@ def Lion(
         learning_rate: step size eta, at least 0.
         beta1: share of m in the direction, from 0 and below 1.
         beta2: decay of m, from 0 and below 1.
-        weight_decay: lambda, for weights but not for biases, at least 0.
+        weight_decay: lambda, for weights but not for biases; [[groups]] may give their own, at least 0.
 
     Source: X. Chen et al., NeurIPS 2023, algorithm 2.
     """
@@ -125,7 +125,7 @@ def Muon(
         momentum: decay mu of the running average m, from 0 and below 1.
         nesterov: orthogonalize mu m + (1 - mu) g; false: m.
         scaling: s of a matrix: original: sqrt(max(1, rows / columns)); match_rms_adamw: 0.2 sqrt(max(rows, columns)), with which a step is as long as Adam's (Liu).
-        weight_decay: lambda, for weights but not for biases, at least 0.
+        weight_decay: lambda, for weights but not for biases; [[groups]] may give their own, at least 0.
         adamw_ratio: learning rate of what is no matrix, in units of eta, so that schedules reach both, at least 0.
         beta1: decay of the first moment m, from 0 and below 1.
         beta2: decay of the second moment v, from 0 and below 1.
@@ -287,7 +287,7 @@ def Adamw(
         beta1: decay of the first moment m, from 0 and below 1.
         beta2: decay of the second moment v, from 0 and below 1.
         epsilon: keeps the division finite, above 0.
-        weight_decay: lambda, for weights but not for biases, at least 0.
+        weight_decay: lambda, for weights but not for biases; [[groups]] may give their own, at least 0.
 
     Source: I. Loshchilov, F. Hutter, ICLR 2019, algorithm 2.
     """

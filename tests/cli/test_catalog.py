@@ -34,6 +34,31 @@ def test_one_entry_shows_its_theory(ravine) -> None:
     assert "lambda/2" in entry["erratum"]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lsuv", ["calibration lsuv", "Mishkin", "calibrate", "tolerance", "above 0", ">>> "]),
+        (
+            "residual",
+            ["block residual", "K. He et al.", "L4 'Vanishing Gradients'", "y = x + f(x)", "shortcut"],
+        ),
+        (
+            "columns",
+            ["block columns", "Krizhevsky", "L3 'Model parallelism'", "concatenate or add", "layers"],
+        ),
+    ],
+)
+def test_what_is_no_component_answers_too(ravine, name: str, expected: list[str]) -> None:
+    text = " ".join(ravine("catalog", name).out.split())
+    assert [words for words in expected if words not in text] == []
+
+
+def test_a_number_that_a_name_may_stand_for_lists_both(ravine) -> None:
+    text = " ".join(ravine("catalog", "xavier_normal").out.split())
+    assert "above 0 or identity or sigmoid or tanh or relu or leaky_relu or selu" in text
+    assert "lecture L1 has 4 for sigmoid" in text
+
+
 @pytest.mark.parametrize("words", [["optimizers"], ["optimizer"]])
 def test_a_kind(ravine, words: list[str]) -> None:
     entries = ravine("catalog", *words, "--json").json["entries"]

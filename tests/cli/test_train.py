@@ -38,6 +38,10 @@ def test_trains_and_says_what_came_out_and_what_is_next(ravine, tmp_path: Path) 
     assert (tmp_path / "runs/digits/run.db").is_file()
 
 
+def test_one_epoch_is_said_in_the_singular(ravine) -> None:
+    assert " after 1 epoch in " in ravine("train", "digits", "--set", "training.epochs=1").out
+
+
 def test_json_is_the_last_line_of_standard_output(ravine) -> None:
     done = ravine("train", "digits", *QUICK, "--json")
     assert done.code == 0

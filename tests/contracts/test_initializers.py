@@ -134,6 +134,34 @@ def test_orthogonal(inputs, units, dtype):
         assert abs(np.mean(matrix > 0) - 0.5) < 4.5 * 0.5 / math.sqrt(matrix.size)
 
 
+SLOPE = 0.01  # of leaky_relu, where none is given
+GAINS = {
+    "identity": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "leaky_relu": math.sqrt(2 / (1 + SLOPE**2)),
+    "selu": 3 / 4,
+}
+
+
+def test_gains_of_activations():
+    """Every initializer with a gain takes the activations that have one, by name, and refuses the others."""
+    entries = [entry for entry in _core.catalog("initializer") if "gain" in str(entry.parameters)]
+    assert {entry.name for entry in entries} == {"xavier_uniform", "xavier_normal", "orthogonal"}
+    for entry in entries:
+        for activation in names("activation"):
+            if activation in GAINS:
+                gain = resolved("initializer", entry.name, {"gain": activation})["gain"]
+                assert gain == pytest.approx(GAINS[activation], rel=1e-15)
+            else:
+                refusal = f"^gain: .*{', '.join(GAINS)}, got '{activation}'.* number$"
+                with pytest.raises(InputError, match=refusal):
+                    resolved("initializer", entry.name, {"gain": activation})
+    table = {"type": "leaky_relu", "slope": 2.0}
+    assert resolved("initializer", "orthogonal", {"gain": table})["gain"] == pytest.approx(0.4**0.5)
+
+
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [

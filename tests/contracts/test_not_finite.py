@@ -75,6 +75,29 @@ def test_overflow_in_a_layer(layer):
     assert (result.trouble, result.trouble_layer) == ("the output", layer)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_overflow_behind_a_mask(seed):
+    """In a part of a batch the masks are drawn again as they were: a value that was dropped is not blamed."""
+    layers = [{"type": "dropout", "rate": 0.5}, {"type": "dense", "units": 2}]
+    network = build(layers, [1], "squared_error", batch_size=16, seed=seed)
+    x = np.zeros((16, 1))
+    x[13] = 1e308  # twice as much overflows where the mask keeps it
+    result = network.train(
+        _core.Optimizer("gradient_descent"), x, np.zeros((16, 2)), batch_size=16, micro_batch=4
+    )
+    assert (result.steps, result.trouble_layer) in [(1, ""), (0, "dropout_1")]
+
+
+@pytest.mark.parametrize(("dtype", "weight"), [("float32", 1e20), ("float64", 1e200)])
+def test_large_weights_are_no_trouble(dtype, weight):
+    """Their squares overflow; they themselves are finite."""
+    network = build([{"type": "dense", "units": 2}], [1], "squared_error", batch_size=4, dtype=dtype)
+    network.parameters["dense_1.weight"][...] = weight
+    x, y = np.full((4, 1), 1 / weight, dtype), np.zeros((4, 2), dtype)
+    result = network.train(_core.Optimizer("gradient_descent"), x, y, batch_size=4)
+    assert (result.steps, result.trouble) == (1, "")
+
+
 def test_gradient():
     """A finite loss whose gradient overflows."""
     network = build(

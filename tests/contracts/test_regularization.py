@@ -244,7 +244,12 @@ def test_patterns(pattern: str) -> None:
         ([{"match": "*"}, {"match": "dense_1.scale"}], "groups.1.match", NAMES),
         ([{"match": "*", "l2": -1.0}], "groups.0.l2", [">= 0"]),
         ([{"match": "*", "learning_rate": -1.0}], "groups.0.learning_rate", [">= 0", "got -1.0"]),
-        ([{"match": "*", "weight_decay": 1.0}], "groups.0.weight_decay", ["unknown key", "freeze"]),
+        ([{"match": "*", "decay": 1.0}], "groups.0.decay", ["unknown key", "freeze"]),
+        (
+            [{"match": "*", "weight_decay": 1.0}],
+            "groups.0.weight_decay",
+            ["adam has no", "adamw, lion, muon"],
+        ),
         ([{"freeze": True}], "groups.0.match", ["missing"]),
         ([{"match": "*", "freeze": "yes"}], "groups.0.freeze", ["true or false"]),
     ],

@@ -78,7 +78,8 @@ TEST_CASE("a training step allocates nothing") {
   const NetworkSpec spec = test::network(
       {30}, {test::dense(40, "tanh"), test::component("batch_normalization"), test::component("dropout"),
              test::component("layer_normalization"), test::dense(20, "relu"), test::dense(5)});
-  for (const catalog::Entry& entry : catalog::optimizer_entries()) {
+  for (const catalog::Entry& entry : catalog::entries()) {
+    if (entry.kind != catalog::Kind::optimizer || entry.closure) continue;
     for (int threads : {1, 2}) {
       CAPTURE(entry.name);
       CAPTURE(threads);
@@ -92,6 +93,10 @@ TEST_CASE("a training step allocates nothing") {
       groups[0].freeze = true;
       groups[1].match = "*.bias";
       if (rule.values.has("learning_rate")) groups[1].learning_rate = 0.5;
+      if (rule.values.has("weight_decay")) {
+        groups.push_back({.match = "dense_1.weight"});
+        groups.back().weight_decay = 0.1;
+      }
       Optimizer optimizer(rule,
                           {.l2 = 0.01,
                            .l1 = 0.01,

@@ -102,7 +102,7 @@ TEST_CASE("every entry explains itself and has usable defaults") {
     for (const catalog::Parameter& parameter : entry.parameters) {
       CAPTURE(parameter.name);
       CHECK_FALSE(parameter.help.empty());
-      if (!parameter.required()) continue;
+      if (!parameter.required() || parameter.type == catalog::Type::layers) continue;
       if (parameter.type == catalog::Type::integer) {
         minimal.values.set(parameter.name, static_cast<std::int64_t>(parameter.range.low));
       } else if (parameter.type == catalog::Type::numbers) {
@@ -113,10 +113,13 @@ TEST_CASE("every entry explains itself and has usable defaults") {
         FAIL("say here what a required setting of this type might be");
       }
     }
+    const auto settings = std::count_if(
+        entry.parameters.begin(), entry.parameters.end(),
+        [](const catalog::Parameter& parameter) { return parameter.type != catalog::Type::layers; });
     const Component resolved = catalog::resolve(entry.kind, minimal);
-    CHECK(resolved.values.all().size() == entry.parameters.size());
+    CHECK(std::ssize(resolved.values.all()) == settings);
     // Resolving again changes nothing and finds no fault.
-    CHECK(catalog::resolve(entry.kind, resolved).values.all().size() == entry.parameters.size());
+    CHECK(std::ssize(catalog::resolve(entry.kind, resolved).values.all()) == settings);
   }
 }
 
@@ -164,6 +167,34 @@ TEST_CASE("values of the wrong type or out of range") {
   CHECK(contains(mode.text, "expected one of fan_in, fan_out, got 'fan'"));
   CHECK(contains(refusal(Kind::loss, component("squared_error", {{"half", 1.0}})).text,
                  "expected true or false"));
+}
+
+TEST_CASE("numbers that the name of a component stands for") {
+  const auto gain = [](Value value) { return component("xavier_normal", {{"gain", std::move(value)}}); };
+  const auto number = [&](Value value) {
+    return catalog::resolve(Kind::initializer, gain(std::move(value))).values.real("gain");
+  };
+  const auto table = [](Component inner) { return std::make_shared<const Component>(std::move(inner)); };
+  CHECK(number(1.5) == 1.5);
+  CHECK(number(std::string("tanh")) == 5.0 / 3.0);
+  CHECK(number(std::string("leaky_relu")) == doctest::Approx(std::sqrt(2.0 / 1.0001)).epsilon(1e-15));
+  CHECK(number(table(component("leaky_relu", {{"slope", 3.0}}))) == doctest::Approx(std::sqrt(0.2)));
+
+  Refusal found = refusal(Kind::initializer, gain(std::string("silu")));
+  CHECK(found.key == "gain");
+  CHECK(contains(found.text, "one of identity, sigmoid, tanh, relu, leaky_relu, selu, got 'silu'"));
+  CHECK(contains(found.text, "give the number"));
+  CHECK(refusal(Kind::initializer, gain(table(component("silu")))).text == found.text);
+  found = refusal(Kind::initializer, gain(table(component("leaky_relu", {{"slope", -1.0}}))));
+  CHECK(found.key == "gain.slope");
+  CHECK(contains(refusal(Kind::initializer, gain(true)).text, "expected a number (above 0), got true"));
+  CHECK(contains(refusal(Kind::initializer, gain(0.0)).text, "must be above 0"));
+}
+
+TEST_CASE("a block's layers are not resolved with it") {
+  CHECK(catalog::resolve(Kind::block, component("columns")).values.text("join") == "concatenate");
+  CHECK(refusal(Kind::block, component("residual", {{"body", 1.0}})).key == "body");
+  CHECK(contains(refusal(Kind::layer, component("residual")).text, "which is of the kind block"));
 }
 
 TEST_CASE("nested components") {

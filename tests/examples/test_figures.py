@@ -150,6 +150,7 @@ def test_help_and_a_missing_data_set(tmp_path: Path) -> None:
     words = [sys.executable, "-W", "error", str(EXAMPLES / "sparsity.py")]
     asked = subprocess.run([*words, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "One should see" in asked.stdout
+    assert "(default: ../shared/datasets/mnist, seen from the project's" in " ".join(asked.stdout.split())
     failed = subprocess.run([*words, "--data", "nowhere"], cwd=tmp_path, capture_output=True, text=True)
     assert failed.returncode == 1
     assert failed.stdout == ""

@@ -106,6 +106,20 @@ def prepare(*words: object, before: str = "pass") -> subprocess.CompletedProcess
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
 
 
+def test_a_wrong_folder_of_sprites_is_one_clear_line(tmp_path: Path) -> None:
+    """What is missing, and what the folder should hold; nothing is written."""
+    write_sprites(tmp_path / "sprites")
+    (tmp_path / "sprites" / "labels_test_1000.u8").unlink()
+    for folder, missing in (("nowhere", "labels_train_20000.u8"), ("sprites", "labels_test_1000.u8")):
+        failed = prepare(tmp_path / folder, tmp_path / "out")
+        assert failed.returncode == 1
+        expected = f"{tmp_path / folder}: there is no {missing}; name the folder that has train_png_sprites, "
+        assert failed.stderr.startswith(expected)
+        assert failed.stderr.count("\n") == 1
+        assert "Errno" not in failed.stderr
+        assert not (tmp_path / "out").exists()
+
+
 def test_prepared_sprites_are_the_images(tmp_path: Path) -> None:
     pixels, labels = write_sprites(tmp_path / "sprites")
     done = prepare(tmp_path / "sprites", tmp_path / "out" / "cifar10")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import re
 import runpy
 import tomllib
@@ -16,8 +17,9 @@ import pytest
 import ravine
 from ravine import _core
 from ravine.data.settings import DataSettings
+from ravine.errors import InputError
 from ravine.experiment import parse_experiment
-from ravine.settings import RegularizationSettings, TrainingSettings
+from ravine.settings import ModelSettings, RegularizationSettings, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "theory"
@@ -103,6 +105,46 @@ def test_regularization_has_the_settings_and_defaults_of_experiments() -> None:
     parameters = {each.name: each.default for entry in entries for each in entry.parameters}
     assert {field.name for field in msgspec.structs.fields(RegularizationSettings)} <= set(parameters)
     assert parameters == {name: fields[name] for name in parameters}
+
+
+def test_calibration_has_the_settings_and_defaults_of_what_it_describes() -> None:
+    """`calibrate` of an experiment's model, and the arguments of `ravine.lsuv`."""
+    (entry,) = _core.catalog("calibration")
+    arguments = inspect.signature(getattr(ravine, entry.name)).parameters.values()
+    wanted = {each.name: each.default for each in arguments if each.kind is each.KEYWORD_ONLY}
+    fields = {field.name: field.default for field in msgspec.structs.fields(ModelSettings)}
+    wanted["calibrate"] = fields["calibrate"]
+    assert {each.name: each.default for each in entry.parameters} == wanted
+
+
+BODIES = {"body": ["relu"], "columns": [["relu"], ["tanh"]], "shortcut": ["tanh"]}
+
+
+@pytest.mark.parametrize("entry", _core.catalog("block"), ids=lambda entry: entry.name)
+def test_blocks_have_the_settings_and_defaults_of_models(entry: Any) -> None:
+    """What a model says it takes; defaults given are defaults left out; the choices are those taken."""
+
+    def built(**settings: Any) -> Any:
+        return ravine.Sequential({"type": entry.name, **settings}).specification([4]).layers
+
+    with pytest.raises(InputError, match="it takes ") as raised:
+        built(zzzzzz=1)
+    assert set(str(raised.value).split("it takes ")[1].split(", ")) == {
+        "name", *(each.name for each in entry.parameters)
+    }  # fmt: skip
+    required = {each.name: BODIES[each.name] for each in entry.parameters if each.required}
+    plain = built(**required)
+    assert plain == built(**required, **{p.name: p.default for p in entry.parameters if not p.required})
+    for parameter in entry.parameters:
+        for choice in parameter.choices:
+            same = built(**required, **{parameter.name: choice}) == plain
+            assert same == (choice == parameter.default)
+        if parameter.choices:
+            with pytest.raises(InputError, match=" or ".join(f"'{each}'" for each in parameter.choices)):
+                built(**required, **{parameter.name: "multiply"})
+        if parameter.type == "layers" and parameter.required:
+            with pytest.raises(InputError, match=f"layers.0.{parameter.name}: "):
+                built()
 
 
 def test_links_lead_to_pages_and_entries() -> None:

@@ -41,6 +41,32 @@ def test_initializer(name, chosen):
     assert stats.ks_2samp(ours.ravel(), theirs.ravel()).statistic < 1.95 * math.sqrt(2.0 / ours.size)
 
 
+@pytest.mark.parametrize("name", ["xavier_uniform", "xavier_normal", "orthogonal"])
+@pytest.mark.parametrize(
+    ("activation", "theirs"),
+    [
+        ("identity", ("linear",)),
+        ("sigmoid", ("sigmoid",)),
+        ("tanh", ("tanh",)),
+        ("relu", ("relu",)),
+        ("selu", ("selu",)),
+        ("leaky_relu", ("leaky_relu",)),
+        ({"type": "leaky_relu", "slope": 0.3}, ("leaky_relu", 0.3)),
+    ],
+)
+def test_gain_of_an_activation(name, activation, theirs):
+    """The customary gain, and weights scaled by it."""
+    gain = torch.nn.init.calculate_gain(*theirs)
+    assert resolved("initializer", name, {"gain": activation})["gain"] == pytest.approx(gain, rel=1e-15)
+    weights = [
+        build(
+            [{"type": "dense", "units": 5, "weight_initializer": {"type": name, "gain": each}}], [7], seed=3
+        ).parameters["dense_1.weight"]
+        for each in (1.0, activation)
+    ]
+    np.testing.assert_allclose(weights[1], gain * weights[0], rtol=1e-14)
+
+
 @pytest.mark.parametrize(("units", "inputs"), [(40, 40), (20, 60), (60, 20)])
 def test_orthogonal(units, inputs):
     """The same as PyTorch's decomposition of the same normal matrix, with the signs of `orthogonal_`."""

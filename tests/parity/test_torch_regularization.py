@@ -1,4 +1,4 @@
-"""Clipping by value and groups of parameters, against PyTorch."""
+"""Clipping and groups of parameters, against PyTorch."""
 
 from __future__ import annotations
 
@@ -65,3 +65,45 @@ def test_training(name: str, form: str) -> None:
         for part in ("weight", "bias"):
             found = network.parameters[f"dense_{number}.{part}"]
             np.testing.assert_allclose(found, getattr(layer, part).detach().numpy(), rtol=0, atol=tolerance)
+
+
+def test_weight_decay_of_groups() -> None:
+    """AdamW's, with PyTorch's groups: biases apart, as they do not decay."""
+    model = Perceptron([20, 24, 16, 10], ["tanh", "tanh", "identity"], "softmax_cross_entropy")
+    network = model.build(batch_size=BATCH)
+    generator = np.random.default_rng(8)
+    randomize(network, generator)
+    layers = [torch.nn.Linear(a, b, dtype=torch.float64) for a, b in ((20, 24), (24, 16), (16, 10))]
+    for number, layer in enumerate(layers, 1):
+        for part in ("weight", "bias"):
+            getattr(layer, part).data.copy_(torch.tensor(network.parameters[f"dense_{number}.{part}"]))
+    peer = torch.nn.Sequential(layers[0], torch.nn.Tanh(), layers[1], torch.nn.Tanh(), layers[2])
+    settings = [(0.01, 1.5), (0.002, 0.0), (0.01, 0.2)]  # rate and decay of each layer
+    groups = []
+    for layer, (rate, decay) in zip(layers, settings, strict=True):
+        groups += [
+            {"params": [layer.weight], "lr": rate, "weight_decay": decay},
+            {"params": [layer.bias], "lr": rate, "weight_decay": 0.0},
+        ]
+    peer_optimizer = torch.optim.AdamW(groups)
+    optimizer = _core.Optimizer(
+        {"type": "adamw", "learning_rate": 0.01, "weight_decay": 0.2},
+        groups=[
+            {"match": "dense_1.*", "weight_decay": 1.5},
+            {"match": "dense_2.*", "weight_decay": 0.0, "learning_rate": 0.2},
+        ],
+    )
+    x = generator.normal(size=(STEPS * BATCH, 20))
+    y = generator.integers(0, 10, STEPS * BATCH).astype(np.int32)
+    for row in range(0, len(x), BATCH):
+        peer_optimizer.zero_grad()
+        batch = slice(row, row + BATCH)
+        torch.nn.functional.cross_entropy(
+            peer(torch.tensor(x[batch])), torch.tensor(y[batch]).long()
+        ).backward()
+        peer_optimizer.step()
+    network.train(optimizer, x, y, batch_size=BATCH)
+    for number, layer in enumerate(layers, 1):
+        for part in ("weight", "bias"):
+            found = network.parameters[f"dense_{number}.{part}"]
+            np.testing.assert_allclose(found, getattr(layer, part).detach().numpy(), rtol=0, atol=1e-10)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravine import InputError, make_optimizer
+from ravine import InputError, custom_optimizer, make_optimizer
 from ravine.experiment import Experiment, load_experiment, to_toml
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
@@ -69,6 +69,40 @@ def test_l2_of_the_norm_survives_a_resume(experiment: Callable[..., Experiment],
     assert (resumed.sha256, resumed.metrics) == (plain.sha256, plain.metrics)
 
 
+def test_weight_decay_of_groups_survives_a_resume(
+    experiment: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    settings = ['optimizer={type="adamw", weight_decay=0.2}', "training.epochs=3"]
+    plan = experiment('groups=[{match="dense_1.*", weight_decay=3.0}]', *settings)
+    whole = train_experiment(plan, parent=tmp_path, folder=tmp_path / "whole", callbacks=[Edit()])
+    plain = train_experiment(
+        experiment(*settings), parent=tmp_path, folder=tmp_path / "plain", callbacks=[Edit()]
+    )
+    assert whole.sha256 != plain.sha256
+    broken = train_experiment(plan, parent=tmp_path, folder=tmp_path / "broken", callbacks=[Edit(2)])
+    recorded = load_experiment(RunFolder.open(broken.path).experiment_path)
+    assert [group.weight_decay for group in recorded.groups] == [3.0]
+    assert recorded == plan
+    assert resume_run(broken.path).sha256 == whole.sha256
+
+
+def test_a_run_of_a_rule_in_python_has_no_groups(
+    experiment: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    def descend(parameters: Any, gradients: Any, state: Any, settings: Any, step: int) -> None:
+        parameters -= settings["learning_rate"] * gradients
+
+    rule = custom_optimizer(descend, learning_rate=0.1)
+    outcome = train_experiment(experiment("training.epochs=1"), optimizer=rule, parent=tmp_path)
+    path = RunFolder.open(outcome.path).experiment_path
+    text = path.read_text()
+    assert "\ngroups = []\n" in text
+    path.write_text(text.replace("groups = []", 'groups = [{ match = "*", weight_decay = 0.1 }]'))
+    with pytest.raises(InputError, match="a rule in Python") as caught:
+        resume_run(outcome.path, optimizer=rule, overrides=["training.epochs=2"])
+    assert caught.value.key == "groups.0.weight_decay"
+
+
 def test_groups_in_the_file(experiment_file: Path) -> None:
     text = experiment_file.read_text()
     experiment_file.write_text(
@@ -93,6 +127,11 @@ def test_groups_in_the_file(experiment_file: Path) -> None:
         ('groups=[{match="*", learning_rate=-1}]', "groups.0.learning_rate", [">= 0"]),
         ('groups=[{match="*", rate=1}]', "groups.0.rate", ["unknown"]),
         ("groups=[{freeze=true}]", "groups.0.match", ["missing"]),
+        (
+            'groups=[{match="*", weight_decay=0.1}]',
+            "groups.0.weight_decay",
+            ["momentum", "adamw, lion, muon"],
+        ),
         ('regularization.l1_form="lasso"', "regularization.l1_form", ["subgradient", "proximal"]),
         ('regularization.l2_form="group"', "regularization.l2_form", ["squared", "norm"]),
         ("regularization.l1=-1", "regularization.l1", [">= 0"]),

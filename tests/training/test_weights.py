@@ -91,6 +91,28 @@ def test_balanced() -> None:
         balanced(np.array([0, 1, 2]), 4)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (4, "class_weights: class 3 has no training sample, so that 'balanced' gives it no weight; give a "),
+        (2, "train.*label 2"),
+    ],
+)
+def test_balanced_weights_for_other_outputs_than_classes(outputs: int, message: str) -> None:
+    """Nobody gave three weights: what is said is about the classes. The trainer stays as it was."""
+    x, y, _ = imbalanced()
+    loss = losses.SoftmaxCrossEntropy(class_weights="balanced")
+    trainer = Trainer(Sequential(Dense(outputs)), loss=loss, optimizer="adam")
+    for _ in range(2):
+        with pytest.raises(InputError, match=message):
+            trainer.fit(x, y, epochs=1)
+    given = Trainer(
+        Sequential(Dense(4)), loss=losses.SoftmaxCrossEntropy(class_weights=[1.0, 2.0, 3.0]), optimizer="adam"
+    )
+    with pytest.raises(InputError, match="there are 3 weights for 4 classes"):
+        given.fit(x, y, epochs=1)
+
+
 def test_means_of_an_epoch() -> None:
     """With a learning rate of 0 the mean over an epoch, whose last batch is smaller, is that of evaluate."""
     x, y, w = imbalanced(101)

@@ -22,10 +22,10 @@ class CpuUpdate final : public PreparedUpdate {
     add_matrices(workers);
     for (std::size_t segment = 0; segment < segments_.size(); ++segment) {
       const UpdateSegment& all = segments_[segment];
-      const std::size_t rate = rate_of(all.learning_rate);
+      const std::size_t variant = variant_of(all);
       T* matrix = matrix_of(segment);
       for (std::int64_t begin = all.begin; begin < all.end; begin += tile_size) {
-        Tile tile{segment, rate, {}, matrix == nullptr ? nullptr : matrix + (begin - all.begin), 0, {}};
+        Tile tile{segment, variant, {}, matrix == nullptr ? nullptr : matrix + (begin - all.begin), 0, {}};
         tile.range.rows = static_cast<T>(all.rows);
         tile.range.columns = static_cast<T>(all.columns);
         tile.range.count = std::min(tile_size, all.end - begin);
@@ -48,13 +48,13 @@ class CpuUpdate final : public PreparedUpdate {
   void begin(const Values& settings, std::int64_t step, const Regularization& regularization) override {
     max_norm_ = regularization.max_norm;
     const bool has_rate = settings.has("learning_rate");
-    for (Rate& rate : rates_) {
-      rate.value = has_rate ? rate.multiplier * settings.real("learning_rate") : 0;
-      if (rate.multiplier == 1) {
-        rate.rule = make_rule<UpdateRules, T>(name_, settings, step);
+    for (Variant& variant : variants_) {
+      variant.learning_rate = has_rate ? variant.multiplier * settings.real("learning_rate") : 0;
+      if (variant.multiplier == 1 && variant.weight_decay < 0) {
+        variant.rule = make_rule<UpdateRules, T>(name_, settings, step);
       } else {
-        scale(rate, settings);
-        rate.rule = make_rule<UpdateRules, T>(name_, rate.settings, step);
+        adapt(variant, settings);
+        variant.rule = make_rule<UpdateRules, T>(name_, variant.settings, step);
       }
     }
     divides_l2_ = false;
@@ -62,7 +62,7 @@ class CpuUpdate final : public PreparedUpdate {
       const UpdateSegment& segment = segments_[tile.segment];
       Regularization own = regularization;
       if (segment.l2 >= 0) own.l2 = segment.l2;
-      tile.range.penalty = Penalty<T>(own, segment.decays, rates_[tile.rate].value);
+      tile.range.penalty = Penalty<T>(own, segment.decays, variants_[tile.variant].learning_rate);
       tile.range.decays = segment.decays;
       divides_l2_ |= regularization.l2_of_norm && divides(tile);
     }
@@ -74,7 +74,7 @@ class CpuUpdate final : public PreparedUpdate {
 
   void look_ahead(Worker& worker) noexcept override {
     for_own(tiles_, worker, [&](Tile& tile) {
-      const RuleObject& rule = rates_[tile.rate].rule;
+      const RuleObject& rule = variants_[tile.variant].rule;
       const UpdateRange<T>& range = tile.range;
       if (segments_[tile.segment].frozen) {
         std::copy_n(range.parameters, range.count, range.look_ahead);
@@ -88,7 +88,7 @@ class CpuUpdate final : public PreparedUpdate {
   void run(Worker& worker) noexcept override {
     if (divides_l2_) divide_l2(worker);
     for_own(tiles_, worker, [&](Tile& tile) {
-      const RuleObject& rule = rates_[tile.rate].rule;
+      const RuleObject& rule = variants_[tile.variant].rule;
       const UpdateRange<T>& range = tile.range;
       if (segments_[tile.segment].frozen) {
         tile.partial = {squares_of(range.parameters, range.count), 0.0};
@@ -114,17 +114,18 @@ class CpuUpdate final : public PreparedUpdate {
  private:
   static constexpr std::int64_t tile_size = 16384;
 
-  // The rule for all segments of one learning rate.
-  struct Rate {
+  // The rule for all segments of one learning rate and weight decay.
+  struct Variant {
     double multiplier;
-    double value;
+    double weight_decay;  // negative: the rule's
+    double learning_rate;
     Values settings;  // kept from step to step, so that a step need not allocate
     RuleObject rule;
   };
 
   struct Tile {
     std::size_t segment;
-    std::size_t rate;
+    std::size_t variant;
     UpdateRange<T> range;
     T* matrix;       // where the direction is orthogonalized; null for what moves element by element
     double squares;  // of the direction, or of what its L2 is of
@@ -167,7 +168,7 @@ class CpuUpdate final : public PreparedUpdate {
   void divide_l2(Worker& worker) noexcept {
     for_own(tiles_, worker, [&](Tile& tile) {
       if (!divides(tile)) return;
-      const RuleObject& rule = rates_[tile.rate].rule;
+      const RuleObject& rule = variants_[tile.variant].rule;
       const UpdateRange<T>& range = tile.range;
       const T* point = range.parameters;
       if (range.look_ahead != nullptr) {  // anew, as steps by hand need not have asked for it
@@ -202,29 +203,31 @@ class CpuUpdate final : public PreparedUpdate {
     orthogonalization_->run(worker);
     for_own(tiles_, worker, [&](Tile& tile) {
       if (tile.matrix == nullptr) return;
-      const RuleObject& rule = rates_[tile.rate].rule;
+      const RuleObject& rule = variants_[tile.variant].rule;
       tile.partial = kernels<T>().updates[rule.index].update_matrix(rule.get(), tile.range, tile.matrix);
     });
     worker.barrier();
   }
 
-  std::size_t rate_of(double multiplier) {
-    for (std::size_t i = 0; i < rates_.size(); ++i) {
-      if (rates_[i].multiplier == multiplier) return i;
+  std::size_t variant_of(const UpdateSegment& segment) {
+    for (std::size_t i = 0; i < variants_.size(); ++i) {
+      const Variant& known = variants_[i];
+      if (known.multiplier == segment.learning_rate && known.weight_decay == segment.weight_decay) return i;
     }
-    rates_.push_back({multiplier, 0, {}, {}});
-    return rates_.size() - 1;
+    variants_.push_back({segment.learning_rate, segment.weight_decay, 0, {}, {}});
+    return variants_.size() - 1;
   }
 
   // Only numbers change from step to step, and few of them: copying all settings would allocate.
-  static void scale(Rate& rate, const Values& settings) {
-    if (rate.settings.all().empty()) rate.settings = settings;
+  static void adapt(Variant& variant, const Values& settings) {
+    if (variant.settings.all().empty()) variant.settings = settings;
     for (const auto& [name, value] : settings.all()) {
-      if (std::holds_alternative<double>(value) && rate.settings.at(name) != value) {
-        rate.settings.set(name, value);
+      if (std::holds_alternative<double>(value) && variant.settings.at(name) != value) {
+        variant.settings.set(name, value);
       }
     }
-    rate.settings.set("learning_rate", rate.value);
+    if (variant.multiplier != 1) variant.settings.set("learning_rate", variant.learning_rate);
+    if (variant.weight_decay >= 0) variant.settings.set("weight_decay", variant.weight_decay);
   }
 
   template <typename Item, typename Visit>
@@ -262,7 +265,7 @@ class CpuUpdate final : public PreparedUpdate {
 
   std::string name_;
   std::vector<UpdateSegment> segments_;
-  std::vector<Rate> rates_;
+  std::vector<Variant> variants_;
   std::vector<Tile> tiles_;
   std::vector<Unit> units_;
   std::vector<std::size_t> matrix_segments_;

@@ -6,6 +6,8 @@
 //   explicit Rule(const Values& settings);
 //   T forward(T x) const;                            // y = f(x)
 //   T derivative(T x, T y) const;                    // f'(x); x is 0 unless derivative_reads_input
+//   static double gain(const Values& settings);      // customary, of weights before it; only where there is
+//   one
 // };
 #pragma once
 

@@ -13,6 +13,7 @@ struct Selu {
   static constexpr T lambda = T(1.0507009873554804934193349852946);
   static constexpr T alpha = T(1.6732632423543772848170429916717);
   explicit Selu(const Values&) {}
+  static double gain(const Values&) { return 0.75; }
   RAVINE_HOST_DEVICE T forward(T x) const {
     return lambda * (x < T(0) ? alpha * exponential_minus_one(x) : x);
   }

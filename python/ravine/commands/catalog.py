@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from ravine._core import Entry, Parameter
 
 HELP = (
-    "list layers, activations, losses, initializers, optimizers, schedules and regularization, with settings"
+    "list layers, blocks, activations, losses, initializers, calibration, optimizers, schedules and "
+    "regularization, with settings"
 )
 EXAMPLE = "ravine catalog optimizer adam"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    kinds = "layer, activation, loss, initializer, optimizer, schedule or regularization"
+    kinds = "layer, block, activation, loss, initializer, calibration, optimizer, schedule or regularization"
     parser.add_argument("KIND", nargs="?", help=kinds)
     parser.add_argument("NAME", nargs="?", help="one entry, in detail")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -129,8 +130,10 @@ def detail(entry: Entry) -> str:
 def allowed(parameter: Parameter) -> str:
     if parameter.type == "numbers":
         return " or ".join([f"a list, each {parameter.range}", *parameter.choices])
+    if parameter.type == "layers":
+        return "layers"
     if parameter.choices:
-        return " or ".join(parameter.choices)
+        return " or ".join([*([parameter.range] if parameter.type == "real" else []), *parameter.choices])
     if parameter.component:
         return f"any {parameter.component}"
     if parameter.type == "boolean":

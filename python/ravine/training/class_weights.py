@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ravine.components import Component
+from ravine.data import as_labels
 from ravine.errors import InputError
+from ravine.model import Sequential
+from ravine.training.samples import typed_samples
 
 BALANCED = "balanced"
 Labels = NDArray[np.integer[Any]]
@@ -56,3 +59,18 @@ def with_class_weights(
     if not isinstance(loss, dict) or loss.get("class_weights") != BALANCED:
         return loss
     return {**loss, "class_weights": balanced(labels(), classes)}
+
+
+def check_classes(
+    model: Sequential, loss: Component | str | None, inputs: NDArray[Any], targets: ArrayLike
+) -> None:
+    """Says what is wrong where balanced weights do not fit a model; nothing if the loss asked for none.
+
+    Raises:
+        InputError: a label without an output, or an output whose class has no sample.
+    """
+    if not isinstance(loss, dict) or loss.get("class_weights") != BALANCED:
+        return
+    network = model.network(inputs.shape[1:], loss={**loss, "class_weights": []})
+    typed_samples(network, "train", inputs, targets)
+    balanced(as_labels(np.asarray(targets), "train"), network.output_shape[-1])

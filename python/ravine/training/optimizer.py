@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.components import Component
 from ravine.errors import InputError
-from ravine.groups import checked_groups
+from ravine.experiment import CUSTOM
+from ravine.groups import checked_groups, refuse_groups
 
 Array = NDArray[np.floating[Any]]
 UpdateFunction = Callable[[Array, Array, dict[str, Array], Mapping[str, float], int], None]
@@ -45,12 +46,14 @@ def make_optimizer(
             layer's and norm of the whole; 0 does not clip. Layers come first, elements last.
         max_norm: largest norm of the weights into each unit, kept after the update; 0 has no limit.
         groups: tables with "match", a pattern of names of parameters ("dense_1.*"), and any of
-            "learning_rate" (a factor of the rule's), "l2" (instead of the one above) and "freeze". The first
-            that matches a parameter holds for it.
+            "learning_rate" (a factor of the rule's), "l2" (instead of the one above), "weight_decay" (instead
+            of the rule's, of adamw, lion and muon) and "freeze". The first that matches a parameter holds
+            for it.
 
     Raises:
-        InputError: no such rule, a setting out of range, or regularization beside an optimizer, which has its
-            own. When it is attached to a network: a group that matches no parameter.
+        InputError: no such rule, a setting out of range or that the rule does not know, or regularization
+            beside an optimizer, which has its own. When it is attached to a network: a group that matches no
+            parameter.
 
     Example:
         >>> make_optimizer("adam", l2=1e-4).settings["beta1"]
@@ -61,6 +64,8 @@ def make_optimizer(
         "clip_norm": clip_norm, "max_norm": max_norm,
     }  # fmt: skip
     if isinstance(rule, _core.Optimizer):
+        if rule.settings["type"] == CUSTOM:
+            refuse_groups(groups)
         others = {
             "l2_form": l2_form != "squared" and l2_form,
             "l1_form": l1_form != "subgradient" and l1_form,
@@ -129,7 +134,7 @@ def custom_optimizer(
 
     Raises:
         InputError: no `learning_rate`, a setting that is not finite, negative regularization, or too many
-            slots.
+            slots; groups, which a rule in Python cannot have: it changes all parameters itself.
 
     Example:
         >>> def momentum(parameters, gradients, state, settings, step):
@@ -146,6 +151,9 @@ def custom_optimizer(
     for name, value in regularization.items():
         if not 0 <= value <= 1e300:
             raise InputError(f"must be at least 0, got {value}", key=name)
+    given: Any = settings.get("groups")
+    if isinstance(given, Sequence):
+        refuse_groups(given)
     numbers = {name: float(value) for name, value in settings.items()}
     for name, number in numbers.items():
         if not math.isfinite(number):

@@ -14,7 +14,7 @@ from ravine.data import load as load_data
 from ravine.data.sampler import check_batches
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
-from ravine.groups import checked_groups
+from ravine.groups import checked_groups, refuse_groups
 from ravine.model import layer_at_fault, specification
 from ravine.training.batches import compile_smaller, rows_at_once, rows_of_batch
 from ravine.training.class_weights import with_class_weights
@@ -150,6 +150,8 @@ def _optimizer(experiment: Experiment, given: _core.Optimizer | None) -> _core.O
     regularization, wanted = experiment.regularization, experiment.optimizer
     assert isinstance(wanted, dict)
     groups = checked_groups(experiment.groups)
+    if wanted["type"] == CUSTOM:
+        refuse_groups(groups)
     if given is None:
         if wanted["type"] == CUSTOM:
             raise InputError(

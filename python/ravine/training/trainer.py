@@ -27,7 +27,7 @@ from ravine.training.batches import (
     rows_of_batch,
 )
 from ravine.training.callback import Callback as Callback
-from ravine.training.class_weights import with_class_weights
+from ravine.training.class_weights import check_classes, with_class_weights
 from ravine.training.early_stopping import EarlyStopping
 from ravine.training.evaluation import evaluate
 from ravine.training.history import EvaluationRecord, History
@@ -216,8 +216,15 @@ class Trainer:
                 validation samples.
         """
         inputs = as_inputs(inputs, "train")
+        asked = self.loss
         self._balance(targets)
-        network = self.compile(inputs.shape[1:], len(inputs))
+        try:
+            network = self.compile(inputs.shape[1:], len(inputs))
+        except InputError as error:
+            self.loss = asked
+            if error.key == "class_weights" and isinstance(self.model, Sequential):
+                check_classes(self.model, asked, inputs, targets)
+            raise
         dataset = typed_samples(network, "train", inputs, targets, sample_weight)
         splits = {}
         if validation is not None:

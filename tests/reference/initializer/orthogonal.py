@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CASES = [{}, {"gain": 1.5}]
+CASES = [{}, {"gain": 1.5}, {"gain": "selu"}]
 
 
 def distribution(settings, fan_in, fan_out):

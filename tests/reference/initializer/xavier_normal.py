@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-CASES = [{}, {"gain": 4.0}]
+CASES = [{}, {"gain": 4.0}, {"gain": "tanh"}]
 
 
 def distribution(settings, fan_in, fan_out):
