@@ -23,7 +23,7 @@ struct Grid {
 };
 
 Grid grid_for(const ProductExtents& extents) {
-  constexpr double flops_per_tile = 262144;  // a few microseconds of work
+  constexpr double flops_per_tile = 131072;  // a microsecond or two of work
   constexpr std::int64_t most_tiles = 32;
   const auto [m, n, k] = extents;
   const bool along_rows = m >= n;

@@ -112,7 +112,7 @@ class CpuUpdate final : public PreparedUpdate {
   const std::vector<double>& update_squares() const override { return update_squares_; }
 
  private:
-  static constexpr std::int64_t tile_size = 16384;
+  static constexpr std::int64_t tile_size = 4096;
 
   // The rule for all segments of one learning rate and weight decay.
   struct Variant {
