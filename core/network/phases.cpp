@@ -46,13 +46,28 @@ class Memory {
   std::set<TensorId> written_;
 };
 
+// Whether the steps need nothing of each other: they write gradients of parameters alone.
+bool only_gradients(const Steps& steps, const Program& program) {
+  const auto is_gradient = [&](TensorId id) { return program.tensor(id).role == TensorRole::gradient; };
+  return std::all_of(steps.begin(), steps.end(), [&](const Step& step) {
+    const std::vector<TensorId> inputs = inputs_of(step.operation);
+    const std::vector<TensorId> outputs = outputs_of(step.operation);
+    return std::all_of(outputs.begin(), outputs.end(), is_gradient) &&
+           std::none_of(inputs.begin(), inputs.end(), is_gradient);
+  });
+}
+
 // Moves each operation of the backward section that is not by rows behind those that follow it, as far as
-// nothing needs it.
+// nothing needs it. In the order of the parameters, so that a worker updates what it has computed.
 void delay_sums_over_rows(Program& program) {
   Steps ordered;
   Steps delayed;
   Memory behind(program);  // what the delayed steps read and write
   const auto flush = [&] {
+    if (only_gradients(delayed, program)) {
+      std::stable_sort(delayed.begin(), delayed.end(),
+                       [](const Step& a, const Step& b) { return a.layer < b.layer; });
+    }
     std::move(delayed.begin(), delayed.end(), std::back_inserter(ordered));
     delayed.clear();
     behind = Memory(program);

@@ -22,18 +22,20 @@ struct Grid {
   int tiles;
 };
 
-Grid grid_for(const ProductExtents& extents) {
-  constexpr double flops_per_tile = 131072;  // a microsecond or two of work
+Grid grid_for(const ProductExtents& extents, bool own) {
+  constexpr double flops_per_tile = 65536;  // a microsecond, or less
   constexpr std::int64_t most_tiles = 32;
   const auto [m, n, k] = extents;
   const bool along_rows = m >= n;
-  const std::int64_t granule = along_rows ? 16 : 64;  // columns: as many as our own kernel keeps in registers
+  // Our own kernels take any number of rows, and 64 columns at once.
+  const std::int64_t granule = along_rows ? (own ? 1 : 16) : 64;
+  const std::int64_t least = along_rows ? 16 : 64;
   const std::int64_t extent = along_rows ? m : n;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const auto wanted =
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / flops_per_tile), 1, most_tiles);
+  const auto most = std::clamp<std::int64_t>(extent / least, 1, most_tiles);
+  const auto wanted = std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / flops_per_tile), 1, most);
   const std::int64_t share = (extent + wanted - 1) / wanted;
-  const std::int64_t block = std::max<std::int64_t>(granule, (share + granule - 1) / granule * granule);
+  const std::int64_t block = (share + granule - 1) / granule * granule;
   return {along_rows, block, static_cast<int>((extent + block - 1) / block)};
 }
 
@@ -102,10 +104,10 @@ class ProductOperation final : public CpuOperation {
       : product_(product),
         pointers_(pointers),
         extents_(extents_of(product, program)),
-        grid_(samples > 0 ? grid_of_rows(extents_, samples) : grid_for(extents_)),
+        own_(prefers_own<T>(product, extents_)),
+        grid_(samples > 0 ? grid_of_rows(extents_, samples) : grid_for(extents_, own_)),
         left_stride_(columns_of(program.tensor(product.left))),
         right_stride_(columns_of(program.tensor(product.right))),
-        own_(prefers_own<T>(product, extents_)),
         observer_(product.observe, grid_.tiles) {
     for (std::int64_t extent : {extents_.m, extents_.n, extents_.k}) {
       if (extent > std::numeric_limits<std::int32_t>::max()) {
@@ -123,7 +125,7 @@ class ProductOperation final : public CpuOperation {
                                                 product.activation_gradient->values);
     }
     if (own_ && product.transpose_right && grid_.along_rows) {
-      ordered_ = AlignedArray<T>(extents_.n * extents_.k);
+      ordered_ = AlignedArray<T>(ordered_stride() * extents_.k);
       order_tiles_ = static_cast<int>((extents_.n + rows_to_order - 1) / rows_to_order);
     }
     const std::int64_t extent = grid_.along_rows ? extents_.m : extents_.n;
@@ -185,7 +187,7 @@ class ProductOperation final : public CpuOperation {
             product_.transpose_left,
             product_.transpose_right && !ordered,
             left_stride_,
-            ordered ? extents_.n : right_stride_,
+            ordered ? ordered_stride() : right_stride_,
             extents_.n};
   }
 
@@ -201,12 +203,15 @@ class ProductOperation final : public CpuOperation {
     return at<const T>(product_.right) + (product_.transpose_right ? column * right_stride_ : column);
   }
 
+  // Whole cache lines, so that workers that bring different rows into order do not write to the same ones.
+  std::int64_t ordered_stride() const { return (extents_.n + 15) / 16 * 16; }
+
   void order(int tile) noexcept {
     const std::int64_t row = tile * rows_to_order;
     const std::int64_t rows = std::min(rows_to_order, extents_.n - row);
     const Block<const T> block{at<const T>(product_.right) + row * right_stride_, rows, extents_.k,
                                right_stride_};
-    kernels<T>().transpose(block, ordered_.get() + row, extents_.n);
+    kernels<T>().transpose(block, ordered_.get() + row, ordered_stride());
   }
 
   void multiply_by_derivative(Block<T> block, std::int64_t offset) const noexcept {
@@ -226,10 +231,10 @@ class ProductOperation final : public CpuOperation {
   Product product_;
   const PointerTable& pointers_;
   ProductExtents extents_;
+  bool own_;
   Grid grid_;
   std::int64_t left_stride_;
   std::int64_t right_stride_;
-  bool own_;
   static constexpr std::int64_t rows_to_order = 32;
   AlignedArray<T> ordered_;  // the right factor, [k, n], where a stage brings it into order
   int order_tiles_ = 0;      // of that stage

@@ -14,7 +14,7 @@ void Items::add(CpuOperation& operation, int stage, double cost) {
     return;
   }
   for (int tile = 0; tile < tiles; ++tile) {
-    items_.push_back({&operation, stage, tile, cost_});
+    items_.push_back({&operation, stage, tile, cost_ + cost / tiles / 2});
     cost_ += cost / tiles;
   }
 }
@@ -29,7 +29,7 @@ void Items::run(const RunContext& context, const Worker& worker) const noexcept 
   const auto first_of = [&](int index) {
     if (index == worker.count) return items_.end();
     return std::lower_bound(items_.begin(), items_.end(), cost_ * index / worker.count,
-                            [](const Item& item, double cost) { return item.cost_before < cost; });
+                            [](const Item& item, double cost) { return item.middle < cost; });
   };
   const auto end = first_of(worker.index + 1);
   for (auto item = first_of(worker.index); item < end; ++item) {

@@ -20,7 +20,7 @@ class Items {
     CpuOperation* operation;
     int stage;
     int tile;
-    double cost_before;  // of all items before this one
+    double middle;  // of its cost, behind that of all items before it
   };
   struct Long {
     CpuOperation* operation;

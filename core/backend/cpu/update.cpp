@@ -36,6 +36,8 @@ class CpuUpdate final : public PreparedUpdate {
         for (std::size_t slot = 0; slot < buffers.slots.size(); ++slot) {
           tile.range.slots[slot] = static_cast<T*>(buffers.slots[slot]) + begin;
         }
+        tile.middle = elements_ + tile.range.count / 2;
+        elements_ += tile.range.count;
         tiles_.push_back(tile);
       }
       if (all.unit == 0 || all.frozen) continue;
@@ -73,7 +75,7 @@ class CpuUpdate final : public PreparedUpdate {
   }
 
   void look_ahead(Worker& worker) noexcept override {
-    for_own(tiles_, worker, [&](Tile& tile) {
+    for_own_tiles(worker, [&](Tile& tile) {
       const RuleObject& rule = variants_[tile.variant].rule;
       const UpdateRange<T>& range = tile.range;
       if (segments_[tile.segment].frozen) {
@@ -87,7 +89,7 @@ class CpuUpdate final : public PreparedUpdate {
 
   void run(Worker& worker) noexcept override {
     if (divides_l2_) divide_l2(worker);
-    for_own(tiles_, worker, [&](Tile& tile) {
+    for_own_tiles(worker, [&](Tile& tile) {
       const RuleObject& rule = variants_[tile.variant].rule;
       const UpdateRange<T>& range = tile.range;
       if (segments_[tile.segment].frozen) {
@@ -130,6 +132,7 @@ class CpuUpdate final : public PreparedUpdate {
     T* matrix;       // where the direction is orthogonalized; null for what moves element by element
     double squares;  // of the direction, or of what its L2 is of
     PartialUpdate partial;
+    std::int64_t middle = 0;  // in elements of all tiles
   };
 
   // The weights into one unit.
@@ -166,7 +169,7 @@ class CpuUpdate final : public PreparedUpdate {
   // Where L2 is of norms: those of whole segments, in the order of tiles, at the point where the gradient of
   // the loss was taken.
   void divide_l2(Worker& worker) noexcept {
-    for_own(tiles_, worker, [&](Tile& tile) {
+    for_own_tiles(worker, [&](Tile& tile) {
       if (!divides(tile)) return;
       const RuleObject& rule = variants_[tile.variant].rule;
       const UpdateRange<T>& range = tile.range;
@@ -201,7 +204,7 @@ class CpuUpdate final : public PreparedUpdate {
     }
     worker.barrier();
     orthogonalization_->run(worker);
-    for_own(tiles_, worker, [&](Tile& tile) {
+    for_own_tiles(worker, [&](Tile& tile) {
       if (tile.matrix == nullptr) return;
       const RuleObject& rule = variants_[tile.variant].rule;
       tile.partial = kernels<T>().updates[rule.index].update_matrix(rule.get(), tile.range, tile.matrix);
@@ -228,6 +231,17 @@ class CpuUpdate final : public PreparedUpdate {
     }
     if (variant.multiplier != 1) variant.settings.set("learning_rate", variant.learning_rate);
     if (variant.weight_decay >= 0) variant.settings.set("weight_decay", variant.weight_decay);
+  }
+
+  // As many elements for each worker, and those whose gradients it has computed, where operations are small.
+  template <typename Visit>
+  void for_own_tiles(const Worker& worker, Visit&& visit) noexcept {
+    const auto first_of = [&](int index) {
+      return std::lower_bound(tiles_.begin(), tiles_.end(), elements_ * index / worker.count,
+                              [](const Tile& tile, std::int64_t elements) { return tile.middle < elements; });
+    };
+    const auto end = worker.index + 1 == worker.count ? tiles_.end() : first_of(worker.index + 1);
+    for (auto tile = first_of(worker.index); tile < end; ++tile) visit(*tile);
   }
 
   template <typename Item, typename Visit>
@@ -267,6 +281,7 @@ class CpuUpdate final : public PreparedUpdate {
   std::vector<UpdateSegment> segments_;
   std::vector<Variant> variants_;
   std::vector<Tile> tiles_;
+  std::int64_t elements_ = 0;
   std::vector<Unit> units_;
   std::vector<std::size_t> matrix_segments_;
   std::unique_ptr<Orthogonalization<T>> orthogonalization_;
