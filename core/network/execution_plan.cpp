@@ -88,15 +88,18 @@ std::vector<PlanRow> ExecutionPlan::rows() const {
   const Program& program = lowered_.program;
   const std::vector<std::string> engines = prepared_->engines();
   std::vector<PlanRow> rows;
+  std::size_t phase = 0;
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const Step& step = program.steps[i];
+    while (i >= program.phases[phase].first + program.phases[phase].count) ++phase;
     const std::vector<TensorId> outputs = outputs_of(step.operation);
     const TensorId shown = outputs.empty() ? inputs_of(step.operation).front() : outputs.front();
     const char* section = step.section == Section::forward ? "forward"
                           : step.section == Section::loss  ? "loss"
                           : step.section == Section::state ? "state"
                                                            : "backward";
-    rows.push_back({section, step.layer < 0 ? "" : layer_names_[static_cast<std::size_t>(step.layer)],
+    rows.push_back({static_cast<int>(phase) + 1, program.phases[phase].by_rows, section,
+                    step.layer < 0 ? "" : layer_names_[static_cast<std::size_t>(step.layer)],
                     name_of(step.operation), engines[i], program.tensor(shown).shape.to_string(),
                     flops_of(step.operation, program), bytes_of(step.operation, program)});
   }

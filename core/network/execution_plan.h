@@ -13,6 +13,8 @@ namespace ravine {
 
 // One row of `ravine describe`.
 struct PlanRow {
+  int phase;     // from 1; workers wait for each other between phases
+  bool by_rows;  // a worker takes rows of the batch through all of the phase
   std::string section;
   std::string layer;
   std::string operation;

@@ -237,6 +237,8 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
   py::list operations;
   for (const PlanRow& row : plan.operations) {
     py::dict operation;
+    operation["phase"] = row.phase;
+    operation["by_rows"] = row.by_rows;
     operation["section"] = row.section;
     operation["layer"] = row.layer;
     operation["operation"] = row.operation;
@@ -381,7 +383,7 @@ void bind_network(py::module_& module) {
       .def_property_readonly("batch_size", [](const Network& n) { return n.options().batch; })
       .def_property_readonly("seed", [](const Network& n) { return n.options().seed; })
       .def("describe", &describe, py::arg("mode") = "training", py::arg("batch_size") = 0,
-           "The execution plan: a row an operation, and totals.")
+           "The execution plan: a row an operation, and totals. Workers wait for each other between phases.")
       .def_property_readonly("plans", &plans,
                              "The plans that were made so far: mode, rows and bytes of their memory.");
 }

@@ -203,7 +203,7 @@ class Network:
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""
     def describe(self, mode: str = "training", batch_size: int = 0) -> dict[str, Any]:
-        """The execution plan: a row an operation, and totals."""
+        """The execution plan: a row an operation, and totals. Workers wait for each other between phases."""
     @property
     def plans(self) -> list[tuple[str, int, int]]:
         """The plans that were made so far: mode, rows and bytes of their memory."""

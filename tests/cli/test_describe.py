@@ -16,6 +16,9 @@ def test_training_plan(ravine) -> None:
     first = plan["operations"][0]
     assert first["flops"] == pytest.approx(2 * 32 * 64 * 100, rel=0.05)
     assert plan["flops"] == pytest.approx(sum(operation["flops"] for operation in plan["operations"]))
+    # Samples go through all layers and back, row by row; then the gradients of weights, which need all rows.
+    phases = [(operation["phase"], operation["by_rows"]) for operation in plan["operations"]]
+    assert phases == [(1, True)] * 4 + [(2, False)] * 4
     assert 0 < plan["arena_bytes"] <= plan["unshared_bytes"]
 
 

@@ -96,6 +96,7 @@ def found_experiment(source: str) -> Experiment:
 def operations_text(plan: dict[str, Any]) -> str:
     rows = [
         [
+            f"{operation['phase']}{' rows' if operation['by_rows'] else ''}",
             operation["section"],
             operation["layer"],
             operation["operation"],
@@ -106,8 +107,8 @@ def operations_text(plan: dict[str, Any]) -> str:
         ]
         for operation in plan["operations"]
     ]
-    header = ["section", "layer", "operation", "engine", "output", "FLOPs", "bytes"]
-    return table(header, rows, right=(5, 6))
+    header = ["phase", "section", "layer", "operation", "engine", "output", "FLOPs", "bytes"]
+    return table(header, rows, right=(6, 7))
 
 
 def layers_text(network: Network) -> str:
