@@ -6,8 +6,8 @@
 
 #include "backend/cpu/accumulation.h"
 #include "backend/cpu/operation.h"
+#include "backend/cpu/prepared_phase.h"
 #include "backend/cpu/product_engine.h"
-#include "backend/cpu/rounds.h"
 #include "backend/cpu/simd/kernels.h"
 #include "backend/cpu/team.h"
 #include "backend/cpu/update.h"

@@ -1,4 +1,4 @@
-#include "backend/cpu/rounds.h"
+#include "backend/cpu/prepared_phase.h"
 
 #include <algorithm>
 
