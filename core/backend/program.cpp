@@ -14,13 +14,8 @@ struct Overloaded : Visitors... {
 template <typename... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
-std::vector<TensorId> without_absent(std::initializer_list<TensorId> ids) {
-  std::vector<TensorId> present;
-  for (TensorId id : ids) {
-    if (id != no_tensor) present.push_back(id);
-  }
-  return present;
-}
+// Where an operation names tensors; some may be absent.
+using Places = std::vector<TensorId*>;
 
 // What is merged into an operation, as its name shows it.
 template <typename Given>
@@ -65,82 +60,110 @@ TensorId Program::root(TensorId id) const {
   return alias == no_tensor ? id : alias;
 }
 
-std::vector<TensorId> inputs_of(const Operation& operation) {
+namespace {
+
+// Where an operation says what it reads.
+Places reading_places(Operation& operation) {
   return std::visit(
       Overloaded{
-          [](const Product& o) {
-            return without_absent({o.left, o.right, o.bias, o.activation_input, o.activation_output});
+          [](Product& o) {
+            return Places{&o.left, &o.right, &o.bias, &o.activation_input, &o.activation_output};
           },
-          [](const Convolution& o) { return without_absent({o.input, o.weight, o.bias}); },
-          [](const ConvolutionInputGradient& o) {
-            return without_absent({o.output_gradient, o.weight, o.activation_input, o.activation_output});
+          [](Convolution& o) { return Places{&o.input, &o.weight, &o.bias}; },
+          [](ConvolutionInputGradient& o) {
+            return Places{&o.output_gradient, &o.weight, &o.activation_input, &o.activation_output};
           },
-          [](const ConvolutionWeightGradient& o) { return without_absent({o.input, o.output_gradient}); },
-          [](const Pooling& o) { return without_absent({o.input}); },
-          [](const PoolingGradient& o) {
-            return without_absent({o.output_gradient, o.positions, o.activation_input, o.activation_output});
+          [](ConvolutionWeightGradient& o) { return Places{&o.input, &o.output_gradient}; },
+          [](Pooling& o) { return Places{&o.input}; },
+          [](PoolingGradient& o) {
+            return Places{&o.output_gradient, &o.positions, &o.activation_input, &o.activation_output};
           },
-          [](const Activation& o) { return without_absent({o.input}); },
-          [](const Add& o) { return without_absent({o.left, o.right}); },
-          [](const CopyColumns& o) { return without_absent({o.input}); },
-          [](const ActivationGradient& o) { return without_absent({o.input, o.output, o.output_gradient}); },
-          [](const Dropout& o) { return without_absent({o.input}); },
-          [](const ColumnSum& o) { return without_absent({o.input}); },
-          [](const SoftmaxCrossEntropy& o) { return without_absent({o.logits, o.labels, o.weights}); },
-          [](const ElementwiseLoss& o) { return without_absent({o.prediction, o.targets, o.weights}); },
-          [](const Softmax& o) { return without_absent({o.input}); },
-          [](const SoftmaxGradient& o) { return without_absent({o.output, o.output_gradient}); },
-          [](const ColumnMoments& o) { return without_absent({o.input}); },
-          [](const ColumnNormalization& o) {
-            return without_absent({o.input, o.mean, o.variance, o.scale, o.centre});
+          [](Activation& o) { return Places{&o.input}; },
+          [](Add& o) { return Places{&o.left, &o.right}; },
+          [](CopyColumns& o) { return Places{&o.input}; },
+          [](ActivationGradient& o) { return Places{&o.input, &o.output, &o.output_gradient}; },
+          [](Dropout& o) { return Places{&o.input}; },
+          [](ColumnSum& o) { return Places{&o.input}; },
+          [](SoftmaxCrossEntropy& o) { return Places{&o.logits, &o.labels, &o.weights}; },
+          [](ElementwiseLoss& o) { return Places{&o.prediction, &o.targets, &o.weights}; },
+          [](Softmax& o) { return Places{&o.input}; },
+          [](SoftmaxGradient& o) { return Places{&o.output, &o.output_gradient}; },
+          [](ColumnMoments& o) { return Places{&o.input}; },
+          [](ColumnNormalization& o) { return Places{&o.input, &o.mean, &o.variance, &o.scale, &o.centre}; },
+          [](ColumnNormalizationSums& o) {
+            return Places{&o.input, &o.mean, &o.variance, &o.output_gradient};
           },
-          [](const ColumnNormalizationSums& o) {
-            return without_absent({o.input, o.mean, o.variance, o.output_gradient});
+          [](ColumnNormalizationGradient& o) {
+            return Places{&o.input,           &o.mean,           &o.variance,       &o.scale,
+                          &o.output_gradient, &o.scale_gradient, &o.centre_gradient};
           },
-          [](const ColumnNormalizationGradient& o) {
-            return without_absent({o.input, o.mean, o.variance, o.scale, o.output_gradient, o.scale_gradient,
-                                   o.centre_gradient});
+          [](MovingAverage& o) { return Places{&o.value, &o.average}; },
+          [](BlockNormalization& o) { return Places{&o.input, &o.scale, &o.centre}; },
+          [](BlockNormalizationGradient& o) {
+            return Places{&o.input, &o.scale, &o.mean, &o.inverse_deviation, &o.output_gradient};
           },
-          [](const MovingAverage& o) { return without_absent({o.value, o.average}); },
-          [](const BlockNormalization& o) { return without_absent({o.input, o.scale, o.centre}); },
-          [](const BlockNormalizationGradient& o) {
-            return without_absent({o.input, o.scale, o.mean, o.inverse_deviation, o.output_gradient});
-          },
-          [](const Affine& o) { return without_absent({o.input}); },
-          [](const WeightNormalization& o) { return without_absent({o.direction, o.gain}); },
-          [](const WeightNormalizationGradient& o) {
-            return without_absent({o.direction, o.gain, o.weight_gradient});
-          },
+          [](Affine& o) { return Places{&o.input}; },
+          [](WeightNormalization& o) { return Places{&o.direction, &o.gain}; },
+          [](WeightNormalizationGradient& o) { return Places{&o.direction, &o.gain, &o.weight_gradient}; },
       },
       operation);
 }
 
-std::vector<TensorId> outputs_of(const Operation& operation) {
+Places writing_places(Operation& operation) {
   return std::visit(
       Overloaded{
-          [](const ActivationGradient& o) { return without_absent({o.input_gradient}); },
-          [](const SoftmaxGradient& o) { return without_absent({o.input_gradient}); },
-          [](const ConvolutionWeightGradient& o) { return without_absent({o.output, o.bias_output}); },
-          [](const Pooling& o) { return without_absent({o.output, o.positions}); },
-          [](const SoftmaxCrossEntropy& o) { return without_absent({o.gradient}); },
-          [](const ElementwiseLoss& o) { return without_absent({o.gradient}); },
-          [](const ColumnMoments& o) { return without_absent({o.mean, o.variance}); },
-          [](const ColumnNormalizationSums& o) {
-            return without_absent({o.scale_gradient, o.centre_gradient});
+          [](ActivationGradient& o) { return Places{&o.input_gradient}; },
+          [](SoftmaxGradient& o) { return Places{&o.input_gradient}; },
+          [](ConvolutionWeightGradient& o) { return Places{&o.output, &o.bias_output}; },
+          [](Pooling& o) { return Places{&o.output, &o.positions}; },
+          [](SoftmaxCrossEntropy& o) { return Places{&o.gradient}; },
+          [](ElementwiseLoss& o) { return Places{&o.gradient}; },
+          [](ColumnMoments& o) { return Places{&o.mean, &o.variance}; },
+          [](ColumnNormalizationSums& o) { return Places{&o.scale_gradient, &o.centre_gradient}; },
+          [](ColumnNormalizationGradient& o) { return Places{&o.input_gradient}; },
+          [](MovingAverage& o) { return Places{&o.average}; },
+          [](BlockNormalization& o) { return Places{&o.output, &o.mean, &o.inverse_deviation}; },
+          [](BlockNormalizationGradient& o) {
+            return Places{&o.input_gradient, &o.scale_gradient, &o.centre_gradient};
           },
-          [](const ColumnNormalizationGradient& o) { return without_absent({o.input_gradient}); },
-          [](const MovingAverage& o) { return without_absent({o.average}); },
-          [](const BlockNormalization& o) { return without_absent({o.output, o.mean, o.inverse_deviation}); },
-          [](const BlockNormalizationGradient& o) {
-            return without_absent({o.input_gradient, o.scale_gradient, o.centre_gradient});
-          },
-          [](const WeightNormalization& o) { return without_absent({o.weight}); },
-          [](const WeightNormalizationGradient& o) {
-            return without_absent({o.direction_gradient, o.gain_gradient});
-          },
-          [](const auto& o) { return without_absent({o.output}); },
+          [](WeightNormalization& o) { return Places{&o.weight}; },
+          [](WeightNormalizationGradient& o) { return Places{&o.direction_gradient, &o.gain_gradient}; },
+          [](auto& o) { return Places{&o.output}; },
       },
       operation);
+}
+
+// The tensors that are named there.
+std::vector<TensorId> named(const Places& places) {
+  std::vector<TensorId> present;
+  for (const TensorId* id : places) {
+    if (*id != no_tensor) present.push_back(*id);
+  }
+  return present;
+}
+
+void exchange(const Places& places, const std::vector<TensorId>& tensors) {
+  for (TensorId* id : places) {
+    if (*id != no_tensor) *id = tensors[static_cast<std::size_t>(*id)];
+  }
+}
+
+}  // namespace
+
+std::vector<TensorId> inputs_of(const Operation& operation) {
+  return named(reading_places(const_cast<Operation&>(operation)));
+}
+
+std::vector<TensorId> outputs_of(const Operation& operation) {
+  return named(writing_places(const_cast<Operation&>(operation)));
+}
+
+void exchange_inputs(Operation& operation, const std::vector<TensorId>& tensors) {
+  exchange(reading_places(operation), tensors);
+}
+
+void exchange_outputs(Operation& operation, const std::vector<TensorId>& tensors) {
+  exchange(writing_places(operation), tensors);
 }
 
 Observation* observation_of(Operation& operation) {

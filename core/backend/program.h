@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "backend/compute_options.h"
 #include "base/dtype.h"
 #include "base/shape.h"
 #include "base/values.h"
@@ -389,6 +390,7 @@ class Program {
 
   std::vector<Tensor> tensors;
   std::vector<Step> steps;
+  ComputeOptions options;
   std::vector<Phase> phases;           // of all steps, in their order; empty where each step is one
   Section section = Section::forward;  // given to operations that are added
   int layer = -1;
@@ -401,6 +403,9 @@ class Program {
 // What an operation reads and writes (no_tensor left out), and what it costs.
 std::vector<TensorId> inputs_of(const Operation& operation);
 std::vector<TensorId> outputs_of(const Operation& operation);
+// Names tensors[id] in the place of each tensor that it reads or writes.
+void exchange_inputs(Operation& operation, const std::vector<TensorId>& tensors);
+void exchange_outputs(Operation& operation, const std::vector<TensorId>& tensors);
 Observation* observation_of(Operation& operation);  // nullptr where nothing can be observed
 std::string name_of(const Operation& operation);    // "product + bias + tanh"
 // Whether a row of its outputs needs no more than that row of its inputs, and parameters.

@@ -2,6 +2,7 @@
 
 #include "network/fusion.h"
 #include "network/phases.h"
+#include "network/recomputation.h"
 
 namespace ravine {
 namespace {
@@ -15,10 +16,12 @@ std::byte* offset_by(void* base, std::int64_t bytes) { return static_cast<std::b
 }  // namespace
 
 ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
-                             Backend& backend, const ParameterMemory& memory)
+                             const ComputeOptions& options, Backend& backend, const ParameterMemory& memory)
     : lowered_(lower(graph, loss, mode, batch, dtype)), parameters_(memory.parameters) {
   for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
+  lowered_.program.options = options;
   fuse(lowered_);
+  recompute(lowered_);
   plan_phases(lowered_);
   const Program& program = lowered_.program;
   std::vector<TensorId> kept{visible_output(lowered_)};

@@ -33,7 +33,7 @@ struct ParameterMemory {
 class ExecutionPlan {
  public:
   ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
-                Backend& backend, const ParameterMemory& memory);
+                const ComputeOptions& options, Backend& backend, const ParameterMemory& memory);
 
   void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
   // Weights of the rows in the network's element type, or nullptr where all weigh the same.

@@ -57,6 +57,7 @@ bool merge(Before& before, const Operation& next) {
 
 void fuse(LoweredProgram& lowered) {
   Program& program = lowered.program;
+  if (!program.options.fuse) return;
   const std::vector<int> read_count = readers(lowered);
   std::vector<Step> fused;
   for (Step& step : program.steps) {

@@ -59,7 +59,8 @@ MemoryPlan plan_memory(const Program& program, const std::vector<TensorId>& kept
   for (Lifetime& lifetime : pending) {
     std::int64_t offset = 0;
     for (const Lifetime& other : placed) {
-      const bool together = other.first <= lifetime.last && lifetime.first <= other.last;
+      const bool together =
+          !program.options.share_memory || (other.first <= lifetime.last && lifetime.first <= other.last);
       if (!together) continue;
       if (offset + lifetime.bytes <= other.offset) break;
       offset = std::max(offset, other.offset + other.bytes);

@@ -140,7 +140,7 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
   if (found != plans_.end()) return *found->second;
   // Made before it is kept: a layer may refuse the batch size.
   auto made = std::make_unique<ExecutionPlan>(
-      graph_, *loss_, mode, batch, options_.dtype, *backend_,
+      graph_, *loss_, mode, batch, options_.dtype, options_.compute, *backend_,
       ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
   if (mode == Mode::training && looking_ahead_) made->bind_parameters(looking_ahead_->data());
   return *plans_.emplace(std::make_pair(mode, batch), std::move(made)).first->second;

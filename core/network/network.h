@@ -25,6 +25,7 @@ struct NetworkOptions {
   Device device = {};
   int threads = 0;  // 0: chosen by the work of a step and the processors there are
   std::uint64_t seed = 0;
+  ComputeOptions compute = {};
   std::int64_t ring_rows = 1024;  // recorded steps that fit before they must be drained
 };
 

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <set>
 
+#include "network/recomputation.h"
+
 namespace ravine {
 namespace {
 
@@ -90,9 +92,15 @@ void delay_sums_over_rows(Program& program) {
 
 void plan_phases(LoweredProgram& lowered) {
   Program& program = lowered.program;
+  const ComputeOptions& options = program.options;
   const bool small = is_small(program);
-  if (small) delay_sums_over_rows(program);
+  // What is computed again is to be forgotten soon.
+  if (small && options.phases && options.checkpoint_every == 0) delay_sums_over_rows(program);
   program.phases.clear();
+  // Whether a part of the network between two outputs that are kept begins here.
+  const auto is_checkpoint = [&](std::size_t i) {
+    return i > 0 && segment_of(program.steps[i], options) != segment_of(program.steps[i - 1], options);
+  };
   Memory memory(program);
   bool by_rows = false;
   bool independent = false;
@@ -104,7 +112,7 @@ void plan_phases(LoweredProgram& lowered) {
         i > 0 && (step.section == Section::state) == (program.steps[i - 1].section == Section::state);
     const bool stays_by_rows = by_rows && rows;
     const bool stays_independent = independent && memory.is_independent_of(step);
-    if (follows && (stays_by_rows || stays_independent)) {
+    if (follows && options.phases && !is_checkpoint(i) && (stays_by_rows || stays_independent)) {
       by_rows = stays_by_rows;
       independent = stays_independent;
       Phase& phase = program.phases.back();

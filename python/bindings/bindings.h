@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "backend/compute_options.h"
 #include "base/dtype.h"
 #include "base/shape.h"
 #include "base/values.h"
@@ -30,6 +31,8 @@ void bind_report(py::module_& module);
 Component to_component(const py::handle& given, const std::string& key, int depth = 0);
 py::object to_python(const Value& value);
 py::dict to_python(const Component& component);
+// From the switches of [compute] by name; those that are not given are on.
+ComputeOptions to_compute_options(const py::dict& given);
 
 py::tuple to_python(const Shape& shape);
 py::dtype to_python(DType dtype);

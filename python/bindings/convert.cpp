@@ -1,5 +1,7 @@
 #include "bindings.h"
 
+#include <map>
+
 #include "base/errors.h"
 
 namespace ravine::bindings {
@@ -51,6 +53,39 @@ Component to_component(const py::handle& given, const std::string& key, int dept
     if (setting != "type") component.values.set(setting, to_value(value, setting, depth));
   }
   return component;
+}
+
+ComputeOptions to_compute_options(const py::dict& given) {
+  ComputeOptions options;
+  const std::map<std::string, bool*> switches{
+      {"fuse", &options.fuse},
+      {"fuse_normalization", &options.fuse_normalization},
+      {"phases", &options.phases},
+      {"chunks", &options.chunks},
+      {"own_products", &options.own_products},
+      {"share_memory", &options.share_memory},
+  };
+  for (const auto& [key, value] : given) {
+    const std::string name = py::str(key);
+    const auto found = switches.find(name);
+    if (found != switches.end()) {
+      if (!py::isinstance<py::bool_>(value)) {
+        throw Error(ErrorCode::invalid_parameter, "expected true or false").at_key("compute." + name);
+      }
+      *found->second = value.cast<bool>();
+    } else if (name == "checkpoint_every") {
+      if (!py::isinstance<py::int_>(value) || value.cast<std::int64_t>() < 0) {
+        throw Error(ErrorCode::invalid_parameter, "expected a whole number of layers, 0 or more")
+            .at_key("compute." + name);
+      }
+      options.checkpoint_every = value.cast<std::int64_t>();
+    } else {
+      std::string known = "checkpoint_every";
+      for (const auto& known_switch : switches) known += ", " + known_switch.first;
+      throw Error(ErrorCode::invalid_parameter, "unknown; there are " + known).at_key("compute." + name);
+    }
+  }
+  return options;
 }
 
 py::dict to_python(const Component& component) {

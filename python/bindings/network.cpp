@@ -271,7 +271,8 @@ void bind_network(py::module_& module) {
   py::class_<Network, std::shared_ptr<Network>>(
       module, "Network", py::dynamic_attr(), "A network at work: parameters, gradients and execution plans.")
       .def(py::init([](const NetworkSpec& spec, const py::object& loss, std::int64_t batch_size,
-                       const std::string& dtype, const std::string& device, int threads, std::uint64_t seed) {
+                       const std::string& dtype, const std::string& device, int threads, std::uint64_t seed,
+                       const py::dict& compute) {
              if (threads < 0 || threads > 1024) {
                throw Error(ErrorCode::invalid_parameter,
                            "must be from 1 up to 1024, or 0 to let Ravine choose")
@@ -285,10 +286,11 @@ void bind_network(py::module_& module) {
              }
              return std::make_shared<Network>(
                  spec, catalog::resolve(catalog::Kind::loss, to_component(loss, "loss")),
-                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed});
+                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed,
+                                to_compute_options(compute)});
            }),
            py::arg("spec"), py::arg("loss"), py::kw_only(), py::arg("batch_size"), py::arg("dtype"),
-           py::arg("device"), py::arg("threads"), py::arg("seed"))
+           py::arg("device"), py::arg("threads"), py::arg("seed"), py::arg("compute") = py::dict())
       .def("initialize", py::overload_cast<std::uint64_t>(&Network::initialize), py::arg("seed"),
            py::call_guard<py::gil_scoped_release>(), "Draws all parameters anew.")
       .def(

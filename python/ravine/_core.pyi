@@ -148,6 +148,7 @@ class Network:
         device: str,
         threads: int,
         seed: int,
+        compute: dict[str, bool | int] = ...,
     ) -> None: ...
     def initialize(self, seed: int) -> None:
         """Draws all parameters anew."""

@@ -48,6 +48,7 @@ class Sequential:
         device: str = "cpu",
         threads: Threads = "auto",
         seed: int = 0,
+        compute: Mapping[str, bool | int] | None = None,
     ) -> _core.Network:
         """Compiles the network and draws its weights.
 
@@ -59,6 +60,8 @@ class Sequential:
             device: "cpu", "cuda" or "cuda:N".
             threads: workers on a CPU; "auto" chooses by the work of a step. The bits do not depend on it.
             seed: of the weights and of the masks of dropout.
+            compute: how a step is computed, as in `[compute]` of experiments: ``{"fuse": False}``,
+                ``{"checkpoint_every": 10}``.
 
         Raises:
             InputError: shapes that do not fit (the layer is named), or a setting out of range.
@@ -75,6 +78,7 @@ class Sequential:
                 device=device,
                 threads=0 if threads == "auto" else threads,
                 seed=seed,
+                compute=dict(compute or {}),
             )
         except InputError as error:
             raise layer_at_fault(error, self.layers) from None

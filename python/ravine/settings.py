@@ -101,11 +101,33 @@ class ComputeSettings(_Section, frozen=True):
         device: "cpu", "cuda" or "cuda:N".
         threads: workers on a CPU, or "auto"; the result does not depend on it.
         dtype: "float32", or "float64".
+        fuse: bias, activation and its derivative are part of the operation before them. This and the next
+            switches decide how a step is computed, not what: switch one off to see its effect.
+        fuse_normalization: batch normalization, the addition of a shortcut and the activation are one pass.
+        phases: workers wait for each other between phases instead of between operations.
+        chunks: neighbouring convolutions and poolings take a few images after the other through all of them.
+        own_products: products over short sums are computed by kernels of our own.
+        share_memory: tensors that do not live at the same time share memory.
+        checkpoint_every: layers between outputs that are kept for the backward pass; what lies between is
+            computed again there, which takes less memory and more time (gradient checkpointing); the bits are
+            the same. 0 keeps all.
     """
 
     device: str = "cpu"
     threads: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
     dtype: Literal["float32", "float64"] = "float32"
+    fuse: bool = True
+    fuse_normalization: bool = True
+    phases: bool = True
+    chunks: bool = True
+    own_products: bool = True
+    share_memory: bool = True
+    checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+
+    def options(self) -> dict[str, bool | int]:
+        """How a step is computed, as `Network` takes it."""
+        names = set(self.__struct_fields__) - {"device", "threads", "dtype"}
+        return {name: getattr(self, name) for name in sorted(names)}
 
 
 class StatisticsSettings(_Section, frozen=True):

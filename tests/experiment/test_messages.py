@@ -25,7 +25,7 @@ WRONG: list[tuple[str, str, list[str]]] = [
     ("training.epoch = 3", "training.epoch", ["did you mean 'epochs'?"]),
     ("data.split.see = 1", "data.split.see", ["did you mean 'seed'?"]),
     ("data.splitt = {}", "data.splitt", ["did you mean 'split'?"]),
-    ("compute.qqq = 1", "compute.qqq", ["known keys: device, threads, dtype"]),
+    ("compute.qqq = 1", "compute.qqq", ["known keys: device, threads, dtype, fuse"]),
     ("training.epochs = 0", "training.epochs", [">= 1"]),
     ("training.epochs = '3'", "training.epochs", ["a whole number", "got text"]),
     ("training.epochs = 1.5", "training.epochs", ["a whole number", "got a number"]),

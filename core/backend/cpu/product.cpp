@@ -104,7 +104,7 @@ class ProductOperation final : public CpuOperation {
       : product_(product),
         pointers_(pointers),
         extents_(extents_of(product, program)),
-        own_(prefers_own<T>(product, extents_)),
+        own_(program.options.own_products && prefers_own<T>(product, extents_)),
         grid_(samples > 0 ? grid_of_rows(extents_, samples) : grid_for(extents_, own_)),
         left_stride_(columns_of(program.tensor(product.left))),
         right_stride_(columns_of(program.tensor(product.right))),

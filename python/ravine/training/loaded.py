@@ -119,6 +119,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
             device=experiment.compute.device,
             threads=0 if experiment.compute.threads == "auto" else experiment.compute.threads,
             seed=experiment.seed,
+            compute=experiment.compute.options(),
         )
     except InputError as error:
         raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None

@@ -56,6 +56,7 @@ def build(
             device=compute.device,
             threads=0 if compute.threads == "auto" else compute.threads,
             seed=experiment.seed,
+            compute=compute.options(),
         )
         check_batches(samples, rows_of_batch(training.batch_size, samples), training.drop_last)
         compile_smaller(network, samples, training.batch_size, training.micro_batch, training.drop_last)

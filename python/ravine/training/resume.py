@@ -18,7 +18,8 @@ from ravine.training.trainer import Position, Trainer
 CHANGEABLE = (
     "training.epochs", "training.evaluate_every", "training.checkpoint_seconds", "training.keep_checkpoints",
     "training.patience", "training.minimum_change", "training.micro_batch",
-    "compute.threads", "compute.device", "statistics.every", "optimizer.", "regularization.",
+    "compute.threads", "compute.device", "compute.checkpoint_every", "compute.share_memory",
+    "statistics.every", "optimizer.", "regularization.",
     "schedules.",
 )  # fmt: skip
 

@@ -75,7 +75,7 @@ class Trainer:
             `make_optimizer`.
         record_every: steps between records, 0 for none.
         observe_layers: record the moments of every layer's output.
-        dtype, device, threads: see `Sequential.network`.
+        dtype, device, threads, compute: see `Sequential.network`.
 
     Raises:
         InputError: settings or data that cannot be used.
@@ -117,6 +117,7 @@ class Trainer:
         dtype: str = "float32",
         device: str = "cpu",
         threads: Threads = "auto",
+        compute: Mapping[str, bool | int] | None = None,
     ) -> None:
         self.optimizer = make_optimizer(
             optimizer, l2=l2, l2_form=l2_form, l1=l1, l1_form=l1_form, clip_value=clip_value, groups=groups,
@@ -136,6 +137,7 @@ class Trainer:
         self.record_every = whole_number("record_every", record_every, 0)
         self.observe_layers = observe_layers
         self._compute: dict[str, Any] = {"dtype": dtype, "device": device, "threads": threads}
+        self._compute["compute"] = compute
         self._network = model if isinstance(model, _core.Network) else None
         if self._network is not None and loss is not None:
             raise InputError("a compiled network has its loss already", key="loss")

@@ -1,0 +1,28 @@
+// How a program is computed. Apart from the number format, no choice changes results by more than rounding.
+#pragma once
+
+#include <cstdint>
+
+namespace ravine {
+
+struct ComputeOptions {
+  // Bias, activation and its derivative are part of the operation before them.
+  bool fuse = true;
+  // Batch normalization, the addition of a shortcut and the activation are one pass.
+  bool fuse_normalization = true;
+  // Workers wait for each other between phases instead of between operations.
+  bool phases = true;
+  // Neighbouring convolutions and poolings take a few images after the other through all of them.
+  bool chunks = true;
+  // Products over short sums are computed by kernels of our own.
+  bool own_products = true;
+  // Tensors that do not live at the same time share memory.
+  bool share_memory = true;
+  // Layers between outputs that are kept for the backward pass; the others are computed again there. 0: all
+  // are kept.
+  std::int64_t checkpoint_every = 0;
+  // Operands of products and convolutions are rounded to bfloat16; sums stay float32.
+  bool bfloat16 = false;
+};
+
+}  // namespace ravine
