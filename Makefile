@@ -114,6 +114,12 @@ stubs: $(READY)/test build ## write anew what is made from the catalog: typed st
 	@$(BIN)/python tools/generate_theory.py
 	@$(BIN)/python tools/measure_properties.py
 
+.PHONY: test-passes
+test-passes: $(READY)/test build ## the contract tests with each pass over the plan switched off
+	@for pass in fuse fuse_normalization phases chunks own_products share_memory; do \
+	    echo "== $$pass = false" && $(BIN)/python -m pytest -q tests/contracts --compute "$$pass=false" || exit 1; done
+	@echo "== checkpoint_every = 2" && $(BIN)/python -m pytest -q tests/contracts --compute "checkpoint_every=2"
+
 .PHONY: soak
 soak: $(READY)/test build ## the long reliability tests
 	@$(BIN)/python -m pytest -q -m soak

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 
@@ -30,8 +32,26 @@ def test_prediction_has_no_backward_pass(there) -> None:
 
 def test_tables(ravine) -> None:
     text = ravine("describe", "digits").out
-    for expected in ("operation", "FLOPs", "dense_1", "weight 100 x 64", "parameters  7,510", "arena"):
+    for expected in ("operation", "FLOPs", "dense_1", "weight 100 x 64", "parameters  7,510", "peak"):
         assert expected in text
+
+
+def test_passes_are_seen(ravine) -> None:
+    """Without fusion each activation is an operation; without phases each operation is a phase."""
+
+    def plan(*settings: str) -> Any:
+        overrides = [word for setting in settings for word in ("--set", f"compute.{setting}")]
+        return ravine("describe", "digits", *overrides, "--json").json
+
+    def names(described: Any) -> list[str]:
+        return [operation["operation"] for operation in described["operations"]]
+
+    fused, plain = plan(), plan("fuse=false", "phases=false")
+    assert "product + bias + tanh" in names(fused)
+    assert "tanh" in names(plain)
+    assert [operation["phase"] for operation in plain["operations"]] == [*range(1, len(names(plain)) + 1)]
+    alone = plan("share_memory=false")
+    assert alone["arena_bytes"] == alone["unshared_bytes"]
 
 
 @pytest.mark.parametrize(

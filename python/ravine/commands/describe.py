@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.commands.output import byte_count, print_json, table
 from ravine.commands.run_argument import find_run
-from ravine.commands.train import errors_naming
+from ravine.commands.train import add_set, errors_naming
 from ravine.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from ravine._core import Network
+    from collections.abc import Sequence
+
+    from ravine._core import Network, Optimizer
     from ravine.experiment import Experiment
 
 HELP = "show the plan of a network: operations, shapes, parameters, FLOPs and bytes"
-EXAMPLE = "ravine describe digits --mode prediction"
+EXAMPLE = "ravine describe digits --set compute.fuse=false"
 MODES = ("training", "evaluation", "prediction")
 
 
@@ -26,19 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mode", choices=MODES, default="training", help="which plan (default: training)")
     parser.add_argument("--batch", type=int, metavar="N", help="rows (default: the experiment's batch size)")
+    add_set(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError("must be at least 1", key="--batch")
-    experiment = found_experiment(arguments.SOURCE)
+    experiment = found_experiment(arguments.SOURCE, arguments.overrides)
     from ravine.training.batches import rows_of_batch
     from ravine.training.preparation import build, load_parts
 
     with errors_naming(arguments.SOURCE):
         parts = load_parts(experiment)
-        network = build(experiment, parts).network
+        trainer = build(experiment, parts)
+    network = trainer.network
     whole = min(rows_of_batch(experiment.training.batch_size, len(parts.train)), len(parts.train))
     in_parts = arguments.mode == "training" and not arguments.batch and network.batch_size < whole
     batch = arguments.batch or network.batch_size
@@ -68,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         heading = f"{experiment.name}: {arguments.mode}, {rows}, {network.dtype} on {network.device}"
         threads = f"{network.threads} thread{'s' if network.threads > 1 else ''}"
         print(f"{heading}, {threads}\n")
-        print(f"{operations_text(plan)}\n\n{layers_text(network)}\n\n{totals_text(network, plan)}")
+        totals = totals_text(network, trainer.optimizer, plan, arguments.mode)
+        print(f"{operations_text(plan)}\n\n{layers_text(network)}\n\n{totals}")
         if in_parts:
             print(f"parts       {-(-whole // batch)} a step, whose gradients are added in one more buffer")
         if experiment.schedules:
@@ -77,20 +82,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def found_experiment(source: str) -> Experiment:
+def found_experiment(source: str, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of a file, of a name, or of a run, looked for in this order."""
     from ravine.experiment import embedded_experiments, load_experiment
 
     path = Path(source)
     if path.is_file() or source in embedded_experiments():
-        return load_experiment(source)
+        return load_experiment(source, overrides)
     try:
-        return load_experiment(find_run(source).experiment_path)
+        return load_experiment(find_run(source).experiment_path, overrides)
     except RunError:
         if path.is_dir() or path.name != source:
             raise
         # A plain word: the message about experiments knows the names to suggest.
-        return load_experiment(source)
+        return load_experiment(source, overrides)
 
 
 def operations_text(plan: dict[str, Any]) -> str:
@@ -130,15 +135,20 @@ def layers_text(network: Network) -> str:
     return table(["layer", "type", "input", "output", "tensors", "parameters"], rows, right=(5,))
 
 
-def totals_text(network: Network, plan: dict[str, Any]) -> str:
-    itemsize = 8 if network.dtype == "float64" else 4
+def totals_text(network: Network, optimizer: Optimizer, plan: dict[str, Any], mode: str) -> str:
     arena, unshared = plan["arena_bytes"], plan["unshared_bytes"]
-    saved = f"sharing saved {byte_count(unshared - arena)} of {byte_count(unshared)}"
+    without = f" ({arena / unshared:.0%} of the {byte_count(unshared)} without sharing)"
+    sizes = {"parameters": network.flat_parameters.nbytes}
+    if mode == "training":
+        sizes["gradients"] = network.flat_gradients.nbytes
+        sizes["optimizer"] = sum(slot.nbytes for slot in optimizer.slots.values())
+    parts = [f"arena {byte_count(arena)}{without if unshared > arena else ''}"]
+    parts += [f"{name} {byte_count(size)}" for name, size in sizes.items() if size > 0]
     return "\n".join(
         [
-            f"parameters  {plan['parameters']:,} ({byte_count(plan['parameters'] * itemsize)})",
+            f"parameters  {plan['parameters']:,}",
             f"FLOPs       {plan['flops']:,.0f} a batch",
-            f"arena       {byte_count(arena)}; {saved if unshared > arena else 'no two buffers can share'}",
+            f"peak        {byte_count(arena + sum(sizes.values()))}: {', '.join(parts)}",
         ]
     )
 
