@@ -37,7 +37,7 @@ endef
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # ---- setting up -----------------------------------------------------------------------------------------------------
 $(READY)/run: pyproject.toml tools/requirements.py
@@ -130,9 +130,12 @@ peers: $(READY)/run ## install the libraries that Ravine is compared with
 	@$(BIN)/python -m pip install -q -r benchmarks/requirements.txt || \
 	    echo 'warning: peers could not be installed; tests and benchmarks that need them are skipped'
 
-.PHONY: bench
-bench: build ## measure speed, beside peers where they are installed (make peers)
-	@$(BIN)/python benchmarks/run.py
+.PHONY: bench bench-full
+bench: build ## measure steps, beside peers where they are installed (make peers): minutes
+	@$(BIN)/python benchmarks/steps.py
+
+bench-full: build ## steps, how they grow, whole epochs, and time to an accuracy: a quarter of an hour
+	@for script in steps growth epochs accuracy; do $(BIN)/python benchmarks/$$script.py; done
 
 .PHONY: clean
 clean: ## remove what was built; .venv and runs/ stay
