@@ -169,6 +169,8 @@ class Backend {
   virtual void parallel(const std::function<void(Worker&)>& run) = 0;
   virtual int threads() const = 0;
   virtual Device device() const = 0;
+  // What products of numbers rounded to bfloat16 would need and is not there; empty where nothing is missing.
+  virtual std::string lacks_for_bfloat16() const = 0;
 };
 
 // What an update rule needs; throws for a name that is not in the list.

@@ -83,6 +83,10 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
   if (options.batch < 1) {
     throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
   }
+  const std::string lacks = options.compute.bfloat16 ? backend_->lacks_for_bfloat16() : "";
+  if (!lacks.empty()) {
+    throw Error(ErrorCode::device_unavailable, "bfloat16 needs " + lacks + "; use float32").at_key("dtype");
+  }
   const auto bytes = static_cast<std::size_t>(graph_.parameter_elements) * size_of(options.dtype);
   parameters_ = backend_->allocate(bytes);
   gradients_ = backend_->allocate(bytes);

@@ -21,7 +21,7 @@ namespace ravine {
 
 struct NetworkOptions {
   std::int64_t batch = 32;
-  DType dtype = DType::float32;
+  DType dtype = DType::float32;  // of all arrays
   Device device = {};
   int threads = 0;  // 0: chosen by the work of a step and the processors there are
   std::uint64_t seed = 0;

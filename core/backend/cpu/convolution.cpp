@@ -20,11 +20,11 @@ namespace {
 
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_engine(ConvolutionKind kind, const ConvolutionShape& shape,
-                                                  const ImageCut& cut, int workers) {
+                                                  const ImageCut& cut, int workers, bool bfloat16) {
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (auto engine = make_onednn_convolution(kind, shape, cut, workers)) return engine;
+    if (auto engine = make_onednn_convolution(kind, shape, cut, workers, bfloat16)) return engine;
   }
-  return make_unfolded_convolution<T>(kind, shape, workers);
+  return make_unfolded_convolution<T>(kind, shape, workers, bfloat16);
 }
 
 // As many images a tile as fit the cache, and at least eight tiles where the batch allows.
@@ -83,7 +83,7 @@ class ConvolutionOperation final : public TensorOperation<T> {
         operation_(o),
         shape_(shape_of(program.tensor(o.input), program.tensor(o.output), o.window, o.groups)),
         cut_(cut_for<T>(program.batch(), shape_)),
-        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, workers)),
+        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, workers, program.options.bfloat16)),
         import_(*engine_),
         observer_(o.observe, cut_.tiles()) {
     const Component identity{"identity", {}};
@@ -141,7 +141,8 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
         operation_(o),
         shape_(shape_of(program.tensor(o.output), program.tensor(o.output_gradient), o.window, o.groups)),
         cut_(cut_for<T>(program.batch(), shape_)),
-        engine_(make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, workers)),
+        engine_(
+            make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, workers, program.options.bfloat16)),
         import_(*engine_) {
     if (o.activation_gradient) {
       gradient_ = make_rule<ActivationRules, T>(o.activation_gradient->name, o.activation_gradient->values);
@@ -196,7 +197,8 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
         operation_(o),
         shape_(shape_of(program.tensor(o.input), program.tensor(o.output_gradient), o.window, o.groups)),
         cut_(cut_for_sums<T>(program.batch(), shape_)),
-        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, workers)),
+        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, workers,
+                               program.options.bfloat16)),
         own_elements_(engine_->own_elements()),
         stride_((own_elements_ + shape_.filters + granule - 1) / granule * granule),
         partials_(stride_ * cut_.tiles()),

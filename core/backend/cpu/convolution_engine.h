@@ -54,14 +54,17 @@ class ConvolutionEngine {
   virtual const char* name() const = 0;
 };
 
-// nullptr where the build has no oneDNN, or where it has no such convolution.
+// nullptr where the build has no oneDNN, or where it has no such convolution. `bfloat16`: what is multiplied
+// is rounded to it.
 std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKind kind,
                                                                   const ConvolutionShape& shape,
-                                                                  const ImageCut& cut, int workers);
+                                                                  const ImageCut& cut, int workers,
+                                                                  bool bfloat16);
 
-// Windows written out as the rows of a matrix, and a product.
+// Windows written out as the rows of a matrix, and a product; `bfloat16` for float alone.
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_unfolded_convolution(ConvolutionKind kind,
-                                                                const ConvolutionShape& shape, int workers);
+                                                                const ConvolutionShape& shape, int workers,
+                                                                bool bfloat16);
 
 }  // namespace ravine::cpu

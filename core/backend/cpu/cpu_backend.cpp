@@ -141,6 +141,11 @@ class CpuProgram final : public PreparedProgram {
   Measurements measurements_;
 };
 
+std::string lacks_for_bfloat16() {
+  if (!has_bfloat16()) return "a processor with AVX512-BF16";
+  return onednn_version().empty() ? "a build with oneDNN" : "";
+}
+
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(int threads) : threads_(threads) {}
@@ -165,6 +170,7 @@ class CpuBackend final : public Backend {
   void parallel(const std::function<void(Worker&)>& run) override { run_team(threads_, run); }
   int threads() const override { return threads_; }
   Device device() const override { return {}; }
+  std::string lacks_for_bfloat16() const override { return cpu::lacks_for_bfloat16(); }
 
  private:
   int threads_;
@@ -184,9 +190,11 @@ std::shared_ptr<Backend> make_cpu_backend(int threads) {
 
 std::vector<BackendReport> report_cpu() {
   const std::string onednn = cpu::onednn_version();
+  const std::string lacks = cpu::lacks_for_bfloat16();
   return {{"Loops", true, std::string("compiled for ") + cpu::kernels<float>().level},
           {"oneDNN", !onednn.empty(), onednn.empty() ? "built without it; OpenBLAS serves float32" : onednn},
-          {"OpenBLAS", true, cpu::openblas_version()}};
+          {"OpenBLAS", true, cpu::openblas_version()},
+          {"bfloat16", lacks.empty(), lacks.empty() ? "products by AVX512-BF16" : "needs " + lacks}};
 }
 
 }  // namespace ravine

@@ -56,4 +56,12 @@ const Kernels<T>& kernels() {
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
 
+bool has_bfloat16() {
+#if defined(RAVINE_HAS_AVX512)
+  return kernels<float>().bfloat16.product != nullptr && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 }  // namespace ravine::cpu

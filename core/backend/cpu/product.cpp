@@ -1,15 +1,17 @@
 // A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
 // on each tile while it is in cache. Where our own kernels compute a product whose right factor lies column
 // by column, that is brought into order: by each tile for its own columns, or, where tiles are rows, by a
-// stage before.
+// stage before. In bfloat16 the factor that all tiles share is rounded by such a stage.
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "backend/cpu/aligned_array.h"
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/product_engine.h"
+#include "backend/cpu/rounded_product.h"
 #include "backend/cpu/rule_object.h"
 
 namespace ravine::cpu {
@@ -104,7 +106,7 @@ class ProductOperation final : public CpuOperation {
       : product_(product),
         pointers_(pointers),
         extents_(extents_of(product, program)),
-        own_(program.options.own_products && prefers_own<T>(product, extents_)),
+        own_(program.options.bfloat16 || (program.options.own_products && prefers_own<T>(product, extents_))),
         grid_(samples > 0 ? grid_of_rows(extents_, samples) : grid_for(extents_, own_)),
         left_stride_(columns_of(program.tensor(product.left))),
         right_stride_(columns_of(program.tensor(product.right))),
@@ -123,6 +125,11 @@ class ProductOperation final : public CpuOperation {
     if (product.activation_gradient) {
       gradient_ = make_rule<ActivationRules, T>(product.activation_gradient->name,
                                                 product.activation_gradient->values);
+    }
+    if (program.options.bfloat16) {
+      rounded_ = std::make_unique<RoundedProduct>(whole_shape(), grid_.along_rows, workers);
+      order_tiles_ = rounded_->shared_tiles();
+      return;
     }
     if (own_ && product.transpose_right && grid_.along_rows) {
       ordered_ = AlignedArray<T>(ordered_stride() * extents_.k);
@@ -153,11 +160,14 @@ class ProductOperation final : public CpuOperation {
     const std::int64_t length = std::min(grid_.block, extent - begin);
     const bool is_edge = edge_ != nullptr && tile == grid_.tiles - 1;
 
-    const T* left = at<const T>(product_.left) + (product_.transpose_left ? row : row * left_stride_);
-    const T* right = right_from(column);
     const std::int64_t offset = row * extents_.n + column;
     T* output = at<T>(product_.output) + offset;
-    (is_edge ? edge_ : inner_)->run(worker, left, right, output);
+    if (rounded_ != nullptr) {
+      multiply_rounded(worker, begin, length);
+    } else {
+      const T* left = at<const T>(product_.left) + (product_.transpose_left ? row : row * left_stride_);
+      (is_edge ? edge_ : inner_)->run(worker, left, right_from(column), output);
+    }
 
     const Block<T> block{output, grid_.along_rows ? length : extents_.m,
                          grid_.along_rows ? extents_.n : length, extents_.n};
@@ -171,12 +181,19 @@ class ProductOperation final : public CpuOperation {
 
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
 
-  std::string engine() const override { return inner_->name(); }
+  std::string engine() const override {
+    return rounded_ != nullptr ? RoundedProduct::name() : inner_->name();
+  }
 
  private:
   template <typename Element>
   Element* at(TensorId id) const {
     return static_cast<Element*>(pointers_[static_cast<std::size_t>(id)]);
+  }
+
+  ProductShape whole_shape() const {
+    return {extents_.m,   extents_.n,    extents_.k, product_.transpose_left, product_.transpose_right,
+            left_stride_, right_stride_, extents_.n};
   }
 
   ProductShape shape_of(std::int64_t length) const {
@@ -206,7 +223,20 @@ class ProductOperation final : public CpuOperation {
   // Whole cache lines, so that workers that bring different rows into order do not write to the same ones.
   std::int64_t ordered_stride() const { return (extents_.n + 15) / 16 * 16; }
 
+  void multiply_rounded(int worker, std::int64_t begin, std::int64_t length) noexcept {
+    if constexpr (std::is_same_v<T, float>) {
+      rounded_->run(worker, begin, length, at<const T>(product_.left), at<const T>(product_.right),
+                    at<T>(product_.output));
+    }
+  }
+
   void order(int tile) noexcept {
+    if constexpr (std::is_same_v<T, float>) {
+      if (rounded_ != nullptr) {
+        rounded_->round_shared(tile, at<const T>(product_.left), at<const T>(product_.right));
+        return;
+      }
+    }
     const std::int64_t row = tile * rows_to_order;
     const std::int64_t rows = std::min(rows_to_order, extents_.n - row);
     const Block<const T> block{at<const T>(product_.right) + row * right_stride_, rows, extents_.k,
@@ -236,8 +266,9 @@ class ProductOperation final : public CpuOperation {
   std::int64_t left_stride_;
   std::int64_t right_stride_;
   static constexpr std::int64_t rows_to_order = 32;
-  AlignedArray<T> ordered_;  // the right factor, [k, n], where a stage brings it into order
-  int order_tiles_ = 0;      // of that stage
+  AlignedArray<T> ordered_;                  // the right factor, [k, n], where a stage brings it into order
+  int order_tiles_ = 0;                      // of that stage
+  std::unique_ptr<RoundedProduct> rounded_;  // in bfloat16
   RuleObject activation_;
   RuleObject gradient_;
   std::unique_ptr<ProductEngine<T>> inner_;

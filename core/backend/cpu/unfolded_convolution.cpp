@@ -1,18 +1,29 @@
 // Convolution as a product: the values under each position of the window become one row of a matrix.
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "backend/cpu/convolution_engine.h"
 #include "backend/cpu/product_engine.h"
+#include "backend/cpu/rounded_product.h"
 #include "backend/cpu/simd/kernels.h"
 
 namespace ravine::cpu {
 namespace {
 
 template <typename T>
+std::unique_ptr<ProductEngine<T>> make_engine(const ProductShape& shape, int workers,
+                                              [[maybe_unused]] bool bfloat16) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (bfloat16) return make_rounded_product(shape, workers);
+  }
+  return make_product<T>(shape, workers);
+}
+
+template <typename T>
 class UnfoldedConvolution final : public ConvolutionEngine<T> {
  public:
-  UnfoldedConvolution(ConvolutionKind kind, const ConvolutionShape& shape, int workers)
+  UnfoldedConvolution(ConvolutionKind kind, const ConvolutionShape& shape, int workers, bool bfloat16)
       : kind_(kind),
         shape_(shape),
         group_channels_(shape.channels / shape.groups),
@@ -26,16 +37,19 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
     const std::int64_t row = plain_ ? shape.channels : values_;
     switch (kind) {
       case ConvolutionKind::forward:
-        product_ = make_product<T>(
-            {positions_, group_filters_, values_, false, true, row, values_, shape.filters}, workers);
+        product_ =
+            make_engine<T>({positions_, group_filters_, values_, false, true, row, values_, shape.filters},
+                           workers, bfloat16);
         break;
       case ConvolutionKind::input_gradient:
-        product_ = make_product<T>(
-            {positions_, values_, group_filters_, false, false, shape.filters, values_, row}, workers);
+        product_ =
+            make_engine<T>({positions_, values_, group_filters_, false, false, shape.filters, values_, row},
+                           workers, bfloat16);
         break;
       case ConvolutionKind::weight_gradient:
-        product_ = make_product<T>(
-            {group_filters_, values_, positions_, true, false, shape.filters, row, values_}, workers);
+        product_ =
+            make_engine<T>({group_filters_, values_, positions_, true, false, shape.filters, row, values_},
+                           workers, bfloat16);
         break;
     }
     for (int worker = 0; worker < workers; ++worker) {
@@ -149,14 +163,15 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
 
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_unfolded_convolution(ConvolutionKind kind,
-                                                                const ConvolutionShape& shape, int workers) {
-  return std::make_unique<UnfoldedConvolution<T>>(kind, shape, workers);
+                                                                const ConvolutionShape& shape, int workers,
+                                                                bool bfloat16) {
+  return std::make_unique<UnfoldedConvolution<T>>(kind, shape, workers, bfloat16);
 }
 template std::unique_ptr<ConvolutionEngine<float>> make_unfolded_convolution<float>(ConvolutionKind,
                                                                                     const ConvolutionShape&,
-                                                                                    int);
+                                                                                    int, bool);
 template std::unique_ptr<ConvolutionEngine<double>> make_unfolded_convolution<double>(ConvolutionKind,
                                                                                       const ConvolutionShape&,
-                                                                                      int);
+                                                                                      int, bool);
 
 }  // namespace ravine::cpu

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/convolution_engine.h"
 #include "backend/cpu/onednn/one_thread.h"
+#include "backend/cpu/simd/kernels.h"
 
 namespace ravine::cpu {
 namespace {
@@ -15,8 +16,9 @@ using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
 constexpr auto any = memory::format_tag::any;
 
-memory::desc images_of(std::int64_t count, std::int64_t height, std::int64_t width, std::int64_t channels) {
-  return {{count, channels, height, width}, f32, memory::format_tag::nhwc};
+memory::desc images_of(std::int64_t count, std::int64_t height, std::int64_t width, std::int64_t channels,
+                       memory::data_type type) {
+  return {{count, channels, height, width}, type, memory::format_tag::nhwc};
 }
 
 memory::dims weight_extents(const ConvolutionShape& s) {
@@ -82,26 +84,33 @@ const Description& fast(const Description& description) {
   return description;
 }
 
+// `operands`: the type of what is multiplied; sums are float32.
 Prepared prepare(ConvolutionKind kind, const ConvolutionShape& s, std::int64_t images,
-                 const memory::desc& weights) {
+                 const memory::desc& weights, memory::data_type operands) {
   const dnnl::engine& engine = onednn_engine();
   dnnl::primitive_attr attributes;
   // The library's own scratchpad belongs to the thread that made the primitive; ours is one a worker.
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const Geometry g(s);
-  const memory::desc input = images_of(images, s.height, s.width, s.channels);
-  const memory::desc output = images_of(images, s.out_height, s.out_width, s.filters);
+  const memory::desc input = images_of(images, s.height, s.width, s.channels,
+                                       kind == ConvolutionKind::input_gradient ? f32 : operands);
+  const memory::desc output = images_of(images, s.out_height, s.out_width, s.filters,
+                                        kind == ConvolutionKind::forward ? f32 : operands);
   const auto algorithm = dnnl::algorithm::convolution_direct;
-  const auto forward = [&](dnnl::prop_kind propagation, const dnnl::primitive_attr& with) {
-    return dnnl::convolution_forward::primitive_desc(engine, propagation, algorithm, input, weights, output,
-                                                     g.strides, g.dilates, g.before, g.after, with);
+  const auto forward = [&](const memory::desc& source, const memory::desc& filters,
+                           const memory::desc& destination, const dnnl::primitive_attr& with) {
+    return dnnl::convolution_forward::primitive_desc(engine, dnnl::prop_kind::forward_training, algorithm,
+                                                     source, filters, destination, g.strides, g.dilates,
+                                                     g.before, g.after, with);
   };
   if (kind == ConvolutionKind::forward) {
-    const auto description = forward(dnnl::prop_kind::forward_training, attributes);
+    const auto description = forward(input, weights, output, attributes);
     return {dnnl::convolution_forward(fast(description)), input, description.weights_desc(), output,
             description.scratchpad_desc()};
   }
-  const auto hint = forward(dnnl::prop_kind::forward_training, {});
+  const auto hint =
+      forward(images_of(images, s.height, s.width, s.channels, operands), {weight_extents(s), operands, any},
+              images_of(images, s.out_height, s.out_width, s.filters, operands), {});
   if (kind == ConvolutionKind::input_gradient) {
     const dnnl::convolution_backward_data::primitive_desc description(
         engine, algorithm, input, weights, output, g.strides, g.dilates, g.before, g.after, hint, attributes);
@@ -116,25 +125,35 @@ Prepared prepare(ConvolutionKind kind, const ConvolutionShape& s, std::int64_t i
 
 class OneDnnConvolution final : public ConvolutionEngine<float> {
  public:
-  OneDnnConvolution(ConvolutionKind kind, const ConvolutionShape& shape, const ImageCut& cut, int workers)
+  OneDnnConvolution(ConvolutionKind kind, const ConvolutionShape& shape, const ImageCut& cut, int workers,
+                    bool bfloat16)
       : names_(names_of(kind)), images_(std::min(cut.images, cut.batch)), plain_(plain_weights(shape)) {
     const OneThread one_thread;
     const bool is_gradient = kind == ConvolutionKind::weight_gradient;
-    inner_ = prepare(kind, shape, images_, {weight_extents(shape), f32, any});
+    const memory::data_type operands = bfloat16 ? memory::data_type::bf16 : f32;
+    inner_ =
+        prepare(kind, shape, images_, {weight_extents(shape), is_gradient ? f32 : operands, any}, operands);
     own_ = is_gradient ? inner_.result : inner_.second;
     const std::int64_t rest = cut.batch % images_;
-    edge_ = rest == 0 ? inner_ : prepare(kind, shape, rest, own_);
+    edge_ = rest == 0 ? inner_ : prepare(kind, shape, rest, own_, operands);
+    if (bfloat16) {
+      const bool from_input = kind != ConvolutionKind::input_gradient;
+      first_elements_ = from_input ? shape.input_elements() : shape.output_elements();
+      second_elements_ = is_gradient ? shape.output_elements() : 0;
+    }
     import_ = reorder(plain_, own_);
     export_ = reorder(own_, plain_);
     const dnnl::engine& engine = onednn_engine();
     for (int worker = 0; worker < workers; ++worker) {
-      workers_.push_back({dnnl::stream(engine), arguments(inner_), arguments(edge_)});
+      workers_.push_back({dnnl::stream(engine), arguments(inner_), arguments(edge_),
+                          AlignedArray<Bfloat16Pair>((images_ * first_elements_ + 1) / 2),
+                          AlignedArray<Bfloat16Pair>((images_ * second_elements_ + 1) / 2)});
     }
   }
 
   bool reorders() const override { return own_ != plain_; }
   std::int64_t own_elements() const override {
-    return static_cast<std::int64_t>(own_.get_size() / sizeof(float));
+    return static_cast<std::int64_t>((own_.get_size() + sizeof(float) - 1) / sizeof(float));
   }
   void import_weights(const float* weights, float* own) noexcept override {
     import_.run(const_cast<float*>(weights), own);
@@ -148,8 +167,8 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
     Worker& own = workers_[static_cast<std::size_t>(worker)];
     const bool whole = images == images_;
     Arguments& given = whole ? own.inner : own.edge;
-    given.first.set_data_handle(const_cast<float*>(first));
-    given.second.set_data_handle(const_cast<float*>(second));
+    given.first.set_data_handle(operand(first, images * first_elements_, own.first));
+    given.second.set_data_handle(operand(second, images * second_elements_, own.second));
     given.result.set_data_handle(result);
     // The C interface takes an array of arguments: no map is built at each step.
     const dnnl_exec_arg_t arguments[] = {{names_.first, given.first.get()},
@@ -163,7 +182,7 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
     }
   }
 
-  const char* name() const override { return "oneDNN"; }
+  const char* name() const override { return first_elements_ > 0 ? "oneDNN bf16" : "oneDNN"; }
 
  private:
   struct Arguments {
@@ -172,6 +191,7 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
   struct Worker {
     dnnl::stream stream;
     Arguments inner, edge;
+    AlignedArray<Bfloat16Pair> first, second;  // rounded
   };
   // Weights from one order into another, by one worker at a time.
   struct Reorder {
@@ -189,6 +209,13 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
       }
     }
   };
+
+  // What a primitive reads: the values, or where there are elements to round, those rounded to bfloat16.
+  static void* operand(const float* values, std::int64_t elements, AlignedArray<Bfloat16Pair>& rounded) {
+    if (elements == 0) return const_cast<float*>(values);
+    kernels<float>().bfloat16.pair_columns({values, 1, elements, elements}, rounded.get(), elements);
+    return rounded.get();
+  }
 
   static Reorder reorder(const memory::desc& from, const memory::desc& to) {
     const dnnl::engine& engine = onednn_engine();
@@ -209,6 +236,8 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
   std::int64_t images_;
   memory::desc plain_, own_;
   Prepared inner_, edge_;
+  std::int64_t first_elements_ = 0;  // of an image, that are rounded
+  std::int64_t second_elements_ = 0;
   Reorder import_, export_;
   std::vector<Worker> workers_;
 };
@@ -217,9 +246,10 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
 
 std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKind kind,
                                                                   const ConvolutionShape& shape,
-                                                                  const ImageCut& cut, int workers) {
+                                                                  const ImageCut& cut, int workers,
+                                                                  bool bfloat16) {
   try {
-    return std::make_unique<OneDnnConvolution>(kind, shape, cut, workers);
+    return std::make_unique<OneDnnConvolution>(kind, shape, cut, workers, bfloat16);
   } catch (const dnnl::error&) {
     return nullptr;  // there is no such primitive: the product takes its place
   }

@@ -91,6 +91,10 @@ struct ColumnNorm {
   T epsilon;
 };
 
+// Two numbers of bfloat16, the first in the lower half, that are multiplied by two others and added to a sum
+// in float32.
+using Bfloat16Pair = std::uint32_t;
+
 template <typename T>
 struct Kernels {
   const char* level;
@@ -108,6 +112,22 @@ struct Kernels {
   void (*product)(const StridedBlock<T>& left, std::int64_t m, std::int64_t n, std::int64_t k, const T* right,
                   std::int64_t right_stride, T* output, std::int64_t output_stride);
   void (*transpose)(Block<const T> input, T* output, std::int64_t output_stride);
+
+  // Of float32, at the level that can have an instruction for it; else null. `has_bfloat16` tells whether the
+  // processor does. Numbers are rounded to the nearest, ties to even; an odd one is paired with 0.
+  struct Bfloat16Loops {
+    // output[row][i] = (input[row][2 i], input[row][2 i + 1]).
+    void (*pair_columns)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+    // output[i][row], the same transposed.
+    void (*pair_columns_transposed)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+    // output[i][column] = (input[2 i][column], input[2 i + 1][column]).
+    void (*pair_rows)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+    // output[m, n] = left[m, k] right[k, n], plus what it was where `adds`; k counts pairs.
+    void (*product)(const StridedBlock<Bfloat16Pair>& left, std::int64_t m, std::int64_t n, std::int64_t k,
+                    const Bfloat16Pair* right, std::int64_t right_stride, T* output,
+                    std::int64_t output_stride, bool adds);
+  };
+  Bfloat16Loops bfloat16;
   void (*add)(const T* left, const T* right, T* output, std::int64_t count);
   PartialMoments (*moments)(Block<const T> block);
   double (*squares)(Block<const T> block);
@@ -191,5 +211,8 @@ struct Kernels {
 // The table for this processor.
 template <typename T>
 const Kernels<T>& kernels();
+
+// Whether that table's loops in bfloat16 are there and this processor can run them.
+bool has_bfloat16();
 
 }  // namespace ravine::cpu

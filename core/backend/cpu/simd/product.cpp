@@ -3,12 +3,32 @@
 // no cut of the output changes a bit.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <utility>
 
 #include "backend/cpu/simd/vector.h"
 
 namespace ravine::cpu::RAVINE_SIMD {
 namespace {
+
+// How an element of the left factor times a vector of the right one is added to a sum.
+template <typename T>
+struct Plain {
+  using Element = T;
+  using Sum = T;
+  static void multiply_add(Vector<T>& sum, const T& element, Vector<T> factors) { sum += element * factors; }
+};
+
+#if defined(__AVX512F__)
+// In assembly: the level may not use the instruction elsewhere, since not all of its processors have it.
+struct InPairs {
+  using Element = Bfloat16Pair;
+  using Sum = float;
+  static void multiply_add(Vector<float>& sum, const Element& element, Vector<Element> factors) {
+    asm("vdpbf16ps %1%{1to16%}, %2, %0" : "+v"(sum) : "m"(element), "v"(factors));
+  }
+};
+#endif
 
 // Rows that leave registers for `packs` vectors of the right factor and one element of the left.
 constexpr int most_rows(int packs) {
@@ -19,83 +39,112 @@ constexpr int most_rows(int packs) {
 }
 constexpr int most_packs = vector_bytes == 64 ? 4 : 2;
 
+template <typename Arithmetic>
+struct Operands {
+  using Element = typename Arithmetic::Element;
+  using Sum = typename Arithmetic::Sum;
+
+  StridedBlock<Element> left;
+  std::int64_t k;
+  const Element* right;
+  std::int64_t right_stride;
+  Sum* output;
+  std::int64_t output_stride;
+  bool adds;  // to what the output holds
+};
+
 // `part`: the last vector of columns has only `last` of them.
-template <typename T, int rows, int packs, bool part>
-void tile(const StridedBlock<T>& left, std::int64_t k, const T* right, std::int64_t right_stride, T* output,
-          std::int64_t output_stride, int last) {
-  Vector<T> sums[rows][packs] = {};
-  const T* column = left.data;
-  for (std::int64_t step = 0; step < k; ++step) {
-    Vector<T> factors[packs];
+template <typename Arithmetic, int rows, int packs, bool part>
+void tile(const Operands<Arithmetic>& o, int last) {
+  using Element = typename Arithmetic::Element;
+  using Sum = typename Arithmetic::Sum;
+  static_assert(sizeof(Element) == sizeof(Sum));
+  Vector<Sum> sums[rows][packs] = {};
+  const Element* column = o.left.data;
+  const Element* right = o.right;
+  for (std::int64_t step = 0; step < o.k; ++step) {
+    Vector<Element> factors[packs];
 #pragma GCC unroll 4
     for (int j = 0; j < packs; ++j) {
-      const T* from = right + j * lanes<T>;
+      const Element* from = right + j * lanes<Element>;
       factors[j] = part && j == packs - 1 ? load_part(from, last) : load(from);
     }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; ++i) {
-      const T element = column[i * left.row_stride];
+      const Element& element = column[i * o.left.row_stride];
 #pragma GCC unroll 4
-      for (int j = 0; j < packs; ++j) sums[i][j] += element * factors[j];
+      for (int j = 0; j < packs; ++j) Arithmetic::multiply_add(sums[i][j], element, factors[j]);
     }
-    column += left.column_stride;
-    right += right_stride;
+    column += o.left.column_stride;
+    right += o.right_stride;
   }
 #pragma GCC unroll 12
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < packs; ++j) {
-      T* to = output + i * output_stride + j * lanes<T>;
+      Sum* to = o.output + i * o.output_stride + j * lanes<Sum>;
       if (part && j == packs - 1) {
-        store_part(to, sums[i][j], last);
+        store_part(to, o.adds ? sums[i][j] + load_part(to, last) : sums[i][j], last);
       } else {
-        store(to, sums[i][j]);
+        store(to, o.adds ? sums[i][j] + load(to) : sums[i][j]);
       }
     }
   }
 }
 
 // All rows of some columns, in tiles of almost equal height.
-template <typename T, int packs, bool part>
-void strip(StridedBlock<T> left, std::int64_t m, std::int64_t k, const T* right, std::int64_t right_stride,
-           T* output, std::int64_t output_stride, int last) {
+template <typename Arithmetic, int packs, bool part>
+void strip(Operands<Arithmetic> o, std::int64_t m, int last) {
   constexpr int most = most_rows(packs);
   static constexpr auto tiles = []<int... index>(std::integer_sequence<int, index...>) {
-    return std::array{tile<T, index + 1, packs, part>...};
+    return std::array{tile<Arithmetic, index + 1, packs, part>...};
   }(std::make_integer_sequence<int, most>{});
   for (std::int64_t count = (m + most - 1) / most; count > 0; --count) {
     const std::int64_t rows = m / count;
-    tiles[static_cast<std::size_t>(rows - 1)](left, k, right, right_stride, output, output_stride, last);
-    left.data += rows * left.row_stride;
-    output += rows * output_stride;
+    tiles[static_cast<std::size_t>(rows - 1)](o, last);
+    o.left.data += rows * o.left.row_stride;
+    o.output += rows * o.output_stride;
     m -= rows;
   }
 }
 
-template <typename T, int packs>
-void strip(const StridedBlock<T>& left, std::int64_t m, std::int64_t k, const T* right,
-           std::int64_t right_stride, T* output, std::int64_t output_stride, int last) {
-  const auto run = last == lanes<T> ? strip<T, packs, false> : strip<T, packs, true>;
-  run(left, m, k, right, right_stride, output, output_stride, last);
+template <typename Arithmetic, int packs>
+void strip(const Operands<Arithmetic>& o, std::int64_t m, int last) {
+  const bool whole = last == lanes<typename Arithmetic::Element>;
+  (whole ? strip<Arithmetic, packs, false> : strip<Arithmetic, packs, true>)(o, m, last);
+}
+
+template <typename Arithmetic>
+void multiply(Operands<Arithmetic> o, std::int64_t m, std::int64_t n) {
+  constexpr int width = lanes<typename Arithmetic::Element>;
+  using Strip = void (*)(const Operands<Arithmetic>&, std::int64_t, int);
+  static constexpr auto strips = []<int... index>(std::integer_sequence<int, index...>) {
+    return std::array{static_cast<Strip>(strip<Arithmetic, index + 1>)...};
+  }(std::make_integer_sequence<int, most_packs>{});
+  while (n > 0) {
+    const std::int64_t packs = std::min<std::int64_t>(most_packs, (n + width - 1) / width);
+    const std::int64_t columns = std::min(n, packs * width);
+    const int last = static_cast<int>(columns - (packs - 1) * width);
+    strips[static_cast<std::size_t>(packs - 1)](o, m, last);
+    o.right += columns;
+    o.output += columns;
+    n -= columns;
+  }
 }
 
 template <typename T>
 void product(const StridedBlock<T>& left, std::int64_t m, std::int64_t n, std::int64_t k, const T* right,
              std::int64_t right_stride, T* output, std::int64_t output_stride) {
-  static constexpr auto strips = []<int... index>(std::integer_sequence<int, index...>) {
-    return std::array{static_cast<void (*)(const StridedBlock<T>&, std::int64_t, std::int64_t, const T*,
-                                           std::int64_t, T*, std::int64_t, int)>(strip<T, index + 1>)...};
-  }(std::make_integer_sequence<int, most_packs>{});
-  while (n > 0) {
-    const std::int64_t packs = std::min<std::int64_t>(most_packs, (n + lanes<T> - 1) / lanes<T>);
-    const std::int64_t columns = std::min(n, packs * lanes<T>);
-    const int last = static_cast<int>(columns - (packs - 1) * lanes<T>);
-    strips[static_cast<std::size_t>(packs - 1)](left, m, k, right, right_stride, output, output_stride, last);
-    right += columns;
-    output += columns;
-    n -= columns;
-  }
+  multiply<Plain<T>>({left, k, right, right_stride, output, output_stride, false}, m, n);
 }
+
+#if defined(__AVX512F__)
+void product_of_pairs(const StridedBlock<Bfloat16Pair>& left, std::int64_t m, std::int64_t n, std::int64_t k,
+                      const Bfloat16Pair* right, std::int64_t right_stride, float* output,
+                      std::int64_t output_stride, bool adds) {
+  multiply<InPairs>({left, k, right, right_stride, output, output_stride, adds}, m, n);
+}
+#endif
 
 // Four by four in registers, the rest one by one.
 template <typename T>
@@ -135,6 +184,9 @@ void transpose(Block<const T> input, T* output, std::int64_t output_stride) {
 template <typename T>
 void fill_products(Kernels<T>& table) {
   table.product = product<T>;
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, float>) table.bfloat16.product = product_of_pairs;
+#endif
   table.transpose = transpose<T>;
 }
 

@@ -11,6 +11,7 @@ Kernels<T> make_kernels() {
   table.level = RAVINE_NAME(RAVINE_SIMD);
   fill_activations(table);
   fill_products(table);
+  fill_bfloat16(table);
   fill_reductions(table);
   fill_accumulation(table);
   fill_pooling(table);

@@ -14,6 +14,8 @@ void fill_activations(Kernels<T>& table);
 template <typename T>
 void fill_products(Kernels<T>& table);
 template <typename T>
+void fill_bfloat16(Kernels<T>& table);
+template <typename T>
 void fill_reductions(Kernels<T>& table);
 template <typename T>
 void fill_accumulation(Kernels<T>& table);

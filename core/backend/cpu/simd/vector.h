@@ -56,6 +56,13 @@ inline void store_part(float* to, Vector<float> value, int count) {
 inline void store_part(double* to, Vector<double> value, int count) {
   _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), reinterpret_cast<__m512d>(value));
 }
+inline Vector<std::uint32_t> load_part(const std::uint32_t* from, int count) {
+  return reinterpret_cast<Vector<std::uint32_t>>(
+      _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << count) - 1), from));
+}
+inline void store_part(std::uint32_t* to, Vector<std::uint32_t> value, int count) {
+  _mm512_mask_storeu_epi32(to, static_cast<__mmask16>((1u << count) - 1), reinterpret_cast<__m512i>(value));
+}
 #elif defined(__AVX2__)
 inline __m256i first_lanes(std::int32_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
