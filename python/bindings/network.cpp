@@ -278,16 +278,17 @@ void bind_network(py::module_& module) {
                            "must be from 1 up to 1024, or 0 to let Ravine choose")
                    .at_key("threads");
              }
-             const DType type = dtype_from_name(dtype);
-             if (type != DType::float32 && type != DType::float64) {
+             if (dtype != "float32" && dtype != "float64" && dtype != "bfloat16") {
                throw Error(ErrorCode::invalid_parameter,
-                           "networks compute in float32 or float64, got " + dtype)
+                           "unknown element type '" + dtype + "'; use float32, float64 or bfloat16")
                    .at_key("dtype");
              }
+             ComputeOptions options = to_compute_options(compute);
+             options.bfloat16 = dtype == "bfloat16";
+             const DType type = dtype == "float64" ? DType::float64 : DType::float32;
              return std::make_shared<Network>(
                  spec, catalog::resolve(catalog::Kind::loss, to_component(loss, "loss")),
-                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed,
-                                to_compute_options(compute)});
+                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed, options});
            }),
            py::arg("spec"), py::arg("loss"), py::kw_only(), py::arg("batch_size"), py::arg("dtype"),
            py::arg("device"), py::arg("threads"), py::arg("seed"), py::arg("compute") = py::dict())
@@ -378,8 +379,15 @@ void bind_network(py::module_& module) {
           [](const Network& n) { return n.loss_function().target_kind() == TargetKind::labels; })
       .def_property_readonly("has_accuracy",
                              [](const Network& n) { return n.loss_function().has_accuracy(); })
-      .def_property_readonly("dtype",
-                             [](const Network& n) { return std::string(name_of(n.options().dtype)); })
+      .def_property_readonly(
+          "dtype",
+          [](const Network& n) {
+            return n.options().compute.bfloat16 ? "bfloat16" : std::string(name_of(n.options().dtype));
+          },
+          "What the network computes in, as it was asked for.")
+      .def_property_readonly(
+          "array_dtype", [](const Network& n) { return std::string(name_of(n.options().dtype)); },
+          "Of all arrays that go in or come out: the same, but float32 where it computes in bfloat16.")
       .def_property_readonly("device", [](const Network& n) { return n.options().device.to_string(); })
       .def_property_readonly("threads", &Network::threads)
       .def_property_readonly("batch_size", [](const Network& n) { return n.options().batch; })

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __version__: str
 
-# Arrays are of the network's type, float32 or float64; labels are int32. All must be contiguous.
+# Arrays are of the network's array_dtype, float32 or float64; labels are int32. All must be contiguous.
 
 # ---- the catalog -------------------------------------------------------------------------------------------
 
@@ -251,7 +251,11 @@ class Network:
     def has_accuracy(self) -> bool:
         """Whether right answers are counted."""
     @property
-    def dtype(self) -> str: ...
+    def dtype(self) -> str:
+        """What the network computes in, as it was asked for: "float32", "float64" or "bfloat16"."""
+    @property
+    def array_dtype(self) -> str:
+        """Of all arrays that go in or come out: the same, but float32 where it computes in bfloat16."""
     @property
     def device(self) -> str: ...
     @property

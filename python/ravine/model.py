@@ -56,7 +56,10 @@ class Sequential:
             input_shape: of one sample, channels last.
             loss: from `ravine.losses`, or a catalog name.
             batch_size: rows of a training step, at least 1.
-            dtype: "float32", or "float64" to judge by.
+            dtype: "float32", "float64" to judge by, or "bfloat16": what products and convolutions multiply,
+                forward and backward, is rounded to 8 significant bits (to the nearest, ties to even), about
+                twice as fast; their sums, parameters, gradients, the optimizer, statistics and all arrays
+                stay float32.
             device: "cpu", "cuda" or "cuda:N".
             threads: workers on a CPU; "auto" chooses by the work of a step. The bits do not depend on it.
             seed: of the weights and of the masks of dropout.
@@ -65,7 +68,7 @@ class Sequential:
 
         Raises:
             InputError: shapes that do not fit (the layer is named), or a setting out of range.
-            DeviceError: the device is not there.
+            DeviceError: the device is not there, or has no instructions for bfloat16 (on a CPU: AVX512-BF16).
         """
         whole_number("batch_size", batch_size, 1)
         whole_number("seed", seed, 0)

@@ -74,7 +74,7 @@ class LayerOutputs:
         Raises:
             InputError: inputs of another shape, or no samples.
         """
-        rows = np.ascontiguousarray(as_inputs(inputs), self.network.dtype)
+        rows = np.ascontiguousarray(as_inputs(inputs), self.network.array_dtype)
         for own, given in (
             (self._reader.parameters, self.network.parameters),
             (self._reader.state, self.network.state),

@@ -100,7 +100,8 @@ class ComputeSettings(_Section, frozen=True):
     Args:
         device: "cpu", "cuda" or "cuda:N".
         threads: workers on a CPU, or "auto"; the result does not depend on it.
-        dtype: "float32", or "float64".
+        dtype: "float32", "float64" to judge by, or "bfloat16": what products and convolutions multiply is
+            rounded to 8 significant bits; their sums, and all else, stay float32 (see `Sequential.network`).
         fuse: bias, activation and its derivative are part of the operation before them. This and the next
             switches decide how a step is computed, not what: switch one off to see its effect.
         fuse_normalization: batch normalization, the addition of a shortcut and the activation are one pass.
@@ -115,7 +116,7 @@ class ComputeSettings(_Section, frozen=True):
 
     device: str = "cpu"
     threads: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     fuse: bool = True
     fuse_normalization: bool = True
     phases: bool = True
@@ -123,6 +124,11 @@ class ComputeSettings(_Section, frozen=True):
     own_products: bool = True
     share_memory: bool = True
     checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+
+    @property
+    def array_dtype(self) -> str:
+        """Of data and parameters."""
+        return "float64" if self.dtype == "float64" else "float32"
 
     def options(self) -> dict[str, bool | int]:
         """How a step is computed, as `Network` takes it."""

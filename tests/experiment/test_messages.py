@@ -73,7 +73,7 @@ WRONG: list[tuple[str, str, list[str]]] = [
     ("data.limit = -1", "data.limit", [">= 0"]),
     ("data.source = 'npz'", "data", ["needs `file`"]),
     ("data.file = 'a.npz'", "data.file", ['source = "npz"', '"digits"']),
-    ("compute.dtype = 'float16'", "compute.dtype", ["choose from float32, float64"]),
+    ("compute.dtype = 'float16'", "compute.dtype", ["choose from float32, float64, bfloat16"]),
     ("compute.threads = 0", "compute.threads", [">= 1"]),
     ("compute.threads = 5000", "compute.threads", ["<= 1024"]),
     ("compute.threads = 'many'", "compute.threads", ["auto", "a whole number"]),

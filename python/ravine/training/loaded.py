@@ -32,7 +32,8 @@ class LoadedRun:
         transform: applied to inputs before the network sees them.
         class_names: one a class, or empty.
         step: of the checkpoint.
-        warning: says so if a damaged checkpoint was passed over.
+        warning: says so if a damaged checkpoint was passed over, or if this machine has no bfloat16 and the
+            network computes in float32.
     """
 
     path: Path
@@ -61,9 +62,10 @@ class LoadedRun:
         )
         if self.network.classifies:
             dataset.require_classes(outputs)
-        values = dataset.targets if self.network.classifies else dataset.targets.astype(self.network.dtype)
+        dtype = self.network.array_dtype
+        values = dataset.targets if self.network.classifies else dataset.targets.astype(dtype)
         inputs = self._prepared(dataset.inputs)
-        weights = None if dataset.weights is None else dataset.weights.astype(self.network.dtype)
+        weights = None if dataset.weights is None else dataset.weights.astype(dtype)
         return self.evaluate_prepared(
             Dataset(inputs, values, dataset.classes, name=dataset.name, weights=weights)
         )
@@ -78,7 +80,7 @@ class LoadedRun:
         expected = tuple(self.network.input_shape)
         if inputs.shape[1:] != expected and int(np.prod(inputs.shape[1:])) == int(np.prod(expected)):
             inputs = inputs.reshape(len(inputs), *expected)  # images as rows of pixels, or the reverse
-        return self.transform.apply(inputs, dtype=self.network.dtype)
+        return self.transform.apply(inputs, dtype=self.network.array_dtype)
 
 
 def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
@@ -110,12 +112,13 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
     names = loaded.state.get("class_names")
     if not isinstance(names, list):
         raise CheckpointError("holds no class names; it was not written by a training run", file=file)
+    dtype, instead = _dtype(experiment)
     try:
         network = _core.Network(
             specification(transform.mean.shape, experiment.model.layers),
             experiment.loss,
             batch_size=_rows(experiment, loaded.state.get("samples_at_once")),
-            dtype=experiment.compute.dtype,
+            dtype=dtype,
             device=experiment.compute.device,
             threads=0 if experiment.compute.threads == "auto" else experiment.compute.threads,
             seed=experiment.seed,
@@ -124,7 +127,17 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
     except InputError as error:
         raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
     restore_network(network, loaded, file)
+    warning = "; ".join(filter(None, (warning, instead))) or None
     return LoadedRun(run.path, network, experiment, transform, tuple(map(str, names)), loaded.step, warning)
+
+
+def _dtype(experiment: Experiment) -> tuple[str, str | None]:
+    """What the network computes in, and a warning where that is not the run's bfloat16."""
+    wanted = experiment.compute.dtype
+    for name, there, detail in _core.report():
+        if wanted == name == "bfloat16" and not there:
+            return "float32", f"computes in float32, for bfloat16 {detail}"
+    return wanted, None
 
 
 def _rows(experiment: Experiment, saved: object) -> int:

@@ -75,7 +75,7 @@ def lsuv(
         raise InputError(f"is {variance}, expected a number above 0", key="variance")
     if not tolerance > 0:
         raise InputError(f"is {tolerance}, expected a number above 0", key="tolerance")
-    batch = np.ascontiguousarray(as_inputs(inputs), network.dtype)
+    batch = np.ascontiguousarray(as_inputs(inputs), network.array_dtype)
     weights = weights_by_layer(network)
     if orthogonal:
         for name in weights.values():

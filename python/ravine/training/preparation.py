@@ -212,6 +212,6 @@ def load_parts(
         train=train,
         test=test,
         classes=classes,
-        dtype=experiment.compute.dtype,
+        dtype=experiment.compute.array_dtype,
         threads=_core.available_processors(),
     )

@@ -44,12 +44,12 @@ def typed_samples(
                 "use as many units, or for class labels a loss of classification",
                 key=name,
             )
-        values = data.targets.astype(network.dtype)
+        values = data.targets.astype(network.array_dtype)
     return Dataset(
-        np.ascontiguousarray(data.inputs, network.dtype),
+        np.ascontiguousarray(data.inputs, network.array_dtype),
         values,
         data.classes,
         data.class_names,
         name,
-        None if data.weights is None else data.weights.astype(network.dtype),
+        None if data.weights is None else data.weights.astype(network.array_dtype),
     )

@@ -266,7 +266,7 @@ class Trainer:
             seed=self.seed,
             drop_last=self.drop_last,
             shuffle=self.shuffle and self.batch_size != "all",
-            dtype=network.dtype,
+            dtype=network.array_dtype,
             maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * rows))),
             threads=network.threads,
         )
@@ -352,7 +352,7 @@ class Trainer:
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, [samples, outputs]."""
         with self.answering():
-            return self.network.predict(np.ascontiguousarray(as_inputs(inputs), self.network.dtype))
+            return self.network.predict(np.ascontiguousarray(as_inputs(inputs), self.network.array_dtype))
 
     def _balance(self, targets: ArrayLike) -> None:
         """Gives a loss with balanced class weights their numbers, before its network is compiled."""
