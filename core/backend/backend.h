@@ -168,6 +168,8 @@ class Backend {
   // Runs the function on every worker of the team, with one fork and one join. The function must not throw.
   virtual void parallel(const std::function<void(Worker&)>& run) = 0;
   virtual int threads() const = 0;
+  // Takes so many workers from now on: at least 1, at most as many as the backend was made for.
+  virtual void use_threads(int threads) = 0;
   virtual Device device() const = 0;
   // What products of numbers rounded to bfloat16 would need and is not there; empty where nothing is missing.
   virtual std::string lacks_for_bfloat16() const = 0;
@@ -194,13 +196,10 @@ struct ActivationMoments {
 ActivationMoments activation_moments(const Component& rule);
 
 // The backend of a device. Throws Error(device_unavailable) with the reason; never falls back to another.
-// `threads` is the size of the team on a CPU, at least 1.
+// `threads` is the size of the largest team on a CPU, at least 1.
 std::shared_ptr<Backend> make_backend(const Device& device, int threads);
 std::shared_ptr<Backend> make_cpu_backend(int threads);
 std::shared_ptr<Backend> make_cuda_backend(int index);
-
-// Processors that this process may use.
-int available_processors();
 
 // What a backend was built with and found, for `ravine doctor`: name, and what it says.
 struct BackendReport {

@@ -43,10 +43,14 @@ void TrainingLoop::run_full_batch() {
 
 bool TrainingLoop::compute_gradient() {
   bool finite = true;
+  network_.backend_->use_threads(network_.threads_.next());
+  const auto start = std::chrono::steady_clock::now();
   network_.backend_->parallel([&](Worker& worker) {
     const bool computed = gradient_.compute(worker);
     if (worker.index == 0) finite = computed;
   });
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  network_.threads_.record(taken.count(), chunk_.batch);
   return finite;
 }
 

@@ -5,21 +5,23 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/processors.h"
 #include "base/errors.h"
 #include "initializers/initializer.h"
 
 namespace ravine {
 namespace {
 
-// A second worker pays where a step is some tens of microseconds of work for each.
-int choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
-  if (options.threads > 0) return options.threads;
-  constexpr double flops_per_worker = 8e6;
+ThreadChoice choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
+  if (options.threads > 0) return ThreadChoice(options.threads);
   const LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
   double flops = 0;
   for (const Step& step : lowered.program.steps) flops += flops_of(step.operation, lowered.program);
-  const double most = available_processors();
-  return static_cast<int>(std::clamp(flops / flops_per_worker, 1.0, most));
+  // Until it is measured: a second worker mostly pays where a step is some tens of microseconds of work for
+  // each, and hardly ever where it is less than some microseconds.
+  const double processors = available_processors();
+  return {static_cast<int>(std::clamp(flops / 8e6, 1.0, processors)),
+          static_cast<int>(std::clamp(std::ceil(flops / 5e5), 1.0, processors))};
 }
 
 // The layers whose output some operation measures.
@@ -78,7 +80,8 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
       specification_(spec),
       graph_(infer(spec)),
       loss_(make_checked_loss(loss, graph_)),
-      backend_(make_backend(options.device, choose_threads(graph_, *loss_, options))),
+      threads_(choose_threads(graph_, *loss_, options)),
+      backend_(make_backend(options.device, threads_.most())),
       ring_(graph_, loss_->has_accuracy(), observed_layers(graph_, *loss_, options), options.ring_rows) {
   if (options.batch < 1) {
     throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
@@ -87,6 +90,7 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
   if (!lacks.empty()) {
     throw Error(ErrorCode::device_unavailable, "bfloat16 needs " + lacks + "; use float32").at_key("dtype");
   }
+  backend_->use_threads(threads_.chosen());
   const auto bytes = static_cast<std::size_t>(graph_.parameter_elements) * size_of(options.dtype);
   parameters_ = backend_->allocate(bytes);
   gradients_ = backend_->allocate(bytes);

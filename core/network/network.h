@@ -15,6 +15,7 @@
 #include "network/execution_plan.h"
 #include "network/graph.h"
 #include "network/statistics.h"
+#include "network/thread_choice.h"
 #include "optimizers/optimizer.h"
 
 namespace ravine {
@@ -23,7 +24,7 @@ struct NetworkOptions {
   std::int64_t batch = 32;
   DType dtype = DType::float32;  // of all arrays
   Device device = {};
-  int threads = 0;  // 0: chosen by the work of a step and the processors there are
+  int threads = 0;  // 0: measured in training, up to the processors there are
   std::uint64_t seed = 0;
   ComputeOptions compute = {};
   std::int64_t ring_rows = 1024;  // recorded steps that fit before they must be drained
@@ -112,7 +113,8 @@ class Network {
   const Graph& graph() const { return graph_; }
   const Loss& loss_function() const { return *loss_; }
   const NetworkOptions& options() const { return options_; }
-  int threads() const { return backend_->threads(); }
+  // Chosen so far, where the choice is left open; then it may change while training goes on.
+  int threads() const { return threads_.chosen(); }
   void* parameters() { return parameters_->data(); }
   void* gradients() { return gradients_->data(); }
   void* state() { return state_->data(); }
@@ -171,6 +173,7 @@ class Network {
   NetworkSpec specification_;
   Graph graph_;
   std::unique_ptr<Loss> loss_;
+  ThreadChoice threads_;
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<Buffer> parameters_;
   std::shared_ptr<Buffer> gradients_;

@@ -6,6 +6,13 @@
 #include "network/weight_average.h"
 
 namespace ravine {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
 
 TrainingLoop::TrainingLoop(Network& network, Optimizer& optimizer, const TrainingChunk& chunk)
     : network_(network),
@@ -22,7 +29,10 @@ TrainingResult TrainingLoop::run() {
   if (optimizer_.is_full_batch()) {
     run_full_batch();
   } else {
-    network_.backend_->parallel([this](Worker& worker) { work(worker); });
+    do {
+      run_team();
+    } while (next_team_);
+    network_.backend_->use_threads(network_.threads());
     optimizer_.prepared().rethrow();
   }
   if (not_finite_) {
@@ -35,10 +45,27 @@ TrainingResult TrainingLoop::run() {
   return result_;
 }
 
+void TrainingLoop::run_team() {
+  network_.backend_->use_threads(network_.threads_.next());
+  next_team_ = false;
+  steps_before_team_ = result_.steps;
+  team_start_ = std::chrono::steady_clock::now();
+  network_.backend_->parallel([this](Worker& worker) { work(worker); });
+  network_.threads_.record(seconds_since(team_start_), (result_.steps - steps_before_team_) * chunk_.batch);
+}
+
 void TrainingLoop::work(Worker& worker) noexcept {
   const bool first = worker.index == 0;
   while (true) {
-    if (first) begin_step();
+    if (first) {
+      next_team_ = result_.steps > steps_before_team_ && network_.threads_.is_trying() &&
+                   network_.threads_.is_enough(seconds_since(team_start_));
+      if (next_team_) {
+        done_ = true;
+      } else {
+        begin_step();
+      }
+    }
     worker.barrier();
     if (done_) return;
     if (optimizer_.look_ahead() != nullptr) optimizer_.run_look_ahead(worker);
@@ -62,9 +89,8 @@ void TrainingLoop::work(Worker& worker) noexcept {
 }
 
 void TrainingLoop::begin_step() {
-  const bool out_of_time = chunk_.budget_seconds > 0 && result_.steps > 0 &&
-                           std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() >
-                               chunk_.budget_seconds;
+  const bool out_of_time =
+      chunk_.budget_seconds > 0 && result_.steps > 0 && seconds_since(start_) > chunk_.budget_seconds;
   done_ = not_finite_ || result_.steps == chunk_.steps || out_of_time;
   if (done_) return;
   const std::size_t settings = chunk_.scheduled.size();

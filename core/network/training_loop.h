@@ -16,6 +16,8 @@ class TrainingLoop {
   TrainingResult run();
 
  private:
+  // Steps on one team, until all are done or enough is known of this number of workers.
+  void run_team();
   void work(Worker& worker) noexcept;
   // In full_batch_training.cpp: steps whose rule asks for gradients itself.
   void run_full_batch();
@@ -31,6 +33,9 @@ class TrainingLoop {
   const TrainingChunk& chunk_;
   BatchGradient gradient_;
   std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point team_start_;
+  std::int64_t steps_before_team_ = 0;
+  bool next_team_ = false;  // there are steps left, for another number of workers
   TrainingResult result_;
   double gradient_norm_ = 0;
   Measurements at_start_;                        // of a full-batch step

@@ -1,5 +1,6 @@
 // The compiled module ravine._core.
 #include "backend/backend.h"
+#include "backend/processors.h"
 #include "bindings.h"
 
 namespace ravine::bindings {
@@ -17,7 +18,9 @@ void bind_report(py::module_& module) {
         return rows;
       },
       "What the core was built with and found: (name, available, detail).");
-  module.def("available_processors", &available_processors, "Processors that this process may use.");
+  module.def(
+      "available_processors", &available_processors,
+      "Processors that this process may take: by affinity, control groups, OMP_NUM_THREADS and MPI ranks.");
 }
 
 }  // namespace ravine::bindings

@@ -389,7 +389,9 @@ void bind_network(py::module_& module) {
           "array_dtype", [](const Network& n) { return std::string(name_of(n.options().dtype)); },
           "Of all arrays that go in or come out: the same, but float32 where it computes in bfloat16.")
       .def_property_readonly("device", [](const Network& n) { return n.options().device.to_string(); })
-      .def_property_readonly("threads", &Network::threads)
+      .def_property_readonly(
+          "threads", &Network::threads,
+          "Workers that share a step; where they are measured, those that were the fastest so far.")
       .def_property_readonly("batch_size", [](const Network& n) { return n.options().batch; })
       .def_property_readonly("seed", [](const Network& n) { return n.options().seed; })
       .def("describe", &describe, py::arg("mode") = "training", py::arg("batch_size") = 0,

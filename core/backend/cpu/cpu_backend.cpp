@@ -1,6 +1,7 @@
 // The CPU backend: memory, programs as lists of tiled operations, and the team that runs them.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -148,16 +149,16 @@ std::string lacks_for_bfloat16() {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads) {}
+  explicit CpuBackend(int threads) : most_threads_(threads), threads_(threads) {}
 
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
   std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) override {
-    return std::make_unique<CpuProgram>(program, layers, parameters, threads_);
+    return std::make_unique<CpuProgram>(program, layers, parameters, most_threads_);
   }
   std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
                                                  const UpdateBuffers& buffers,
                                                  std::vector<UpdateSegment> segments) override {
-    return cpu::prepare_update(rule, dtype, buffers, std::move(segments), threads_);
+    return cpu::prepare_update(rule, dtype, buffers, std::move(segments), most_threads_);
   }
   std::unique_ptr<PreparedAccumulation> prepare_accumulation(
       DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) override {
@@ -169,10 +170,12 @@ class CpuBackend final : public Backend {
   }
   void parallel(const std::function<void(Worker&)>& run) override { run_team(threads_, run); }
   int threads() const override { return threads_; }
+  void use_threads(int threads) override { threads_ = std::clamp(threads, 1, most_threads_); }
   Device device() const override { return {}; }
   std::string lacks_for_bfloat16() const override { return cpu::lacks_for_bfloat16(); }
 
  private:
+  const int most_threads_;  // what is prepared has memory for so many
   int threads_;
 };
 

@@ -1,58 +1,36 @@
 #include "backend/cpu/team.h"
 
 #include <omp.h>
-#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
-#include <memory>
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
 
+#include "backend/cpu/waiting.h"
+#include "backend/cpu/workers.h"
+
 namespace ravine::cpu {
 namespace {
 
-void pause() {
-#if defined(__SSE__)
-  _mm_pause();
-#endif
-}
-
-// Where all workers of a team wait for each other. OpenMP's own barrier spins for long or sleeps at once;
-// this one spins briefly, then lets others run, then sleeps, so that a busy machine slows training and does
-// not stall it.
+// Where all workers of a team wait for each other.
 class Barrier {
  public:
-  explicit Barrier(int team) : team_(team) {}
-
-  void wait() {
-    const unsigned round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == team_ - 1) {
+  void wait(int team) {
+    const unsigned round = round_.count();
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == team - 1) {
       arrived_.store(0, std::memory_order_relaxed);
-      // Sequentially consistent: notify_all must not overtake the store, or a sleeper could miss it.
-      round_.store(round + 1, std::memory_order_seq_cst);
-      round_.notify_all();
+      round_.happen();
       return;
     }
-    constexpr int spins = 2000;  // some tens of microseconds: as long as most waits
-    constexpr int yields = 50;
-    for (int i = 0; i < spins; ++i) {
-      if (round_.load(std::memory_order_acquire) != round) return;
-      pause();
-    }
-    for (int i = 0; i < yields; ++i) {
-      if (round_.load(std::memory_order_acquire) != round) return;
-      sched_yield();
-    }
-    while (round_.load(std::memory_order_acquire) == round) round_.wait(round, std::memory_order_acquire);
+    round_.wait(round);
   }
 
  private:
   alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<unsigned> round_{0};
-  const int team_;
+  alignas(64) Event round_;
 };
 
 class TeamWorker final : public Worker {
@@ -62,7 +40,7 @@ class TeamWorker final : public Worker {
     count = team;
   }
   void barrier() override {
-    if (count > 1) barrier_.wait();
+    if (count > 1) barrier_.wait(count);
   }
 
  private:
@@ -104,7 +82,7 @@ class Places {
  public:
   explicit Places(int team) {
     CPU_ZERO(&before_);
-    active_ = sched_getaffinity(0, sizeof(before_), &before_) == 0 && CPU_COUNT(&before_) == team;
+    active_ = sched_getaffinity(0, sizeof(before_), &before_) == 0 && CPU_COUNT(&before_) == team && team > 1;
   }
 
   // Called by each worker.
@@ -130,56 +108,24 @@ class Places {
   bool active_;
 };
 
-// OpenMP's workers do not survive a fork: a child process works alone, to the same bits.
-bool is_forked_child = false;
-
-bool can_fork_a_team() {
-  static const bool registered = [] {
-    pthread_atfork(nullptr, nullptr, [] { is_forked_child = true; });
-    return true;
-  }();
-  return registered && !is_forked_child;
-}
-
 }  // namespace
 
 void run_team(int threads, const std::function<void(Worker&)>& run) {
-  if (threads == 1 || !can_fork_a_team()) {
-    static Barrier alone(1);
-    const FlushToZero flush;
-    const LoneLibraries lone;
-    TeamWorker worker(0, 1, alone);
-    run(worker);
-    return;
-  }
-  std::unique_ptr<Barrier> barrier;
+  Barrier barrier;
   const Places places(threads);
-#pragma omp parallel num_threads(threads)
-  {
-    places.take(omp_get_thread_num());
-    // OpenMP may grant fewer workers than were asked for.
-#pragma omp single
-    barrier = std::make_unique<Barrier>(omp_get_num_threads());
+  const auto work = [&](int index, int count) {
     const FlushToZero flush;
     const LoneLibraries lone;
-    TeamWorker worker(omp_get_thread_num(), omp_get_num_threads(), *barrier);
+    places.take(index);
+    TeamWorker worker(index, count, barrier);
     run(worker);
     places.leave();
+  };
+  if (threads == 1) {
+    work(0, 1);
+  } else {
+    run_on_workers(threads, std::ref(work));  // by reference: no allocation
   }
 }
 
 }  // namespace ravine::cpu
-
-namespace ravine {
-
-int available_processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    const int count = CPU_COUNT(&set);
-    if (count > 0) return count;
-  }
-  return 1;
-}
-
-}  // namespace ravine

@@ -1,4 +1,4 @@
-// A team of OpenMP workers: one fork for as many steps as the caller wants.
+// A team of workers: one fork for as many steps as the caller wants.
 #pragma once
 
 #include <functional>

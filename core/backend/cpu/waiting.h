@@ -1,0 +1,25 @@
+// How a worker waits for others: it spins briefly, then lets others run, then sleeps, so that a busy machine
+// slows training and does not stall it, and one that waits for long uses no processor.
+#pragma once
+
+#include <atomic>
+
+namespace ravine::cpu {
+
+// Something that happens again and again: each time the count changes.
+class Event {
+ public:
+  unsigned count() const { return count_.load(std::memory_order_acquire); }
+  // Once the count is no longer `seen`.
+  void wait(unsigned seen) const noexcept;
+  void happen() noexcept {
+    // Sequentially consistent: notify_all must not overtake the sum, or a sleeper could miss it.
+    count_.fetch_add(1, std::memory_order_seq_cst);
+    count_.notify_all();
+  }
+
+ private:
+  std::atomic<unsigned> count_{0};
+};
+
+}  // namespace ravine::cpu

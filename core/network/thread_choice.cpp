@@ -1,0 +1,62 @@
+#include "network/thread_choice.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace ravine {
+
+ThreadChoice::ThreadChoice(int threads) : candidates_{threads}, chosen_(threads) {}
+
+ThreadChoice::ThreadChoice(int first, int most) : candidates_{most}, chosen_(first) {
+  int power = 1;
+  while (power * 2 < most) power *= 2;
+  for (; power >= 1 && power < most; power /= 2) candidates_.push_back(power);
+  if (candidates_.size() > 1) begin();
+}
+
+void ThreadChoice::begin() {
+  trying_ = true;
+  turn_ = 0;
+  round_ = 0;
+  worth_trying_ = candidates_.size();
+  seconds_per_row_.assign(candidates_.size(), std::numeric_limits<double>::infinity());
+  tried_ = {};
+  spent_ = 0;
+}
+
+void ThreadChoice::record(double seconds, std::int64_t rows) {
+  if (rows == 0 || candidates_.size() == 1) return;
+  if (!trying_) {
+    since_ += seconds;
+    if (since_ > between_choices * spent_) begin();
+    return;
+  }
+  spent_ += seconds;
+  tried_.seconds += seconds;
+  tried_.rows += rows;
+  if (tried_.seconds >= least_seconds) next_try();
+}
+
+void ThreadChoice::next_try() {
+  double& least = seconds_per_row_[turn_];
+  least = std::min(least, tried_.seconds / static_cast<double>(tried_.rows));
+  tried_ = {};
+  // The time falls and then rises with the number of workers: where half as many are clearly slower, fewer
+  // still are slower yet.
+  constexpr double clearly = 1.5;
+  if (turn_ > 0 && least > clearly * seconds_per_row_[turn_ - 1]) worth_trying_ = turn_ + 1;
+  if (++turn_ < worth_trying_) return;
+  turn_ = 0;
+  if (++round_ == rounds) choose();
+}
+
+void ThreadChoice::choose() {
+  const double least = *std::min_element(seconds_per_row_.begin(), seconds_per_row_.end());
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (seconds_per_row_[i] <= gain_of_more * least) chosen_ = candidates_[i];
+  }
+  trying_ = false;
+  since_ = 0;
+}
+
+}  // namespace ravine
