@@ -119,7 +119,13 @@ def measure(workload: str, threads: str, seconds: float, repeats: int) -> dict[s
         trainer.close()
     single = statistics.median(alone)
     shares = [statistics.median(rates) / single for rates in zip(*together, strict=True)]
-    return {"microseconds": 1e6 / single, "shares": shares, "threads": chosen, "alone": alone, "all": together}
+    return {
+        "microseconds": 1e6 / single,
+        "shares": shares,
+        "threads": chosen,
+        "alone": alone,
+        "all": together,
+    }
 
 
 def main() -> None:

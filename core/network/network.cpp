@@ -5,24 +5,11 @@
 #include <cstring>
 #include <limits>
 
-#include "backend/processors.h"
 #include "base/errors.h"
 #include "initializers/initializer.h"
 
 namespace ravine {
 namespace {
-
-ThreadChoice choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
-  if (options.threads > 0) return ThreadChoice(options.threads);
-  const LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
-  double flops = 0;
-  for (const Step& step : lowered.program.steps) flops += flops_of(step.operation, lowered.program);
-  // Until it is measured: a second worker mostly pays where a step is some tens of microseconds of work for
-  // each, and hardly ever where it is less than some microseconds.
-  const double processors = available_processors();
-  return {static_cast<int>(std::clamp(flops / 8e6, 1.0, processors)),
-          static_cast<int>(std::clamp(std::ceil(flops / 5e5), 1.0, processors))};
-}
 
 // The layers whose output some operation measures.
 std::vector<bool> observed_layers(const Graph& graph, const Loss& loss, const NetworkOptions& options) {

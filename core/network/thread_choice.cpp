@@ -1,7 +1,11 @@
 #include "network/thread_choice.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+
+#include "backend/processors.h"
+#include "network/network.h"
 
 namespace ravine {
 
@@ -57,6 +61,18 @@ void ThreadChoice::choose() {
   }
   trying_ = false;
   since_ = 0;
+}
+
+ThreadChoice choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
+  if (options.threads > 0) return ThreadChoice(options.threads);
+  const LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
+  double flops = 0;
+  for (const Step& step : lowered.program.steps) flops += flops_of(step.operation, lowered.program);
+  // Until it is measured: a second worker mostly pays where a step is some tens of microseconds of work for
+  // each, and hardly ever where it is less than some microseconds.
+  const double processors = available_processors();
+  return {static_cast<int>(std::clamp(flops / 8e6, 1.0, processors)),
+          static_cast<int>(std::clamp(std::ceil(flops / 5e5), 1.0, processors))};
 }
 
 }  // namespace ravine

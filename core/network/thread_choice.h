@@ -10,6 +10,10 @@
 
 namespace ravine {
 
+struct Graph;
+class Loss;
+struct NetworkOptions;
+
 class ThreadChoice {
  public:
   // Nothing to choose.
@@ -56,5 +60,9 @@ class ThreadChoice {
   double spent_ = 0;                     // seconds on the last choice
   double since_ = 0;                     // seconds of steps since then
 };
+
+// What the options ask for; where they leave it open, as many workers as the work of a training step may pay
+// for.
+ThreadChoice choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options);
 
 }  // namespace ravine

@@ -61,7 +61,8 @@ class Sequential:
                 twice as fast; their sums, parameters, gradients, the optimizer, statistics and all arrays
                 stay float32.
             device: "cpu", "cuda" or "cuda:N".
-            threads: workers on a CPU; "auto" chooses by the work of a step. The bits do not depend on it.
+            threads: workers on a CPU; "auto": training times its first steps with several numbers, keeps the
+                fastest and looks again now and then. The bits do not depend on it.
             seed: of the weights and of the masks of dropout.
             compute: how a step is computed, as in `[compute]` of experiments: ``{"fuse": False}``,
                 ``{"checkpoint_every": 10}``.

@@ -99,7 +99,7 @@ class ComputeSettings(_Section, frozen=True):
 
     Args:
         device: "cpu", "cuda" or "cuda:N".
-        threads: workers on a CPU, or "auto"; the result does not depend on it.
+        threads: workers on a CPU, or "auto": measured in training; the result does not depend on it.
         dtype: "float32", "float64" to judge by, or "bfloat16": what products and convolutions multiply is
             rounded to 8 significant bits; their sums, and all else, stay float32 (see `Sequential.network`).
         fuse: bias, activation and its derivative are part of the operation before them. This and the next

@@ -18,6 +18,8 @@ namespace {
 // Where all workers of a team wait for each other.
 class Barrier {
  public:
+  explicit Barrier(bool spin) : spin_(spin) {}
+
   void wait(int team) {
     const unsigned round = round_.count();
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == team - 1) {
@@ -25,12 +27,13 @@ class Barrier {
       round_.happen();
       return;
     }
-    round_.wait(round);
+    round_.wait(round, spin_);
   }
 
  private:
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) Event round_;
+  const bool spin_;
 };
 
 class TeamWorker final : public Worker {
@@ -75,44 +78,52 @@ class FlushToZero {
 #endif
 };
 
-// While a team takes all processors, each worker stays on its own: the system often puts two workers on one
-// processor and leaves them there, which makes steps two to four times as long. A smaller team is left to the
-// system.
+// Where the workers of a team run: where their caller may. While a team takes all of these processors, each
+// worker stays on its own: the system often puts two workers on one processor and leaves them there, which
+// makes steps two to four times as long. A smaller team is left to the system.
 class Places {
  public:
-  explicit Places(int team) {
-    CPU_ZERO(&before_);
-    active_ = sched_getaffinity(0, sizeof(before_), &before_) == 0 && CPU_COUNT(&before_) == team && team > 1;
+  explicit Places(int team) : team_(team) {
+    CPU_ZERO(&all_);
+    if (team > 1 && sched_getaffinity(0, sizeof(all_), &all_) == 0) processors_ = CPU_COUNT(&all_);
   }
+
+  // Whether each worker can have a processor.
+  bool suffice() const { return processors_ == 0 || processors_ >= team_; }
 
   // Called by each worker.
   void take(int index) const {
-    if (!active_) return;
-    int position = 0;
-    for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
-      if (!CPU_ISSET(processor, &before_) || position++ != index) continue;
+    if (team_ == processors_) {
       cpu_set_t own;
       CPU_ZERO(&own);
-      CPU_SET(processor, &own);
+      CPU_SET(processor_at(index), &own);
       sched_setaffinity(0, sizeof(own), &own);
-      return;
+    } else if (index > 0 && processors_ > 0) {  // it may have worked for another caller before
+      sched_setaffinity(0, sizeof(all_), &all_);
     }
   }
 
   void leave() const {
-    if (active_) sched_setaffinity(0, sizeof(before_), &before_);
+    if (team_ == processors_) sched_setaffinity(0, sizeof(all_), &all_);
   }
 
  private:
-  cpu_set_t before_;
-  bool active_;
+  std::size_t processor_at(int index) const {
+    std::size_t processor = 0;
+    for (int before = 0; !CPU_ISSET(processor, &all_) || before++ != index; ++processor) continue;
+    return processor;
+  }
+
+  const int team_;
+  int processors_ = 0;  // 0: not known
+  cpu_set_t all_;
 };
 
 }  // namespace
 
 void run_team(int threads, const std::function<void(Worker&)>& run) {
-  Barrier barrier;
   const Places places(threads);
+  Barrier barrier(places.suffice());
   const auto work = [&](int index, int count) {
     const FlushToZero flush;
     const LoneLibraries lone;

@@ -39,9 +39,9 @@ int count_spins() {
 
 }  // namespace
 
-void Event::wait(unsigned seen) const noexcept {
+void Event::wait(unsigned seen, bool spin) const noexcept {
   static const int spins = count_spins();
-  for (int i = 0; i < spins; ++i) {
+  for (int i = 0; spin && i < spins; ++i) {
     if (count() != seen) return;
     pause();
   }

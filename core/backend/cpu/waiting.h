@@ -10,8 +10,9 @@ namespace ravine::cpu {
 class Event {
  public:
   unsigned count() const { return count_.load(std::memory_order_acquire); }
-  // Once the count is no longer `seen`.
-  void wait(unsigned seen) const noexcept;
+  // Returns once the count is no longer `seen`. To spin is of no use where those that are waited for need
+  // this processor.
+  void wait(unsigned seen, bool spin = true) const noexcept;
   void happen() noexcept {
     // Sequentially consistent: notify_all must not overtake the sum, or a sleeper could miss it.
     count_.fetch_add(1, std::memory_order_seq_cst);

@@ -71,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows = f"batch {whole} in parts of {batch}" if in_parts else f"batch {batch}"
         heading = f"{experiment.name}: {arguments.mode}, {rows}, {network.dtype} on {network.device}"
         threads = f"{network.threads} thread{'s' if network.threads > 1 else ''}"
+        if experiment.compute.threads == "auto":
+            threads += " until training has measured"
         print(f"{heading}, {threads}\n")
         totals = totals_text(network, trainer.optimizer, plan, arguments.mode)
         print(f"{operations_text(plan)}\n\n{layers_text(network)}\n\n{totals}")

@@ -162,7 +162,7 @@ def threads() -> list[Finding]:
 
     count = _core.available_processors()
     cores = f"{count} of {os.cpu_count() or count} processors may be used"
-    return [Finding("threads", "ok", f'{cores}; "auto" takes up to {count}, fewer for small networks')]
+    return [Finding("threads", "ok", f'{cores}; "auto" takes up to {count}, as many as are the fastest')]
 
 
 def arithmetic() -> list[Finding]:

@@ -78,7 +78,6 @@ class BatchSource:
         dtype: float32 or float64, of inputs, floating targets and weights.
         maximum_batches: the most batches in a chunk; two buffers of this size are kept, but one where every
             chunk is the same.
-        threads: the most threads to gather with.
 
     Raises:
         InputError: a batch size below 1, or `drop_last` with fewer samples than one batch.
@@ -100,7 +99,6 @@ class BatchSource:
         shuffle: bool = True,
         dtype: DTypeLike = np.float32,
         maximum_batches: int = 64,
-        threads: int = 1,
     ) -> None:
         samples = len(dataset)
         check_batches(samples, batch_size, drop_last)
@@ -111,7 +109,6 @@ class BatchSource:
         self.seed = seed
         self.drop_last = drop_last
         self.shuffle = shuffle
-        self.threads = threads
         self.full_batches = samples // batch_size
         self.batches_per_epoch = self.full_batches if drop_last else -(-samples // batch_size)
         self.maximum_batches = min(maximum_batches, self.batches_per_epoch)
@@ -165,12 +162,13 @@ class BatchSource:
         self._turn = (self._turn + 1) % len(self._inputs)
         inputs = self._inputs[self._turn][: len(indices)]
         targets = self._targets[self._turn][: len(indices)]
-        gather_rows(self.dataset.inputs, indices, inputs, self.threads)
-        gather_rows(self.dataset.targets, indices, targets, self.threads)
+        # On this thread alone: those of OpenMP would go on spinning beside the workers that train.
+        gather_rows(self.dataset.inputs, indices, inputs)
+        gather_rows(self.dataset.targets, indices, targets)
         weights = None
         if self._weights is not None and self.dataset.weights is not None:
             weights = self._weights[self._turn][: len(indices)]
-            gather_rows(self.dataset.weights, indices, weights, self.threads)
+            gather_rows(self.dataset.weights, indices, weights)
         chunk = Chunk(inputs, targets, batches, weights)
         self._kept = chunk if self._same else None
         return chunk

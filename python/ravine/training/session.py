@@ -257,7 +257,9 @@ def _run(
     splits = {}
     if parts.validation is not None:
         splits["validation"] = parts.validation
-    _log(run, f"training from step {position.step} with {trainer.network.threads} threads")
+    measured = experiment.compute.threads == "auto"
+    threads = "as many threads as are the fastest" if measured else f"{experiment.compute.threads} threads"
+    _log(run, f"training from step {position.step} with {threads}")
     rows = rows_of_batch(trainer.batch_size, len(parts.train))
     for message in advice(trainer.optimizer, rows, len(parts.train)):
         _log(run, f"warning: {message}")
@@ -302,6 +304,8 @@ def _run(
                 writer.set_state("crashed", repr(error))
             raise
     state = "finished" if finished else "stopped"
+    if measured:
+        _log(run, f"threads that were the fastest: {trainer.network.threads}")
     _log(run, f"{state} at step {trainer.position.step}")
     if reporter is not None:
         reporter.report(trainer, state, epoch_ended=True)

@@ -268,7 +268,6 @@ class Trainer:
             shuffle=self.shuffle and self.batch_size != "all",
             dtype=network.array_dtype,
             maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * rows))),
-            threads=network.threads,
         )
         compile_smaller(network, len(train), self.batch_size, self.micro_batch, self.drop_last)
         self.position = position or Position(step=self.optimizer.step_count)
