@@ -15,7 +15,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Microseconds = std::chrono::duration<double, std::micro>;
 
-constexpr Microseconds spinning{50};  // as long as most waits within a step
+// Most waits within a step are shorter. A worker that sleeps loses its processor to other load for a whole
+// turn of the scheduler, which costs more than to spin; spinning for longer takes the time of other trainers.
+constexpr Microseconds spinning{200};
 constexpr Microseconds yielding{50};
 
 void pause() {
