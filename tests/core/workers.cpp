@@ -12,6 +12,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/team.h"
@@ -149,7 +150,7 @@ TEST_CASE("a number of threads that is given stays") {
   CHECK(choice.most() == 3);
 }
 
-TEST_CASE("the fastest number of workers is taken, the smaller of two that are alike") {
+TEST_CASE("the fastest number of workers is taken") {
   for (int most : {2, 3, 4, 6, 8, 64}) {
     for (double each : {1e-6, 1e-4, 1e-3, 1e-2}) {
       CAPTURE(most);
@@ -162,10 +163,14 @@ TEST_CASE("the fastest number of workers is taken, the smaller of two that are a
       double least = 1e9;
       for (int threads : candidates) least = std::min(least, seconds(threads));
       CHECK(seconds(chosen) <= 1.05 * least);
-      for (int threads : candidates) {
-        if (threads < chosen) CHECK(seconds(threads) > 1.05 * least);
-      }
     }
+  }
+}
+
+TEST_CASE("fewer workers are taken where more gain little") {
+  for (const auto& [gain, expected] : {std::pair(1.03, 1), std::pair(1.08, 2)}) {
+    ThreadChoice choice(1, 2);
+    CHECK(Machine([&](int threads) { return threads == 2 ? 1e-4 : gain * 1e-4; }).choose(choice) == expected);
   }
 }
 
