@@ -1,42 +1,29 @@
-"""Two trainers at once: how much of the speed that it has alone does each keep?
+"""Two trainers at once: how much of the speed that one has alone does each keep?
 
-    python benchmarks/together.py [--seconds 2] [--repeats 3] [--threads 2 auto] [--only digits_mlp ...]
+    python benchmarks/together.py [--only digits_mlp ...] [--threads 2] [--repeats 5] [--seconds 1]
 
-Each trainer is a process of its own that goes through `Trainer.fit`. It trains alone, then at the same time
-as the other, in turn; the medians of the repeats are shown.
+Each trainer is a process of its own that goes through `Trainer.fit`, with so many threads and with "auto".
+One trains alone, then both at the same time, in turn. The results go to benchmarks/results/.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import contextlib
+import multiprocessing
 import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
-from workloads import WORKLOADS, Workload, arrays
+from in_ravine import settings
+from reporting import parse, parser, progress, table, write
+from workloads import BY_NAME
 
-from ravine import Sequential, Trainer
-from ravine.layers import Convolution, Dense, Dropout, Flatten, MaxPooling
-from ravine.training.trainer import Callback
+from ravine import Callback, Sequential, Trainer
 
-SAMPLES_OF = {"lenet": 2048}  # the others have 8192
-
-
-def layers_of(workload: Workload) -> list[dict[str, Any]]:
-    """The layers of the network."""
-    layers: list[dict[str, Any]] = []
-    for filters in workload.filters:
-        layers += [Convolution(filters, kernel=5, activation=workload.activation), MaxPooling()]
-    if workload.filters:
-        layers.append(Flatten())
-    for units in workload.hidden:
-        layers.append(Dense(units, activation=workload.activation))
-        if workload.dropout:
-            layers.append(Dropout(workload.dropout))
-    return [*layers, Dense(10)]
+USUAL = ("digits_mlp", "deep_mlp", "lenet")
+ROWS = 2500
 
 
 class Stopwatch(Callback):
@@ -50,110 +37,93 @@ class Stopwatch(Callback):
             trainer.stop()
 
 
-def serve(workload: Workload, threads: int | str) -> None:
-    """Trains for as many seconds as each line of the input says, and answers with steps a second."""
-    rows = SAMPLES_OF.get(workload.name, 8192)
-    inputs, labels = arrays(workload, rows // workload.batch)
+def serve(connection: Connection, name: str, threads: Any) -> None:
+    """Trains for as many seconds as it is told; answers with the steps of a second, and the threads."""
+    workload = BY_NAME[name]
+    inputs, labels = workload.arrays(max(ROWS, 3 * workload.batch))
     trainer = Trainer(
-        Sequential(*layers_of(workload)),
+        Sequential(*workload.layers),
         loss="softmax_cross_entropy",
-        optimizer={"type": workload.optimizer, "learning_rate": 1e-4},
+        optimizer=settings(workload),
         batch_size=workload.batch,
+        dtype=workload.dtype,
+        l2=workload.l2,
         threads=threads,
     )
-    for line in sys.stdin:
-        stopwatch = Stopwatch(float(line))
-        trainer.callbacks = [stopwatch]
-        before, start = trainer.optimizer.step_count, time.perf_counter()
-        trainer.fit(inputs, labels, epochs=1_000_000)
-        elapsed = time.perf_counter() - start
-        answer = {
-            "rate": (trainer.optimizer.step_count - before) / elapsed,
-            "threads": trainer.network.threads,
-        }
-        print(json.dumps(answer), flush=True)
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            seconds = connection.recv()
+            trainer.callbacks = [Stopwatch(seconds)]
+            before, start = trainer.optimizer.step_count, time.perf_counter()
+            trainer.fit(inputs, labels, epochs=1_000_000)
+            rate = (trainer.optimizer.step_count - before) / (time.perf_counter() - start)
+            connection.send((rate, trainer.network.threads))
 
 
-class Served:
-    """A trainer in another process."""
+def measure(name: str, threads: Any, seconds: float, repeats: int) -> dict[str, Any]:
+    """Steps a second alone and together, and the threads that were taken."""
+    context = multiprocessing.get_context("spawn")
+    ends: list[Connection] = []
+    processes = []
+    for _ in range(2):
+        here, there = context.Pipe()
+        processes.append(context.Process(target=serve, args=(there, name, threads), daemon=True))
+        processes[-1].start()
+        there.close()
+        ends.append(here)
 
-    def __init__(self, workload: str, threads: str) -> None:
-        command = [sys.executable, __file__, "--serve", "--only", workload, "--threads", threads]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def train(connections: Sequence[Connection]) -> list[tuple[float, int]]:
+        for connection in connections:
+            connection.send(seconds)
+        return [connection.recv() for connection in connections]
 
-    def begin(self, seconds: float) -> None:
-        """Starts to train."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-
-    def end(self) -> dict[str, Any]:
-        """What came of it."""
-        assert self.process.stdout is not None
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.communicate()
-
-
-def measure(workload: str, threads: str, seconds: float, repeats: int) -> dict[str, Any]:
-    """Steps a second alone and together, and the threads that the trainers have taken."""
-    trainers = [Served(workload, threads), Served(workload, threads)]
-    for trainer in trainers:  # to warm up
-        trainer.begin(0.5)
-        trainer.end()
-    alone: list[float] = []
-    together: list[list[float]] = []
-    chosen: list[int] = []
-    for _ in range(repeats):
-        trainers[0].begin(seconds)
-        alone.append(trainers[0].end()["rate"])
-        for trainer in trainers:
-            trainer.begin(seconds)
-        answers = [trainer.end() for trainer in trainers]
-        together.append([answer["rate"] for answer in answers])
-        chosen = [answer["threads"] for answer in answers]
-    for trainer in trainers:
-        trainer.close()
-    single = statistics.median(alone)
-    shares = [statistics.median(rates) / single for rates in zip(*together, strict=True)]
+    for end in ends:  # to warm up
+        train([end])
+    runs = [(train(ends[:1])[0], train(ends)) for _ in range(repeats)]
+    for end, process in zip(ends, processes, strict=True):
+        end.close()
+        process.join()
+    alone = statistics.median(rate for (rate, _), _ in runs)
     return {
-        "microseconds": 1e6 / single,
-        "shares": shares,
-        "threads": chosen,
-        "alone": alone,
-        "all": together,
+        "workload": name,
+        "threads": threads,
+        "microseconds": 1e6 / alone,
+        "taken_alone": runs[-1][0][1],
+        "shares": [statistics.median(both[i][0] for _, both in runs) / alone for i in range(2)],
+        "taken": [taken for _, taken in runs[-1][1]],
     }
 
 
-def main() -> None:
-    """Prints a row for each workload and number of threads."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", nargs="+", default=["2", "auto"])
-    parser.add_argument("--only", nargs="+", default=["digits_mlp", "deep_mlp", "lenet"])
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    chosen = [workload for workload in WORKLOADS if workload.name in arguments.only]
-    if arguments.serve:
-        asked = arguments.threads[0]
-        serve(chosen[0], "auto" if asked == "auto" else int(asked))
-        return
-    print("| workload | threads | chosen | step alone (µs) | share of the one | of the other |")
-    print("|---|---|---|---|---|---|")
-    for workload in chosen:
-        for threads in arguments.threads:
-            found = measure(workload.name, threads, arguments.seconds, arguments.repeats)
-            first, second = found["shares"]
-            numbers = " ".join(str(number) for number in found["threads"])
-            print(
-                f"| {workload.name} | {threads} | {numbers} | {found['microseconds']:,.1f} "
-                f"| {first:.0%} | {second:.0%} |",
-                flush=True,
+def main(words: Sequence[str] | None = None) -> None:
+    made = parser(__doc__, BY_NAME)
+    made.add_argument("--seconds", type=float, default=1.0, help="of each training that is timed")
+    chosen = parse(made, words)
+    seconds = 0.05 if chosen.quick else chosen.seconds
+    rows = []
+    for name in chosen.only or USUAL:
+        for threads in [*(chosen.threads or [2]), "auto"]:
+            rows.append(measure(name, threads, seconds, chosen.repeats))
+            progress(f"{name}, {threads} threads: {rows[-1]}")
+    body = table(
+        ("workload", "threads", "step alone (µs)", "share of each", "threads taken alone", "together"),
+        [
+            (
+                row["workload"],
+                str(row["threads"]),
+                f"{row['microseconds']:,.1f}",
+                ", ".join(f"{share:.0%}" for share in row["shares"]),
+                str(row["taken_alone"]),
+                ", ".join(str(taken) for taken in row["taken"]),
             )
+            for row in rows
+        ],
+    )
+    introduction = f"""
+        Two processes train at the same time on the same processors, through `Trainer.fit`, statistics on.
+        The share is of the steps a second that one has alone; medians of {chosen.repeats} repeats of
+        {seconds:g} s, alone and together in turn. The threads are those of the last repeat.
+    """
+    write(chosen, "together", "Two trainers at once", introduction, body, rows)
 
 
 if __name__ == "__main__":

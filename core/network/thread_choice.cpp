@@ -23,7 +23,7 @@ void ThreadChoice::begin() {
   turn_ = 0;
   round_ = 0;
   worth_trying_ = candidates_.size();
-  seconds_per_row_.assign(candidates_.size(), std::numeric_limits<double>::infinity());
+  seconds_per_row_.resize(candidates_.size());
   tried_ = {};
   spent_ = 0;
 }
@@ -42,22 +42,26 @@ void ThreadChoice::record(double seconds, std::int64_t rows) {
 }
 
 void ThreadChoice::next_try() {
-  double& least = seconds_per_row_[turn_];
-  least = std::min(least, tried_.seconds / static_cast<double>(tried_.rows));
+  const double found = tried_.seconds / static_cast<double>(tried_.rows);
+  seconds_per_row_[turn_][round_] = found;
   tried_ = {};
   // The time falls and then rises with the number of workers: where half as many are clearly slower, fewer
   // still are slower yet.
   constexpr double clearly = 1.5;
-  if (turn_ > 0 && least > clearly * seconds_per_row_[turn_ - 1]) worth_trying_ = turn_ + 1;
+  if (round_ == 0 && turn_ > 0 && found > clearly * seconds_per_row_[turn_ - 1][0]) worth_trying_ = turn_ + 1;
   if (++turn_ < worth_trying_) return;
   turn_ = 0;
   if (++round_ == rounds) choose();
 }
 
 void ThreadChoice::choose() {
-  const double least = *std::min_element(seconds_per_row_.begin(), seconds_per_row_.end());
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (seconds_per_row_[i] <= gain_of_more * least) chosen_ = candidates_[i];
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < worth_trying_; ++i) {
+    std::sort(seconds_per_row_[i].begin(), seconds_per_row_[i].end());
+    least = std::min(least, seconds_per_row_[i][rounds / 2]);
+  }
+  for (std::size_t i = 0; i < worth_trying_; ++i) {
+    if (seconds_per_row_[i][rounds / 2] <= gain_of_more * least) chosen_ = candidates_[i];
   }
   trying_ = false;
   since_ = 0;

@@ -3,6 +3,7 @@
 // now and then, because other programs come and go.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -32,9 +33,10 @@ class ThreadChoice {
   void record(double seconds, std::int64_t rows);
 
  private:
-  // Of a try; there are three with each number, in turn, so that a busy moment does not decide.
+  // Of a try. There are some with each number, in turn, and the middle one counts: neither a busy moment nor
+  // a lucky one beside others that train decides.
   static constexpr double least_seconds = 0.004;
-  static constexpr int rounds = 3;
+  static constexpr std::size_t rounds = 5;
   // Fewer workers are taken where more gain less than this.
   static constexpr double gain_of_more = 1.05;
   // Steps with a number that is not the best are at most one in so many.
@@ -54,11 +56,11 @@ class ThreadChoice {
   bool trying_ = false;
   std::size_t turn_ = 0;
   std::size_t worth_trying_ = 0;  // candidates from the first on
-  int round_ = 0;
+  std::size_t round_ = 0;
   Tried tried_;
-  std::vector<double> seconds_per_row_;  // per candidate, the least
-  double spent_ = 0;                     // seconds on the last choice
-  double since_ = 0;                     // seconds of steps since then
+  std::vector<std::array<double, rounds>> seconds_per_row_;  // per candidate and round
+  double spent_ = 0;                                         // seconds on the last choice
+  double since_ = 0;                                         // seconds of steps since then
 };
 
 // What the options ask for; where they leave it open, as many workers as the work of a training step may pay

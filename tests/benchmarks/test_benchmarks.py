@@ -14,7 +14,13 @@ import pytest
 from ravine import Sequential
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-SCRIPTS = {"steps": "digits_mlp", "epochs": "digits_mlp", "growth": "depth", "accuracy": "mnist"}
+SCRIPTS = {
+    "steps": "digits_mlp",
+    "epochs": "digits_mlp",
+    "growth": "depth",
+    "accuracy": "mnist",
+    "together": "digits_mlp",
+}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
