@@ -259,7 +259,8 @@ class Network:
     @property
     def device(self) -> str: ...
     @property
-    def threads(self) -> int: ...
+    def threads(self) -> int:
+        """Workers that share a step; where they are measured, those that were the fastest so far."""
     @property
     def batch_size(self) -> int: ...
     @property
@@ -411,4 +412,4 @@ def report() -> list[tuple[str, bool, str]]:
     """What the core was built with and found: (name, available, detail)."""
 
 def available_processors() -> int:
-    """Processors that this process may use."""
+    """Processors that this process may take: by affinity, control groups, OMP_NUM_THREADS and MPI ranks."""
