@@ -50,7 +50,7 @@ def prepare(workload: Workload, threads: int, statistics: bool = True) -> Callab
         return update
 
     inputs, labels = workload.arrays(workload.batches() * workload.batch)
-    recorded = {"record_every": 1 if statistics else 0, "observe_layers": statistics}
+    recorded: dict[str, Any] = {} if statistics else {"record_every": 0, "statistics": "off"}
 
     def run() -> int:
         done = 0

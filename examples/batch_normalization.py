@@ -64,7 +64,7 @@ def train(samples: Samples, normalized: bool, epochs: int, every: int) -> Watch:
     watch = Watch(samples, "batch_normalization_3" if normalized else "dense_3", every)
     trainer = Trainer(
         network, loss="softmax_cross_entropy", optimizer=GradientDescent(0.1), batch_size=60, seed=1,
-        callbacks=[watch], observe_layers=False,
+        callbacks=[watch], statistics="off",
     )  # fmt: skip
     trainer.fit(*samples.train, epochs=epochs)
     return watch

@@ -48,7 +48,7 @@ def train(name: str, rate: float, part: Part, epochs: int, batch_size: int) -> t
         optimizer=component(name, rate),
         batch_size=batch_size,
         seed=1,
-        observe_layers=False,
+        statistics="off",
     )
     return trainer, trainer.fit(*part, epochs=epochs)["loss"]
 

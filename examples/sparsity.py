@@ -31,7 +31,7 @@ def train(samples: Samples, penalty: dict[str, Any], epochs: int) -> dict[str, A
     trainer = Trainer(
         Sequential(Dense(100, activation="tanh"), Dense(10)),
         loss="softmax_cross_entropy", optimizer=GradientDescent(0.1), batch_size=32, seed=37,
-        observe_layers=False, **penalty,
+        statistics="off", **penalty,
     )  # fmt: skip
     trainer.fit(*samples.train, epochs=epochs)
     network = trainer.network

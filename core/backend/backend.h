@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/histogram.h"
 #include "backend/program.h"
 #include "base/device.h"
 #include "rules/penalty.h"
@@ -39,8 +40,9 @@ class Worker {
 struct RunContext {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
-  std::uint32_t first_row = 0;  // position of this batch's first row in the global batch
-  bool observe = true;          // measure the outputs of layers
+  std::uint32_t first_row = 0;   // position of this batch's first row in the global batch
+  bool observe = true;           // measure the outputs of layers
+  Histogram* outputs = nullptr;  // one a layer, which the values of its output are added to; null: none
 };
 
 // Moments of a layer's output.
@@ -165,6 +167,9 @@ class Backend {
       DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) = 0;
   virtual std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                            std::int64_t count) = 0;
+  // Adds values in this backend's memory to a histogram; one worker calls it.
+  virtual void add_to_histogram(DType dtype, const void* values, std::int64_t count,
+                                Histogram& histogram) noexcept = 0;
   // Runs the function on every worker of the team, with one fork and one join. The function must not throw.
   virtual void parallel(const std::function<void(Worker&)>& run) = 0;
   virtual int threads() const = 0;

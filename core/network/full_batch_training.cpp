@@ -22,6 +22,7 @@ void TrainingLoop::run_full_batch() {
     at_start_ = gradient_.measured();
     scale_gradient(at_start_);
     if (not_finite_) return;
+    if (distributed_) network_.backend_->parallel([this](Worker& worker) { record_gradient(worker); });
     // Layers keep what they saw where the step began, as with other rules; a rule that fails takes it back.
     std::memcpy(state_before_.data(), network_.state_->data(), state_before_.size());
     network_.backend_->parallel([this](Worker& worker) { gradient_.keep_state(worker); });
@@ -37,6 +38,7 @@ void TrainingLoop::run_full_batch() {
       chunk_.average->begin();
       network_.backend_->parallel([this](Worker& worker) { chunk_.average->run(worker); });
     }
+    if (distributed_) network_.backend_->parallel([this](Worker& worker) { record_weights(worker); });
     end_step(at_start_);
   }
 }

@@ -69,7 +69,8 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
       loss_(make_checked_loss(loss, graph_)),
       threads_(choose_threads(graph_, *loss_, options)),
       backend_(make_backend(options.device, threads_.most())),
-      ring_(graph_, loss_->has_accuracy(), observed_layers(graph_, *loss_, options), options.ring_rows) {
+      observed_(observed_layers(graph_, *loss_, options)),
+      ring_(graph_, loss_->has_accuracy(), observed_, options.ring_rows) {
   if (options.batch < 1) {
     throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
   }
@@ -155,13 +156,6 @@ PlanDescription Network::describe(Mode mode, std::int64_t batch) {
   const Turn turn(*this);
   const ExecutionPlan& chosen = plan(mode, batch);
   return {chosen.rows(), chosen.flops(), chosen.memory().bytes, chosen.memory().unshared_bytes};
-}
-
-DrainedRows Network::drain() {
-  const Turn turn(*this);
-  DrainedRows drained;
-  ring_.drain(drained.steps, drained.values);
-  return drained;
 }
 
 RunContext Network::context(bool observe) const { return {options_.seed, step_number_, 0, observe}; }

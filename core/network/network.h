@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "network/distributions.h"
 #include "network/execution_plan.h"
 #include "network/graph.h"
 #include "network/statistics.h"
@@ -51,8 +52,9 @@ struct TrainingChunk {
   std::vector<std::string> scheduled = {};  // hyperparameters that change
   const double* schedule = nullptr;         // steps x scheduled
   double budget_seconds = 0;                // stop after this time; 0 for no limit
-  std::int64_t record_every = 1;            // 0: record nothing
-  bool observe_layers = true;
+  std::int64_t record_every = 1;            // steps between rows; 0: none
+  StatisticsLevel statistics = StatisticsLevel::norms;
+  std::int64_t full_every = 100;     // steps between distributions, where statistics are full
   WeightAverage* average = nullptr;  // takes the weights in after every update
   double loss_so_far = 0;            // where the sum of the losses begins, and that of the weights
   double weight_so_far = 0;
@@ -73,6 +75,14 @@ struct TrainingResult {
 struct DrainedRows {
   std::vector<std::int64_t> steps;
   std::vector<float> values;  // steps x columns
+};
+
+// The shortest forward pass of some, in seconds.
+struct PassTimes {
+  std::int64_t passes = 0;  // of each kind
+  double bare = 0;
+  double observed = 0;     // with the moments of all layers
+  double distributed = 0;  // with a record of distributions
 };
 
 struct PlanDescription {
@@ -123,6 +133,15 @@ class Network {
   const std::vector<std::string>& columns() const { return ring_.columns(); }
   // Empties the ring of recorded steps.
   DrainedRows drain();
+  // The same of distributions. A chunk ends early where there is no room for more of them; what is not
+  // drained then gives way to those of the next.
+  std::vector<DistributionRecord> drain_distributions();
+  // Made when it is first needed.
+  Distributions& distributions();
+  // What statistics cost: training passes over a batch without them and with them, by turns, until there were
+  // so many or the time is over, at least one of each. Nothing is trained.
+  PassTimes time_passes(const void* inputs, std::int64_t rows, bool with_distributions, std::int64_t most,
+                        double seconds);
   PlanDescription describe(Mode mode, std::int64_t batch);
   // Calls visit(mode, batch size, bytes of its arena) for each plan that has been made.
   template <typename Visit>
@@ -181,7 +200,9 @@ class Network {
   std::map<std::pair<Mode, std::int64_t>, std::unique_ptr<ExecutionPlan>> plans_;
   std::shared_ptr<Buffer> accumulated_;
   std::unique_ptr<PreparedAccumulation> accumulation_;
+  std::vector<bool> observed_;  // layers
   StatisticsRing ring_;
+  std::unique_ptr<Distributions> distributions_;
   std::uint32_t step_number_ = 0;     // keys the random numbers of training
   ExecutionPlan* by_hand_ = nullptr;  // the plan of the last forward pass
   bool has_loss_ = false;

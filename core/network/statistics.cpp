@@ -1,5 +1,6 @@
 #include "network/statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -40,13 +41,17 @@ void StatisticsRing::record(const StepRecord& step, const Measurements& measured
   if (has_accuracy_) put(static_cast<double>(measured.correct) / batch);
   put(step.learning_rate);
   put(step.gradient_norm);
+  if (!step.of_layers) {
+    float* end = values_.data() + static_cast<std::size_t>(next_ + 1) * columns_.size();
+    std::fill(value, end, std::numeric_limits<float>::quiet_NaN());
+  }
   for (const Source& source : sources_) {
+    if (!step.of_layers) break;
     if (source.observed) {
       const OutputMoments& moments = measured.layers[static_cast<std::size_t>(source.layer)];
-      constexpr double absent = std::numeric_limits<double>::quiet_NaN();
-      put(step.observe_layers ? moments.mean : absent);
-      put(step.observe_layers ? moments.variance : absent);
-      put(step.observe_layers ? moments.zeros : absent);
+      put(moments.mean);
+      put(moments.variance);
+      put(moments.zeros);
     }
     if (source.parameter_count == 0) continue;
     double squares[3] = {0, 0, 0};

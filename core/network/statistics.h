@@ -11,6 +11,10 @@
 
 namespace ravine {
 
+// How much is measured of layers: nothing; moments of outputs, and norms of gradients, weights and updates;
+// or at some steps distributions too.
+enum class StatisticsLevel { off, norms, full };
+
 class StatisticsRing {
  public:
   StatisticsRing(const Graph& graph, bool has_accuracy, const std::vector<bool>& observed, std::int64_t rows);
@@ -24,7 +28,7 @@ class StatisticsRing {
     std::int64_t batch;
     double learning_rate;
     double gradient_norm;
-    bool observe_layers;
+    bool of_layers;  // or NaN in their columns
   };
   void record(const StepRecord& step, const Measurements& measured, const PreparedUpdate& update);
 

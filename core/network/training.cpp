@@ -23,6 +23,10 @@ TrainingLoop::TrainingLoop(Network& network, Optimizer& optimizer, const Trainin
   result_.loss = chunk.loss_so_far;
   result_.weight = chunk.weight_so_far;
   gradient_.bind_parameters(optimizer.look_ahead());
+  if (chunk.statistics != StatisticsLevel::full || chunk.full_every <= 0) return;
+  distributions_ = &network.distributions();
+  distributions_->take_back(optimizer.step_count() + 1);  // of a call that was broken off
+  if (distributions_->is_full()) distributions_->drain();
 }
 
 TrainingResult TrainingLoop::run() {
@@ -36,6 +40,7 @@ TrainingResult TrainingLoop::run() {
     optimizer_.prepared().rethrow();
   }
   if (not_finite_) {
+    if (distributions_ != nullptr) distributions_->take_back(optimizer_.step_count() + 1);
     const auto [what, layer] =
         broken_weights_ ? network_.named(*broken_weights_)
                         : network_.find_trouble(gradient_.plan(), gradient_.input(), gradient_.first_row());
@@ -68,6 +73,7 @@ void TrainingLoop::work(Worker& worker) noexcept {
     }
     worker.barrier();
     if (done_) return;
+    const bool distributed = distributed_;  // the first worker may be a step ahead below
     if (optimizer_.look_ahead() != nullptr) optimizer_.run_look_ahead(worker);
     if (!gradient_.compute(worker)) {
       if (first) not_finite_ = true;
@@ -80,10 +86,12 @@ void TrainingLoop::work(Worker& worker) noexcept {
     }
     worker.barrier();
     if (not_finite_) return;
+    if (distributed) record_gradient(worker);
     optimizer_.run(worker);
     if (optimizer_.prepared().failed()) return;
     gradient_.keep_state(worker);
     if (chunk_.average != nullptr) chunk_.average->run(worker);
+    if (distributed) record_weights(worker);
     if (first) end_step(gradient_.measured());
   }
 }
@@ -91,7 +99,10 @@ void TrainingLoop::work(Worker& worker) noexcept {
 void TrainingLoop::begin_step() {
   const bool out_of_time =
       chunk_.budget_seconds > 0 && result_.steps > 0 && seconds_since(start_) > chunk_.budget_seconds;
-  done_ = not_finite_ || result_.steps == chunk_.steps || out_of_time;
+  const std::int64_t number = optimizer_.step_count() + 1;
+  distributed_ = distributions_ != nullptr && number % chunk_.full_every == 0;
+  done_ = not_finite_ || result_.steps == chunk_.steps || out_of_time ||
+          (distributed_ && distributions_->is_full());
   if (done_) return;
   const std::size_t settings = chunk_.scheduled.size();
   for (std::size_t i = 0; i < settings; ++i) {
@@ -99,9 +110,27 @@ void TrainingLoop::begin_step() {
                    chunk_.schedule[static_cast<std::size_t>(result_.steps) * settings + i]);
   }
   optimizer_.begin();
-  recorded_ = chunk_.record_every > 0 && (optimizer_.step_count() + 1) % chunk_.record_every == 0;
+  recorded_ = chunk_.record_every > 0 && number % chunk_.record_every == 0;
   network_.step_number_ = static_cast<std::uint32_t>(optimizer_.step_count());
-  gradient_.begin(result_.steps, network_.context(recorded_ && chunk_.observe_layers));
+  RunContext context = network_.context(recorded_ && chunk_.statistics != StatisticsLevel::off);
+  if (distributed_) {
+    distributions_->begin();
+    context.outputs = distributions_->outputs();
+  }
+  gradient_.begin(result_.steps, context);
+}
+
+void TrainingLoop::record_gradient(Worker& worker) noexcept {
+  const std::int64_t number = optimizer_.step_count() + 1;
+  distributions_->record(DistributionKind::output, number, nullptr, worker);
+  distributions_->record(DistributionKind::gradient, number, network_.gradients_->data(), worker);
+  worker.barrier();
+}
+
+void TrainingLoop::record_weights(Worker& worker) noexcept {
+  const std::int64_t number = optimizer_.step_count() + 1;
+  distributions_->record(DistributionKind::weight, number, network_.parameters_->data(), worker);
+  worker.barrier();
 }
 
 void TrainingLoop::scale_gradient(const Measurements& measured) {
@@ -132,7 +161,7 @@ void TrainingLoop::end_step(const Measurements& measured) {
   result_.rows += chunk_.batch;
   if (recorded_) {
     network_.ring_.record({optimizer_.step_count(), chunk_.batch, optimizer_.learning_rate(), gradient_norm_,
-                           chunk_.observe_layers},
+                           chunk_.statistics != StatisticsLevel::off},
                           measured, optimizer_.prepared());
   }
 }

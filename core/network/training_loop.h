@@ -27,6 +27,9 @@ class TrainingLoop {
   void begin_step();
   void scale_gradient(const Measurements& measured);
   void end_step(const Measurements& measured);
+  // By all workers, with a barrier at their ends: what is there before the update, and after it.
+  void record_gradient(Worker& worker) noexcept;
+  void record_weights(Worker& worker) noexcept;
 
   Network& network_;
   Optimizer& optimizer_;
@@ -42,6 +45,8 @@ class TrainingLoop {
   std::vector<std::byte> state_before_;          // and of what layers keep
   std::chrono::steady_clock::time_point asked_;  // whether to go on
   bool recorded_ = false;
+  Distributions* distributions_ = nullptr;  // where they are recorded at some steps
+  bool distributed_ = false;                // at this one
   bool done_ = false;
   bool not_finite_ = false;
   std::optional<std::size_t> broken_weights_;  // the parameter whose weights were not finite after an update

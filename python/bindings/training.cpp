@@ -10,11 +10,58 @@
 namespace ravine::bindings {
 namespace {
 
+StatisticsLevel level_from_name(const std::string& name) {
+  if (name == "off") return StatisticsLevel::off;
+  if (name == "norms") return StatisticsLevel::norms;
+  if (name == "full") return StatisticsLevel::full;
+  throw Error(ErrorCode::invalid_parameter, "unknown level '" + name + "'; use off, norms or full")
+      .at_key("statistics");
+}
+
+const char* name_of(DistributionKind kind) {
+  return kind == DistributionKind::output     ? "output"
+         : kind == DistributionKind::gradient ? "gradient"
+                                              : "weight";
+}
+
+py::list drain_distributions(Network& network) {
+  std::vector<DistributionRecord> drained;
+  {
+    const py::gil_scoped_release release;
+    drained = network.drain_distributions();
+  }
+  py::list rows;
+  for (const DistributionRecord& record : drained) {
+    const DistributionSource& source = network.distributions().sources()[record.source];
+    rows.append(py::make_tuple(record.step, source.name, name_of(source.kind), record.minimum, record.maximum,
+                               py::bytes(record.packed)));
+  }
+  return rows;
+}
+
+py::dict time_passes(Network& network, const py::array& inputs, bool distributions, std::int64_t most,
+                     double seconds) {
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, inputs, &rows);
+  if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows").at_key("inputs");
+  PassTimes times;
+  {
+    const py::gil_scoped_release release;
+    times = network.time_passes(data, rows, distributions, most, seconds);
+  }
+  py::dict shortest;
+  shortest["passes"] = times.passes;
+  shortest["bare"] = times.bare;
+  shortest["observed"] = times.observed;
+  shortest["distributed"] = distributions ? times.distributed : times.bare;
+  return shortest;
+}
+
 TrainingResult train(
     Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
     const std::optional<py::array>& weights, std::int64_t batch_size, std::int64_t micro_batch,
     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
-    double budget_seconds, std::int64_t record_every, bool observe_layers,
+    double budget_seconds, std::int64_t record_every, const std::string& statistics, std::int64_t full_every,
     const std::optional<std::shared_ptr<WeightAverage>>& average, double loss_so_far, double weight_so_far) {
   std::int64_t rows = 0;
   TrainingChunk chunk;
@@ -36,7 +83,8 @@ TrainingResult train(
   chunk.steps = rows / batch_size;
   chunk.budget_seconds = budget_seconds;
   chunk.record_every = record_every;
-  chunk.observe_layers = observe_layers;
+  chunk.statistics = level_from_name(statistics);
+  chunk.full_every = full_every;
   chunk.average = average ? average->get() : nullptr;
   chunk.loss_so_far = loss_so_far;
   chunk.weight_so_far = weight_so_far;
@@ -99,11 +147,16 @@ void bind_training(py::module_& module) {
       .def("train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
            py::arg("weights") = std::nullopt, py::arg("batch_size"), py::arg("micro_batch") = 0,
            py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0, py::arg("record_every") = 1,
-           py::arg("observe_layers") = true, py::arg("average") = std::nullopt, py::arg("loss_so_far") = 0.0,
-           py::arg("weight_so_far") = 0.0,
+           py::arg("statistics") = "norms", py::arg("full_every") = 100, py::arg("average") = std::nullopt,
+           py::arg("loss_so_far") = 0.0, py::arg("weight_so_far") = 0.0,
            "Many training steps in one call, over batches that lie one behind the other. A batch is computed "
            "in parts of micro_batch rows whose gradients are added (gradient accumulation); 0: at once. "
-           "The average, if there is one, takes the weights in after every update.");
+           "The average, if there is one, takes the weights in after every update.")
+      .def("drain_distributions", &drain_distributions,
+           "Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts).")
+      .def("time_passes", &time_passes, py::arg("inputs"), py::kw_only(), py::arg("distributions"),
+           py::arg("most"), py::arg("seconds"),
+           "The shortest of some training passes over a batch without statistics and with them, in seconds.");
 
   py::reinterpret_borrow<py::class_<Optimizer, std::shared_ptr<Optimizer>>>(module.attr("Optimizer"))
       .def(

@@ -191,7 +191,8 @@ class Network:
         schedule: Mapping[str, ArrayLike] = {},
         budget_seconds: float = 0.0,
         record_every: int = 1,
-        observe_layers: bool = True,
+        statistics: str = "norms",
+        full_every: int = 100,
         average: WeightAverage | None = None,
         loss_so_far: float = 0.0,
         weight_so_far: float = 0.0,
@@ -203,6 +204,12 @@ class Network:
         """
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""
+    def drain_distributions(self) -> list[tuple[int, str, str, float, float, bytes]]:
+        """Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts)."""
+    def time_passes(
+        self, inputs: NDArray[Any], *, distributions: bool, most: int, seconds: float
+    ) -> dict[str, float]:
+        """The shortest of some training passes over a batch without statistics and with them, in seconds."""
     def describe(self, mode: str = "training", batch_size: int = 0) -> dict[str, Any]:
         """The execution plan: a row an operation, and totals. Workers wait for each other between phases."""
     @property

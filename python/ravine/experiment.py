@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ravine import _core
 from ravine.checks import check_keys, explained, named
 from ravine.data.files import expanded, unexpanded
 from ravine.data.settings import FIELD_SOURCES
-from ravine.errors import InputError
+from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay, resolved_schedule
 from ravine.model import layer_at_fault, shown, specification
 from ravine.settings import Experiment, RegularizationSettings, Table
@@ -103,6 +104,7 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
     Raises:
         InputError: as `load_experiment`, without the file.
     """
+    table = _renamed(table)
     check_keys(Experiment, table)
     try:
         experiment = msgspec.convert(table, Experiment)
@@ -120,6 +122,19 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
         schedules=_resolved_schedules(experiment.schedules, optimizer),
         model=msgspec.structs.replace(experiment.model, layers=_resolved_layers(experiment.model.layers)),
     )
+
+
+def _renamed(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table with a key of the first versions, which run folders may have, under its name of today."""
+    statistics = table.get("statistics")
+    if not isinstance(statistics, Mapping) or not isinstance(statistics.get("layers"), bool):
+        return table
+    level = "norms" if statistics["layers"] else "off"
+    warnings.warn(
+        f'statistics.layers is statistics.level now; read as level = "{level}"', RavineWarning, stacklevel=4
+    )
+    others = {key: value for key, value in statistics.items() if key != "layers"}
+    return {**table, "statistics": {"level": level, **others}}
 
 
 def to_toml(experiment: Experiment) -> str:

@@ -140,12 +140,16 @@ class StatisticsSettings(_Section, frozen=True):
     """What is recorded.
 
     Args:
+        level: of layers: "off", nothing; "norms", mean, variance and fraction of zeros of every layer's
+            output and the norms of its gradient, weights and update; "full", every `full_every` steps
+            distributions (percentiles, histograms) of outputs, weights and gradients too.
         every: steps between records; 0 records no step.
-        layers: mean, variance and fraction of zeros of every layer's output too.
+        full_every: steps between distributions.
     """
 
+    level: Literal["off", "norms", "full"] = "norms"
     every: Annotated[int, Meta(ge=0, le=LARGEST)] = 1
-    layers: bool = True
+    full_every: Count = 100
 
 
 class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):

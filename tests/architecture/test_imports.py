@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
     "ravine.errors": set(),
     "ravine.data": {"ravine.errors", "ravine._core"},
-    "ravine.runs": {"ravine.errors"},
+    "ravine.distributions": {"ravine.errors"},
+    "ravine.runs": {"ravine.errors", "ravine.distributions"},
     "ravine.distributed": {"ravine.errors", "ravine._core"},
 }
 MUST_NOT_IMPORT = {

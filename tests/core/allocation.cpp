@@ -63,7 +63,10 @@ std::int64_t allocations_of(Network& network, Optimizer& optimizer, const std::s
   chunk.schedule = schedule.data();
   chunk.micro_batch = micro_batch;
   chunk.average = average;
+  chunk.statistics = StatisticsLevel::full;
+  chunk.full_every = 20;
   network.drain();
+  network.drain_distributions();
   allocations = 0;
   counting = true;
   const TrainingResult result = network.train(optimizer, chunk);

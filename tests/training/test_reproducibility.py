@@ -50,7 +50,11 @@ def test_chunks(
 
 def test_statistics_change_nothing(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     expected = trained(experiment(), tmp_path)
-    for overrides in (["statistics.every=0"], ["statistics.layers=false"], ["statistics.every=7"]):
+    for overrides in (
+        ["statistics.every=0"],
+        ["statistics.level=off"],
+        ["statistics.every=7"],
+    ):
         found = trained(experiment(*overrides), tmp_path)
         assert found[:2] == expected[:2]
         assert found[2] != expected[2]

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "backend/cpu/accumulation.h"
+#include "backend/cpu/histogram.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/prepared_phase.h"
 #include "backend/cpu/product_engine.h"
@@ -167,6 +168,14 @@ class CpuBackend final : public Backend {
   std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                    std::int64_t count) override {
     return cpu::prepare_average(dtype, values, average, count);
+  }
+  void add_to_histogram(DType dtype, const void* values, std::int64_t count,
+                        Histogram& histogram) noexcept override {
+    if (dtype == DType::float64) {
+      cpu::add_to_histogram<double>({static_cast<const double*>(values), 1, count, count}, histogram);
+    } else {
+      cpu::add_to_histogram<float>({static_cast<const float*>(values), 1, count, count}, histogram);
+    }
   }
   void parallel(const std::function<void(Worker&)>& run) override { run_team(threads_, run); }
   int threads() const override { return threads_; }

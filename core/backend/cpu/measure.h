@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/histogram.h"
 #include "backend/cpu/simd/kernels.h"
 
 namespace ravine::cpu {
@@ -22,6 +23,9 @@ class Observer {
   void see(int tile, Block<const T> block, const RunContext& context) noexcept {
     const auto index = static_cast<std::size_t>(tile);
     if (!moments_.empty() && context.observe) moments_[index] = kernels<T>().moments(block);
+    if (!moments_.empty() && context.outputs != nullptr) {
+      add_to_histogram(block, context.outputs[static_cast<std::size_t>(observe_.layer)]);
+    }
     if (!squares_.empty()) squares_[index] = kernels<T>().squares(block);
   }
   // For kernels that return the sum of squares themselves.

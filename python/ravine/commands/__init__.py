@@ -18,6 +18,7 @@ from ravine.commands import (
     resume,
     runs,
     schedule,
+    statistics,
     train,
 )
 
@@ -30,6 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "schedule": schedule,
     "catalog": catalog,
     "runs": runs,
+    "statistics": statistics,
     "control": control,
     "doctor": doctor,
 }

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ def errors_naming(source: str | Path, overrides: Sequence[str] = ()) -> Iterator
 
 def conclude(outcome: Outcome, *, as_json: bool) -> int:
     """Says what came out, where it is and what to type next; returns the exit code."""
+    cost = outcome.statistics_cost
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         if outcome.state == "stopped":
             print(f"stopped at step {outcome.step:,}; resume with: ravine resume {short(outcome.path)}")
@@ -103,6 +105,8 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
             print(f"{result_text(outcome)} after {epochs} in {duration(outcome.seconds)}")
             if outcome.best_step is not None:
                 print(f"with the weights of step {outcome.best_step:,}, of the lowest validation loss")
+            if cost is not None:
+                print(f"statistics: {cost}")
             print(f"run folder: {outcome.path}")
             print(f"next: ravine evaluate {short(outcome.path)}")
             print(f"  or: ravine predict {short(outcome.path)} INPUTS.npy --output predictions.csv")
@@ -117,6 +121,7 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
                 "metrics": outcome.metrics,
                 "sha256": outcome.sha256,
                 "best_step": outcome.best_step,
+                "statistics_cost": asdict(cost) if cost is not None else None,
             }
         )
     return INTERRUPTED if outcome.state == "stopped" else 0

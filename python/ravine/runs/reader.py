@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.distributions import Distribution, Kind, check_kind
 from ravine.errors import InputError, RunError
 from ravine.runs import lock, schema
 from ravine.runs.schema import CheckpointRow, Command, CommandKind, Evaluation, Event
@@ -199,6 +200,49 @@ class RunReader:
                 raise ValueError(f"a step does not hold {len(self.columns)} values")
             values = np.frombuffer(packed, "<f4").astype(np.float32, copy=False)
             return np.array([row[0] for row in rows], np.int64), values
+
+    def distributions(
+        self,
+        name: str | None = None,
+        kind: Kind | None = None,
+        *,
+        after_step: int = -1,
+        last: bool = False,
+    ) -> list[Distribution]:
+        """How values were distributed at the steps where a run with full statistics recorded it.
+
+        Args:
+            name: of a layer or a parameter; all without.
+            kind: "output", "weight" or "gradient"; all without.
+            after_step: those after this step.
+            last: those of the last such step alone.
+
+        Returns:
+            By step, then in the order of the layers; empty where nothing was recorded.
+
+        Raises:
+            InputError: an unknown kind.
+
+        Example:
+            >>> import numpy as np
+            >>> def percentiles(run, layer):  # steps [n], and values [n, 3]
+            ...     with RunReader(run) as reader:
+            ...         found = reader.distributions(layer, "output")
+            ...     values = np.array([one.percentile([15, 50, 85]) for one in found])
+            ...     return np.array([one.step for one in found]), values
+        """
+        check_kind(kind)
+        query = (
+            "SELECT step, name, kind, minimum, maximum, counts FROM distributions WHERE step > ?1 "
+            "AND (?2 IS NULL OR name = ?2) AND (?3 IS NULL OR kind = ?3) "
+            "AND (NOT ?4 OR step = (SELECT max(step) FROM distributions)) ORDER BY step, rowid"
+        )
+        there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?"
+        with self._reading() as connection:
+            if not connection.execute(there, ("distributions",)).fetchone()[0]:
+                return []
+            rows = connection.execute(query, (int(after_step), name, kind, last)).fetchall()
+            return [Distribution.of(schema.distribution_of(row)) for row in rows]
 
     def evaluations(self, after_step: int = -1) -> list[Evaluation]:
         """Metrics of the splits after a step, oldest first."""

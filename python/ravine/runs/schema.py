@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ravine.distributions import DistributionRow
 from ravine.errors import RunError
 
 VERSION = 1
@@ -31,6 +32,11 @@ CREATE TABLE commands(id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, 
 CREATE INDEX commands_pending ON commands(id) WHERE status = 'pending';
 CREATE TABLE checkpoints(step INTEGER NOT NULL, file TEXT NOT NULL, sha256 TEXT NOT NULL, kind TEXT NOT NULL,
     metrics TEXT NOT NULL, PRIMARY KEY(step, kind)) WITHOUT ROWID;
+"""
+# Not in runs of the first versions: a writer makes it, a reader does without.
+CREATE_DISTRIBUTIONS = """
+CREATE TABLE IF NOT EXISTS distributions(step INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
+    minimum REAL NOT NULL, maximum REAL NOT NULL, counts BLOB NOT NULL, PRIMARY KEY(name, kind, step))
 """
 
 CommandKind = Literal["pause", "resume", "stop", "step", "checkpoint", "set"]
@@ -93,6 +99,12 @@ class CheckpointRow:
     sha256: str
     kind: str
     metrics: dict[str, float]
+
+
+def distribution_of(row: tuple[Any, ...]) -> DistributionRow:
+    if not isinstance(row[5], bytes):
+        raise ValueError(f"the distribution of '{row[1]}' at step {row[0]} holds no counts")
+    return DistributionRow(int(row[0]), str(row[1]), str(row[2]), float(row[3]), float(row[4]), row[5])
 
 
 def encoded(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.distributions import DistributionRow
 from ravine.errors import RunError
 from ravine.runs import schema
 from ravine.runs.schema import Command, RunStateName
@@ -90,6 +91,7 @@ class RunWriter:
                 file=self.path,
             )
         with self._transaction():
+            execute(schema.CREATE_DISTRIBUTIONS)
             execute(
                 "UPDATE commands SET status = 'expired', reply = ? WHERE status = 'pending'",
                 ("the trainer ended before it took the command",),
@@ -155,6 +157,11 @@ class RunWriter:
         )
         with self._writing():
             self._connection.executemany("INSERT INTO steps VALUES (?, ?, ?, ?)", rows)
+
+    def record_distributions(self, rows: Sequence[DistributionRow]) -> None:
+        """Records how values were distributed at some steps, each new; all of them or none."""
+        with self._writing():
+            self._connection.executemany("INSERT INTO distributions VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def record_evaluation(self, step: int, epoch: float, split: str, metrics: Mapping[str, float]) -> None:
         """Records the metrics of one split after a step; a second time replaces the first."""
@@ -255,7 +262,7 @@ class RunWriter:
         Commands stay, see `commands_taken_after`. Readers notice by ``generation``.
         """
         with self._writing():
-            for table in ("steps", "evaluations", "events", "checkpoints"):
+            for table in ("steps", "distributions", "evaluations", "events", "checkpoints"):
                 self._connection.execute(f"DELETE FROM {table} WHERE step > ?", (int(step),))
             self._connection.execute(
                 "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'generation'"

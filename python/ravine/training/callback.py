@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from ravine.distributions import DistributionRow
     from ravine.training.history import EvaluationRecord
     from ravine.training.trainer import Trainer
 
@@ -26,6 +27,9 @@ class Callback:
 
     def on_steps(self, trainer: Trainer, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         """Some steps were done; `steps` and `values` [n, columns] are those that were recorded."""
+
+    def on_distributions(self, trainer: Trainer, rows: list[DistributionRow]) -> None:
+        """At some of the steps that `on_steps` is about to tell of, distributions were recorded."""
 
     def on_pause_of_evaluation(self, trainer: Trainer) -> None:
         """A large split is being evaluated, and control is back for a moment."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.distributions import Distribution, DistributionRow, Kind, check_kind, chosen
 from ravine.errors import InputError
 
 
@@ -38,12 +39,17 @@ class History:
         self.evaluations: list[EvaluationRecord] = []
         self._steps: list[NDArray[np.int64]] = []
         self._values: list[NDArray[np.float32]] = []
+        self._distributions: list[DistributionRow] = []
 
     def append(self, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         """Adds recorded steps [n] with their values [n, columns]."""
         if len(steps):
             self._steps.append(steps)
             self._values.append(values)
+
+    def append_distributions(self, rows: Sequence[DistributionRow]) -> None:
+        """Adds recorded distributions."""
+        self._distributions += rows
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -91,6 +97,29 @@ class History:
             known = sorted({column.partition(".")[2] for column in self.columns if "." in column})
             raise InputError(f"no layer records it; there are: {', '.join(known)}", key=statistic)
         return found
+
+    def distributions(self, name: str | None = None, kind: Kind | None = None) -> list[Distribution]:
+        """Distributions that a training with statistics="full" recorded, by step.
+
+        Args:
+            name: of a layer, for its output, or of a parameter ("dense_1.weight"); all without.
+            kind: "output", "weight" or "gradient"; all without.
+
+        Raises:
+            InputError: an unknown kind.
+
+        Example:
+            >>> from ravine import Sequential, Trainer, layers
+            >>> trainer = Trainer(
+            ...     Sequential(layers.Dense(1)), loss="squared_error", optimizer="adam", batch_size=1,
+            ...     statistics="full", full_every=2,
+            ... )
+            >>> history = trainer.fit([[0.0], [1.0]], [0.0, 2.0], epochs=3)
+            >>> [(found.step, found.count) for found in history.distributions("dense_1.weight", "gradient")]
+            [(2, 1), (4, 1), (6, 1)]
+        """
+        check_kind(kind)
+        return chosen(self._distributions, name, kind)
 
     def metric(self, name: str, split: str = "validation") -> list[float]:
         """One metric of a split, in the order of its evaluations."""

@@ -79,7 +79,8 @@ def build(
         shuffle=training.shuffle,
         drop_last=training.drop_last,
         record_every=experiment.statistics.every,
-        observe_layers=experiment.statistics.layers,
+        statistics=experiment.statistics.level,
+        full_every=experiment.statistics.full_every,
     )
     try:  # here, so that a group that matches nothing leaves no run folder
         trainer.attach()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravine.data import DataParts
+from ravine.distributions import DistributionRow
 from ravine.errors import CheckpointError, InputError
 from ravine.experiment import CUSTOM
 from ravine.hyperparameters import REGULARIZATION, hyperparameters
@@ -49,6 +51,8 @@ class Recorder(Callback):
         self._rows: list[
             tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]
         ] = []
+        self._distributions: list[DistributionRow] = []
+        self._passes = 0  # that the cost of statistics was measured on when it was last recorded
         self._last_write = time.monotonic()
         self._last_checkpoint = time.monotonic()
         self._saved: tuple[int, int, int] | None = None
@@ -113,9 +117,13 @@ class Recorder(Callback):
             self._rows.append((steps, epochs, seconds, values))
         if time.monotonic() - self._last_write > WRITE_SECONDS:
             self.write()
+            self._write_cost(trainer)
         if self._paused and self._single_steps > 0:
             self._single_steps -= 1
         self._obey(trainer)
+
+    def on_distributions(self, trainer: Trainer, rows: list[DistributionRow]) -> None:
+        self._distributions += rows
 
     def on_pause_of_evaluation(self, trainer: Trainer) -> None:
         self._obey(trainer)
@@ -146,6 +154,7 @@ class Recorder(Callback):
 
     def on_end(self, trainer: Trainer) -> None:
         self._save(trainer)
+        self._write_cost(trainer, last=True)
 
     def write(self) -> None:
         """Brings recorded steps to the database."""
@@ -156,6 +165,15 @@ class Recorder(Callback):
             )
             self._rows.clear()
             self.writer.record_steps(steps, epochs, seconds, values)
+        if self._distributions:
+            self.writer.record_distributions(self._distributions)
+            self._distributions.clear()
+
+    def _write_cost(self, trainer: Trainer, last: bool = False) -> None:
+        cost = trainer.statistics.cost
+        if cost is not None and (last or cost.passes > self._passes):
+            self._passes = cost.passes
+            self.writer.set_meta(statistics_cost=asdict(cost))
 
     def _snapshot(self, trainer: Trainer) -> checkpoints.Checkpoint:
         flat = {

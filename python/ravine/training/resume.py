@@ -19,7 +19,7 @@ CHANGEABLE = (
     "training.epochs", "training.evaluate_every", "training.checkpoint_seconds", "training.keep_checkpoints",
     "training.patience", "training.minimum_change", "training.micro_batch",
     "compute.threads", "compute.device", "compute.checkpoint_every", "compute.share_memory",
-    "statistics.every", "optimizer.", "regularization.",
+    "statistics.", "optimizer.", "regularization.",
     "schedules.",
 )  # fmt: skip
 

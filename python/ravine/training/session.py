@@ -39,6 +39,7 @@ from ravine.training.resume import (
 )
 from ravine.training.schedules import Schedule
 from ravine.training.snapshot import restore, restored_position
+from ravine.training.statistics import StatisticsCost
 from ravine.training.trainer import Callback, Position, Trainer
 
 
@@ -54,6 +55,7 @@ class Outcome:
         sha256: of the parameters; equal for equal bits.
         best_step: the step whose weights early stopping has given back to the network, and whose metrics
             those of validation and test are; None where they are the last step's.
+        statistics_cost: what recording statistics of layers cost; None where nothing was recorded.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class Outcome:
     metrics: dict[str, Metrics]
     sha256: str
     best_step: int | None = None
+    statistics_cost: StatisticsCost | None = None
 
 
 def train_experiment(
@@ -318,6 +321,7 @@ def _run(
         {split: dict(metrics) for split, metrics in recorder.metrics.items()},
         checkpoints.digest(dict(trainer.network.parameters)),
         best_step,
+        trainer.statistics.cost,
     )
 
 

@@ -7,7 +7,6 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ravine import _core
 from ravine.components import Component
 from ravine.data import BatchSource, Dataset, as_inputs, as_labels
+from ravine.distributions import DistributionRow
 from ravine.errors import InputError, NotFiniteError, RavineWarning
 from ravine.hyperparameters import check_decay
 from ravine.model import Sequential, Threads, whole_number
@@ -32,25 +32,16 @@ from ravine.training.early_stopping import EarlyStopping
 from ravine.training.evaluation import evaluate
 from ravine.training.history import EvaluationRecord, History
 from ravine.training.optimizer import advice, make_optimizer
+from ravine.training.plan import Plan
 from ravine.training.position import Position as Position
 from ravine.training.samples import Samples, typed_samples
 from ravine.training.schedules import Schedule, Schedules
+from ravine.training.statistics import Statistics
 from ravine.training.weights import AveragedWeights
 
 CONTROL_SECONDS = 0.05  # Python gets control back at least this often
 MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
 STAGING_BYTES = 8 << 20
-
-
-@dataclass
-class _Plan:
-    """What `fit` was asked for."""
-
-    source: BatchSource
-    epochs: int
-    evaluate_every: int
-    splits: dict[str, Dataset] = field(default_factory=dict)
-    first_step: int = 0  # steps that the optimizer had done in trainings before this one
 
 
 class Trainer:
@@ -74,7 +65,10 @@ class Trainer:
         l2, l2_form, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm, groups: see
             `make_optimizer`.
         record_every: steps between records, 0 for none.
-        observe_layers: record the moments of every layer's output.
+        statistics: what is recorded of layers: "off", nothing; "norms", the moments of every layer's output
+            and the norms of its gradient, weights and update; "full", every `full_every` steps distributions
+            too, see `History.distributions`.
+        full_every: steps between distributions.
         dtype, device, threads, compute: see `Sequential.network`.
 
     Raises:
@@ -113,7 +107,8 @@ class Trainer:
         max_norm: float = 0.0,
         groups: Sequence[Mapping[str, Any]] = (),
         record_every: int = 1,
-        observe_layers: bool = True,
+        statistics: str = "norms",
+        full_every: int = 100,
         dtype: str = "float32",
         device: str = "cpu",
         threads: Threads = "auto",
@@ -134,8 +129,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.record_every = whole_number("record_every", record_every, 0)
-        self.observe_layers = observe_layers
+        self.statistics = Statistics(statistics, record_every, full_every)
         self._compute: dict[str, Any] = {"dtype": dtype, "device": device, "threads": threads}
         self._compute["compute"] = compute
         self._network = model if isinstance(model, _core.Network) else None
@@ -145,7 +139,7 @@ class Trainer:
         self.stopping = False
         self.early_stopping: EarlyStopping | None = None
         self.limit_steps: int | None = None  # a callback may ask for so many steps at most in the next call
-        self.plan: _Plan | None = None
+        self.plan: Plan | None = None
         self.step_seconds = 0.0  # of the last native call
 
     @property
@@ -258,6 +252,7 @@ class Trainer:
         network = self.compile(train.input_shape, len(train))
         self.attach()
         network.drain()  # what a broken call left
+        network.drain_distributions()
         sample = train.inputs[0].nbytes if len(train) else 1
         rows = rows_of_batch(self.batch_size, len(train))
         source = BatchSource(
@@ -272,7 +267,7 @@ class Trainer:
         compile_smaller(network, len(train), self.batch_size, self.micro_batch, self.drop_last)
         self.position = position or Position(step=self.optimizer.step_count)
         before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
-        self.plan = _Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
+        self.plan = Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
         for message in advice(self.optimizer, rows, len(train)):
             warnings.warn(message, RavineWarning, stacklevel=3)
         self.schedules.start(
@@ -387,8 +382,7 @@ class Trainer:
             loss_so_far=position.loss,
             weight_so_far=position.weight,
             budget_seconds=CONTROL_SECONDS,
-            record_every=self.record_every,
-            observe_layers=self.observe_layers,
+            **self.statistics.settings,
         )
         elapsed = time.perf_counter() - start
         position.seconds += elapsed
@@ -400,9 +394,16 @@ class Trainer:
         position.correct += result.correct
         if result.steps:
             self.step_seconds = elapsed / result.steps
+        if not result.trouble:
+            batch = chunk.inputs[: len(chunk.inputs) // steps]
+            self.statistics.measure(network, batch, elapsed, result.steps)
         recorded = network.drain()
         history.append(*recorded)
+        distributions = [DistributionRow(*row) for row in network.drain_distributions()]
+        history.append_distributions(distributions)
         for callback in self.callbacks:
+            if distributions:
+                callback.on_distributions(self, distributions)
             callback.on_steps(self, *recorded)
         if result.trouble:
             raise NotFiniteError(
