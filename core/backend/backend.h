@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/histogram.h"
 #include "backend/program.h"
 #include "base/device.h"
 #include "rules/penalty.h"
@@ -35,6 +34,8 @@ class Worker {
   int index = 0;
   int count = 1;
 };
+
+struct Histogram;
 
 // What changes from run to run of a program.
 struct RunContext {

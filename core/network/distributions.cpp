@@ -9,7 +9,7 @@ namespace {
 // Bins by size, as they are packed: 0 for zero (and what is as small as no normal float32), b > 0 for the
 // b-th bin above it, -b for that of the opposite values.
 constexpr int half = histogram_bins / 2;  // bins of a sign
-constexpr int bins_of_factor = 16;        // of two; the first so many hold zero
+// The first bins_of_factor bins of a sign hold zero, the last ones what is not finite.
 constexpr int first_not_finite = 255 * bins_of_factor;
 constexpr int largest = first_not_finite - bins_of_factor;
 constexpr std::size_t most_steps = 64;  // that wait to be drained
@@ -118,23 +118,37 @@ void Distributions::record(DistributionKind kind, std::int64_t step, const void*
 std::size_t Distributions::pack(Histogram& histogram, std::uint8_t* to) noexcept {
   std::uint8_t* at = to;
   int before = -largest;
-  const auto put_bin = [&](int bin, std::int64_t& count) {
-    if (count > 0) {
-      at = put(static_cast<std::uint64_t>(bin - before), at);
-      at = put(static_cast<std::uint64_t>(count), at);
-      before = bin;
-    }
-    count = 0;
+  const auto put_bin = [&](int bin, std::int64_t count) {
+    if (count == 0) return;
+    at = put(static_cast<std::uint64_t>(bin - before), at);
+    at = put(static_cast<std::uint64_t>(count), at);
+    before = bin;
   };
   std::int64_t* positive = histogram.counts;
   std::int64_t* negative = histogram.counts + half;
-  for (std::int64_t* counts : {positive, negative}) std::fill(counts + first_not_finite, counts + half, 0);
-  std::int64_t zeros = std::accumulate(positive, positive + bins_of_factor, std::int64_t{0}) +
-                       std::accumulate(negative, negative + bins_of_factor, std::int64_t{0});
-  for (std::int64_t* counts : {positive, negative}) std::fill(counts, counts + bins_of_factor, 0);
-  for (int bin = largest; bin > 0; --bin) put_bin(-bin, negative[bin + bins_of_factor - 1]);
+  std::int64_t zeros = 0;
+  for (std::int64_t* counts : {positive, negative}) {
+    zeros = std::accumulate(counts, counts + bins_of_factor, zeros);
+    std::fill(counts, counts + bins_of_factor, 0);
+    std::fill(counts + first_not_finite, counts + half, 0);
+  }
+  for (int last = first_not_finite - 1; last > bins_of_factor; last -= bins_of_factor) {
+    std::int64_t* counts = negative + last - (bins_of_factor - 1);
+    if (is_empty(counts)) continue;
+    for (int place = last; place > last - bins_of_factor; --place) {
+      put_bin(bins_of_factor - 1 - place, negative[place]);
+    }
+    std::fill(counts, counts + bins_of_factor, 0);
+  }
   put_bin(0, zeros);
-  for (int bin = 1; bin <= largest; ++bin) put_bin(bin, positive[bin + bins_of_factor - 1]);
+  for (int first = bins_of_factor; first < first_not_finite; first += bins_of_factor) {
+    std::int64_t* counts = positive + first;
+    if (is_empty(counts)) continue;
+    for (int place = first; place < first + bins_of_factor; ++place) {
+      put_bin(place - (bins_of_factor - 1), positive[place]);
+    }
+    std::fill(counts, counts + bins_of_factor, 0);
+  }
   histogram.minimum = std::numeric_limits<double>::infinity();
   histogram.maximum = -histogram.minimum;
   return static_cast<std::size_t>(at - to);

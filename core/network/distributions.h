@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/histogram.h"
 #include "network/graph.h"
 
 namespace ravine {

@@ -34,10 +34,13 @@ void add_to_histogram(Block<const T> block, Histogram& histogram) noexcept {
       maximum = value > maximum ? value : maximum;
     }
   }
-  for (int bin = 0; bin < histogram_bins; ++bin) {
-    if (counts[bin] == 0) continue;
-    const std::atomic_ref<std::int64_t> shared(histogram.counts[bin]);
-    shared.fetch_add(counts[bin], std::memory_order_relaxed);
+  for (int first = 0; first < histogram_bins; first += bins_of_factor) {
+    if (is_empty(counts + first)) continue;
+    for (int bin = first; bin < first + bins_of_factor; ++bin) {
+      if (counts[bin] == 0) continue;
+      const std::atomic_ref<std::int64_t> shared(histogram.counts[bin]);
+      shared.fetch_add(counts[bin], std::memory_order_relaxed);
+    }
   }
   replace(histogram.minimum, static_cast<double>(minimum), [](double a, double b) { return a < b; });
   replace(histogram.maximum, static_cast<double>(maximum), [](double a, double b) { return a > b; });
