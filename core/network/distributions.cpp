@@ -93,7 +93,15 @@ bool Distributions::is_full() const {
 
 void Distributions::record(DistributionKind kind, std::int64_t step, const void* values,
                            Worker& worker) noexcept {
-  Lane& lane = lanes_[static_cast<std::size_t>(worker.index)];
+  for (auto lane = static_cast<std::size_t>(worker.index); lane < lanes_.size();
+       lane += static_cast<std::size_t>(worker.count)) {
+    record(kind, step, values, lanes_[lane]);
+  }
+  if (kind == DistributionKind::output && worker.index == 0) outputs_are_empty_ = true;
+}
+
+void Distributions::record(DistributionKind kind, std::int64_t step, const void* values,
+                           Lane& lane) noexcept {
   for (std::size_t index : lane.sources) {
     const DistributionSource& source = sources_[index];
     if (source.kind != kind) continue;
@@ -110,7 +118,6 @@ void Distributions::record(DistributionKind kind, std::int64_t step, const void*
     lane.used += pack(histogram, lane.bytes.get() + begin);
     lane.entries.push_back({step, index, minimum, maximum, begin, lane.used});
   }
-  if (kind == DistributionKind::output && worker.index == 0) outputs_are_empty_ = true;
 }
 
 // For each bin that is not empty, in their order, how far it is from the one before (the first: from the

@@ -33,8 +33,8 @@ struct DistributionRecord {
   std::string packed;  // of the bins that are not empty, see pack
 };
 
-// Every source belongs to one worker, which packs it into memory of its own: nothing is allocated in a step.
-// What is recorded does not depend on the number of workers.
+// Sources are shared out among lanes, each with memory that one worker at a time packs into: nothing is
+// allocated in a step. What is recorded does not depend on the number of workers.
 class Distributions {
  public:
   Distributions(const Graph& graph, const std::vector<bool>& observed, Backend& backend, DType dtype);
@@ -63,7 +63,6 @@ class Distributions {
     std::size_t begin;
     std::size_t end;
   };
-  // What a worker records, and where.
   struct Lane {
     std::vector<std::size_t> sources;
     std::vector<Entry> entries;  // with room for the largest number
@@ -76,6 +75,7 @@ class Distributions {
 
   std::int64_t elements_of(std::size_t source) const { return sources_[source].elements; }
   void share_out(DistributionKind kind);
+  void record(DistributionKind kind, std::int64_t step, const void* values, Lane& lane) noexcept;
   static std::size_t pack(Histogram& histogram, std::uint8_t* to) noexcept;
 
   Backend& backend_;

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("train", "resume", "evaluate", "predict", "describe", "catalog", "runs", "control", "doctor")
+COMMANDS = (
+    "train", "resume", "evaluate", "predict", "describe", "catalog", "runs", "statistics", "control",
+    "doctor",
+)  # fmt: skip
 HEAVY = ("numpy", "msgspec", "rich", "safetensors", "ravine.data", "ravine.training", "ravine.experiment")
 
 

@@ -48,12 +48,21 @@ def test_json_is_the_last_line_of_standard_output(ravine) -> None:
     assert len(done.out.splitlines()) == 1
     assert "epoch 2/2" in done.err
     outcome = done.json
-    assert set(outcome) == {"path", "state", "step", "epochs", "seconds", "metrics", "sha256", "best_step"}
+    assert set(outcome) == {
+        "path", "state", "step", "epochs", "seconds", "metrics", "sha256", "best_step", "statistics_cost",
+    }  # fmt: skip
     assert (outcome["path"], outcome["state"]) == ("runs/digits", "finished")
     assert (outcome["step"], outcome["epochs"]) == (2 * 48, 2)  # 1,527 samples in batches of 32
     assert 0.8 < outcome["metrics"]["test"]["accuracy"] <= 1
     assert re.fullmatch("[0-9a-f]{64}", outcome["sha256"])
     assert outcome["best_step"] is None  # nothing was stopped early
+    cost = outcome["statistics_cost"]
+    assert set(cost) == {"share", "seconds", "passes"}
+    assert cost["share"] >= 0
+    assert 1 <= cost["passes"] <= 64
+    bare = ravine("train", "digits", *QUICK, "--set", "statistics.level=off", "--json").json
+    assert bare["statistics_cost"] is None
+    assert bare["sha256"] == outcome["sha256"]
 
 
 def test_options_reach_the_experiment(ravine, tmp_path: Path) -> None:

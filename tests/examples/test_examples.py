@@ -73,6 +73,21 @@ def test_quickstart(tmp_path: Path) -> None:
     assert lines_of_code(script.read_text()) < 20
 
 
+def test_saturation(tmp_path: Path) -> None:
+    """With large weights half of all outputs are at the ends of tanh, with those of Xavier they are not."""
+    script = EXAMPLES / "saturation.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    rows = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("dense_")]
+    lower, upper = ([float(row[place]) for row in rows] for place in (1, 3))
+    assert len(rows) == 8
+    assert max(lower[:4]) < -0.9
+    assert min(upper[:4]) > 0.9
+    assert min(lower[4:]) > -0.8
+    assert max(upper[4:]) < 0.8
+
+
 def lines_of_code(text: str) -> int:
     """Lines that hold more than comments and docstrings."""
     documented = [ast.Module, ast.ClassDef, ast.FunctionDef]

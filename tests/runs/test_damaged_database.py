@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ravine.distributions import DistributionRow
 from ravine.errors import RunError
 from ravine.runs import RunReader, RunWriter
 
@@ -21,6 +22,8 @@ def record(path: Path, count: int) -> None:
             writer.record_evaluation(step, step / 10, "validation", {"loss": 1.0 / step})
             writer.record_event(step, step / 100, "set", {"name": "optimizer.learning_rate", "value": step})
             writer.record_checkpoint(step, f"checkpoints/{step}", "0" * 64, "last", {"loss": 1.0 / step})
+            packed = bytes([224, 31, 5, 225, 15, 1])
+            writer.record_distributions([DistributionRow(step, "dense_1", "output", 0.0, 1.0, packed)])
 
 
 def damaged(tmp_path: Path, statement: str) -> Path:
@@ -36,6 +39,8 @@ def read_all(path: Path) -> None:
     with RunReader(path) as reader:
         reader.tail()
         reader.series("loss")
+        for one in reader.distributions():
+            one.percentile([5, 50])
         reader.evaluations()
         reader.last_metrics()
         reader.events()
@@ -54,6 +59,10 @@ def read_all(path: Path) -> None:
         "UPDATE steps SET \"values\" = 'twelve chars' WHERE step = 3",
         "UPDATE steps SET epoch = 'early' WHERE step = 3",
         "UPDATE steps SET epoch = x'00' WHERE step = 3",
+        "UPDATE distributions SET counts = x'80'",
+        "UPDATE distributions SET counts = x'0001' WHERE step = 10",
+        "UPDATE distributions SET counts = 'text'",
+        "UPDATE distributions SET minimum = 'low'",
         "UPDATE evaluations SET metrics = '{'",
         "UPDATE evaluations SET metrics = '[1]'",
         """UPDATE evaluations SET metrics = '{"loss": "low"}'""",

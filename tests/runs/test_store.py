@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravine.errors import RunError
+from ravine.distributions import DistributionRow
+from ravine.errors import InputError, RunError
 from ravine.runs import RunReader, RunWriter
 
 COLUMNS = ["loss", "gradient/0", "gradient/1"]
@@ -44,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 def contents(path: Path) -> dict[str, list[Any]]:
     """The tables as SQLite sees them, without our reader."""
     connection = sqlite3.connect(path)
-    tables = ("columns", "steps", "evaluations", "events", "checkpoints")
+    tables = ("columns", "steps", "distributions", "evaluations", "events", "checkpoints")
     result = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
     connection.close()
     return result
@@ -57,6 +58,55 @@ def record(writer: RunWriter, first: int, last: int) -> None:
             writer.record_evaluation(step, step / 10, "validation", {"loss": 1.0 / step})
             writer.record_event(step, step / 100, "set", {"name": "optimizer.learning_rate", "value": step})
             writer.record_checkpoint(step, f"checkpoints/{step}", "0" * 64, "last", {"loss": 1.0 / step})
+            writer.record_distributions(distributions(step))
+
+
+def distributions(step: int) -> list[DistributionRow]:
+    """Of one layer's output and of a gradient: `step` zeros, and one value of 1."""
+    packed = bytes([224, 31, step, 225, 15, 1])
+    return [
+        DistributionRow(step, "dense_1", "output", 0.0, 1.0, packed),
+        DistributionRow(step, "dense_1.bias", "gradient", -1.0, 2.0, b""),
+    ]
+
+
+def test_distributions_come_back_and_go_with_their_steps(path: Path) -> None:
+    with RunWriter(path, COLUMNS) as writer, RunReader(path) as reader:
+        assert reader.distributions() == []
+        record(writer, 1, 20)
+        found = reader.distributions()
+        assert [(one.step, one.name, one.kind) for one in found] == [
+            (step, name, kind)
+            for step in (5, 10, 15, 20)
+            for name, kind in (("dense_1", "output"), ("dense_1.bias", "gradient"))
+        ]
+        assert (found[0].bins.tolist(), found[0].counts.tolist()) == ([0, 2017], [5, 1])
+        assert found[0].edges.tolist() == [[0.0, 0.0], [1.0, 1.0]]  # the maximum ends the bin
+        assert (found[1].minimum, found[1].maximum, found[1].count) == (-1.0, 2.0, 0)
+        assert np.isnan(found[1].percentile(50))
+        assert [one.step for one in reader.distributions("dense_1", after_step=10)] == [15, 20]
+        assert [one.name for one in reader.distributions(kind="gradient", last=True)] == ["dense_1.bias"]
+        assert reader.distributions("dense_2") == []
+        with pytest.raises(InputError, match="output, weight, gradient"):
+            reader.distributions(kind="wieght")  # type: ignore[arg-type]
+        writer.truncate_after(12)
+        assert sorted({one.step for one in reader.distributions()}) == [5, 10]
+        writer.record_distributions(distributions(15))
+
+
+def test_runs_of_the_first_versions_have_no_distributions(path: Path) -> None:
+    with RunWriter(path, COLUMNS) as writer:
+        record(writer, 1, 10)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE distributions")
+    connection.close()
+    with RunReader(path) as reader:
+        assert reader.distributions() == []
+        assert_rows(reader, 1, 10)
+    with RunWriter(path) as writer, RunReader(path) as reader:  # a resume makes the table
+        writer.truncate_after(7)
+        record(writer, 8, 10)
+        assert [one.step for one in reader.distributions("dense_1")] == [10]
 
 
 def test_rows_are_packed_little_endian(path: Path) -> None:

@@ -19,7 +19,10 @@ from ravine.training.session import train_experiment
 
 # Large enough to train for seconds, with a checkpoint after each epoch.
 EPOCHS = 600
-LARGER = ["--set", "model.layers.0.units=256", "--set", f"training.epochs={EPOCHS}"]
+LARGER = [
+    "--set", "model.layers.0.units=256", "--set", f"training.epochs={EPOCHS}",
+    "--set", "statistics.level=full", "--set", "statistics.full_every=30",
+]  # fmt: skip
 SECONDS = 1.0  # over which the kills are spread; the training takes longer
 BATCHES, SAMPLES = 22, 701
 
@@ -63,6 +66,10 @@ def record(run: Path) -> dict[str, Any]:
         rows = reader.tail(limit=10**6)
         evaluations = [(e.step, e.epoch, e.split, e.metrics) for e in reader.evaluations()]
         events = [(event.step, event.kind, event.payload) for event in reader.events()]
+        distributions = [
+            (one.step, one.name, one.kind, one.minimum, one.maximum, one.bins.tobytes(), one.counts.tobytes())
+            for one in reader.distributions()
+        ]
         assert reader.state().state == "finished"
     last = checkpoints.load_latest(run)
     assert last.warning is None
@@ -77,6 +84,7 @@ def record(run: Path) -> dict[str, Any]:
         "values": rows.values.tobytes(),
         "evaluations": evaluations,
         "events": events,
+        "distributions": distributions,
     }
 
 

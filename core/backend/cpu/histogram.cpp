@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <bit>
+#include <type_traits>
 
 namespace ravine::cpu {
 namespace {
@@ -23,12 +24,13 @@ void add_to_histogram(Block<const T> block, Histogram& histogram) noexcept {
   constexpr int dropped_bits = 32 - 13;
   static_assert(histogram_bins == 1 << (32 - dropped_bits));
   std::uint32_t counts[histogram_bins] = {};
-  T minimum = std::numeric_limits<T>::infinity();
-  T maximum = -minimum;
+  using Number = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  Number minimum = std::numeric_limits<Number>::infinity();
+  Number maximum = -minimum;
   for (std::int64_t row = 0; row < block.rows; ++row) {
     const T* values = block.data + row * block.stride;
     for (std::int64_t i = 0; i < block.columns; ++i) {
-      const T value = values[i];
+      const auto value = static_cast<Number>(values[i]);
       ++counts[std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> dropped_bits];
       minimum = value < minimum ? value : minimum;
       maximum = value > maximum ? value : maximum;

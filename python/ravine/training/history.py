@@ -41,15 +41,17 @@ class History:
         self._values: list[NDArray[np.float32]] = []
         self._distributions: list[DistributionRow] = []
 
-    def append(self, steps: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-        """Adds recorded steps [n] with their values [n, columns]."""
+    def append(
+        self,
+        steps: NDArray[np.int64],
+        values: NDArray[np.float32],
+        distributions: Sequence[DistributionRow] = (),
+    ) -> None:
+        """Adds recorded steps [n] with their values [n, columns], and distributions."""
+        self._distributions += distributions
         if len(steps):
             self._steps.append(steps)
             self._values.append(values)
-
-    def append_distributions(self, rows: Sequence[DistributionRow]) -> None:
-        """Adds recorded distributions."""
-        self._distributions += rows
 
     @property
     def steps(self) -> NDArray[np.int64]:

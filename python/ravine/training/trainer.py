@@ -398,9 +398,8 @@ class Trainer:
             batch = chunk.inputs[: len(chunk.inputs) // steps]
             self.statistics.measure(network, batch, elapsed, result.steps)
         recorded = network.drain()
-        history.append(*recorded)
         distributions = [DistributionRow(*row) for row in network.drain_distributions()]
-        history.append_distributions(distributions)
+        history.append(*recorded, distributions)
         for callback in self.callbacks:
             if distributions:
                 callback.on_distributions(self, distributions)
