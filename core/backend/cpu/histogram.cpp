@@ -1,5 +1,6 @@
 #include "backend/cpu/histogram.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <type_traits>
@@ -30,10 +31,12 @@ void add_to_histogram(Block<const T> block, Histogram& histogram) noexcept {
   for (std::int64_t row = 0; row < block.rows; ++row) {
     const T* values = block.data + row * block.stride;
     for (std::int64_t i = 0; i < block.columns; ++i) {
-      const auto value = static_cast<Number>(values[i]);
-      ++counts[std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> dropped_bits];
-      minimum = value < minimum ? value : minimum;
-      maximum = value > maximum ? value : maximum;
+      ++counts[std::bit_cast<std::uint32_t>(static_cast<float>(values[i])) >> dropped_bits];
+    }
+#pragma omp simd reduction(min : minimum) reduction(max : maximum)
+    for (std::int64_t i = 0; i < block.columns; ++i) {
+      minimum = std::min(minimum, static_cast<Number>(values[i]));
+      maximum = std::max(maximum, static_cast<Number>(values[i]));
     }
   }
   for (int first = 0; first < histogram_bins; first += bins_of_factor) {
