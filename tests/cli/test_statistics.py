@@ -16,7 +16,7 @@ def test_shows_moments_norms_and_percentiles(ravine) -> None:
     assert ["digits,", "step", "96"] in lines
     (dense,) = [line for line in lines if line[:1] == ["dense_1"] and len(line) == 7]
     assert all(float(value) >= -1 for value in dense[1:])
-    kinds = {(line[0], line[1]) for line in lines if len(line) == 2 + 9}
+    kinds = {(line[0], line[1]) for line in lines if len(line) == 2 + 9 and line[0][0] == "d"}
     assert kinds == {
         ("dense_1", "output"), ("dense_2", "output"),
         *((f"dense_{layer}.{part}", kind) for layer in "12" for part in ("weight", "bias")

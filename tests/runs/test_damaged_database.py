@@ -60,7 +60,7 @@ def read_all(path: Path) -> None:
         "UPDATE steps SET epoch = 'early' WHERE step = 3",
         "UPDATE steps SET epoch = x'00' WHERE step = 3",
         "UPDATE distributions SET counts = x'80'",
-        "UPDATE distributions SET counts = x'0001' WHERE step = 10",
+        "UPDATE distributions SET counts = x'0000' WHERE step = 10",
         "UPDATE distributions SET counts = 'text'",
         "UPDATE distributions SET minimum = 'low'",
         "UPDATE evaluations SET metrics = '{'",
