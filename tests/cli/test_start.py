@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "train", "resume", "evaluate", "predict", "describe", "catalog", "runs", "statistics", "control",
-    "doctor",
+    "train", "resume", "evaluate", "predict", "describe", "catalog", "runs", "layers", "control", "doctor",
 )  # fmt: skip
 HEAVY = ("numpy", "msgspec", "rich", "safetensors", "ravine.data", "ravine.training", "ravine.experiment")
 

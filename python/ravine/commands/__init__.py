@@ -14,11 +14,11 @@ from ravine.commands import (
     describe,
     doctor,
     evaluate,
+    layers,
     predict,
     resume,
     runs,
     schedule,
-    statistics,
     train,
 )
 
@@ -31,7 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "schedule": schedule,
     "catalog": catalog,
     "runs": runs,
-    "statistics": statistics,
+    "layers": layers,
     "control": control,
     "doctor": doctor,
 }

@@ -1,4 +1,4 @@
-"""`ravine statistics`: what a run last recorded of its layers."""
+"""`ravine layers`: what a run last recorded of its layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FULL = ("--set", "statistics.level=full", "--set", "statistics.full_every=40")
 
 def test_shows_moments_norms_and_percentiles(ravine) -> None:
     assert ravine("train", "digits", *QUICK, *FULL).code == 0
-    done = ravine("statistics", "digits")
+    done = ravine("layers", "digits")
     assert (done.code, done.err) == (0, "")
     lines = [line.split() for line in done.out.splitlines()]
     assert ["digits,", "step", "96"] in lines
@@ -25,7 +25,7 @@ def test_shows_moments_norms_and_percentiles(ravine) -> None:
     assert "step 80, percentiles" in done.out
     assert "% of a step" in done.out
 
-    answer = ravine("statistics", "digits", "--percentiles", "15,50,85", "--json").json
+    answer = ravine("layers", "digits", "--percentiles", "15,50,85", "--json").json
     assert (answer["step"], answer["statistics_cost"]["passes"] >= 1) == (96, True)
     assert set(answer["layers"]) == {"dense_1", "dense_2"}
     output = answer["distributions"][0]
@@ -40,17 +40,17 @@ def test_shows_moments_norms_and_percentiles(ravine) -> None:
 
 def test_says_how_to_get_what_is_not_there(ravine) -> None:
     assert ravine("train", "digits", *QUICK).code == 0
-    done = ravine("statistics", "digits")
+    done = ravine("layers", "digits")
     assert "--set statistics.level=full" in done.out
     assert "dense_2" in done.out
-    assert ravine("statistics", "digits", "--json").json["distributions"] == []
+    assert ravine("layers", "digits", "--json").json["distributions"] == []
     assert ravine("train", "digits", *QUICK, "--set", "statistics.level=off", "--name", "bare").code == 0
-    done = ravine("statistics", "bare")
+    done = ravine("layers", "bare")
     assert (done.code, "nothing of its layers was recorded" in done.out) == (0, True)
 
 
 def test_bad_input_is_one_line(ravine, tmp_path: Path) -> None:
-    assert "no such run folder" in ravine("statistics", "nothing").one_line_error()
+    assert "no such run folder" in ravine("layers", "nothing").one_line_error()
     assert ravine("train", "digits", *QUICK).code == 0
     for given in ("a", "101", "-1", "5,,7", "nan"):
-        assert "0 to 100" in ravine("statistics", "digits", f"--percentiles={given}").one_line_error()
+        assert "0 to 100" in ravine("layers", "digits", f"--percentiles={given}").one_line_error()

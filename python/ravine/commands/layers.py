@@ -1,4 +1,4 @@
-"""`ravine statistics`: what a run last recorded of its layers."""
+"""`ravine layers`: what a run last recorded of its layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ravine.runs import RunReader
 
 HELP = "show what a run last recorded of its layers: moments, norms, percentiles"
-EXAMPLE = "ravine statistics digits --percentiles 15,50,85"
+EXAMPLE = "ravine layers digits --percentiles 15,50,85"
 # How columns of run.db are shown, in the order of the table.
 TITLES = {
     "activation_mean": "mean", "activation_variance": "variance", "activation_zeros": "zeros",
