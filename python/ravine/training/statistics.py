@@ -16,7 +16,7 @@ from ravine.model import whole_number
 Level = Literal["off", "norms", "full"]
 MOST_PASSES = 64
 FREE_SECONDS = 0.05  # that measuring the cost may take, and what share of the training beyond them
-SHARE_OF_TRAINING = 0.005
+SHARE_OF_TRAINING = 0.01
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Statistics:
 
     The cost is measured on forward passes that train nothing, with and without statistics by turns: the
     shortest of each count. They are made between the calls of the native loop, up to 64 of them, as long as
-    they take no more than 50 ms and 0.5 % of the training.
+    they take no more than 50 ms and 1 % of the training.
 
     Args:
         level: "off", "norms" or "full".
@@ -70,23 +70,28 @@ class Statistics:
         """What `Network.train` is to be told."""
         return {"record_every": self.every, "statistics": self.level, "full_every": self.full_every}
 
-    def measure(self, network: _core.Network, batch: NDArray[Any], seconds: float, steps: int) -> None:
+    def measure(
+        self, network: _core.Network, batch: NDArray[Any], micro_batch: int, seconds: float, steps: int
+    ) -> None:
         """After a call of the native loop: goes on measuring, if there is something to be measured.
 
         Args:
             network: that is trained.
             batch: inputs of one of its batches.
+            micro_batch: samples that are computed at once, 0 for all of the batch.
             seconds, steps: that the call took and did.
         """
         if steps == 0 or not (self._observes or self.level == "full"):
             return
         self._training += seconds
         self._shortest["step"] = min(self._shortest["step"], seconds / steps)
-        left = FREE_SECONDS + SHARE_OF_TRAINING * self._training - self._measuring
+        # What the next pass of each kind may take; two forward passes take less than a step.
+        expected = self._measuring / self._passes if self._passes else self._shortest["step"]
+        left = FREE_SECONDS + SHARE_OF_TRAINING * self._training - self._measuring - expected
         if left <= 0 or self._passes >= MOST_PASSES:
             return
         start = time.perf_counter()
-        rows = batch[: network.batch_size]
+        rows = batch[: micro_batch or len(batch)]
         self._parts = -(-len(batch) // len(rows))
         found = network.time_passes(
             rows, distributions=self.level == "full", most=MOST_PASSES - self._passes, seconds=left

@@ -396,7 +396,7 @@ class Trainer:
             self.step_seconds = elapsed / result.steps
         if not result.trouble:
             batch = chunk.inputs[: len(chunk.inputs) // steps]
-            self.statistics.measure(network, batch, elapsed, result.steps)
+            self.statistics.measure(network, batch, self.micro_batch, elapsed, result.steps)
         recorded = network.drain()
         distributions = [DistributionRow(*row) for row in network.drain_distributions()]
         history.append(*recorded, distributions)
