@@ -310,6 +310,8 @@ def _run(
     if measured:
         _log(run, f"threads that were the fastest: {trainer.network.threads}")
     _log(run, f"{state} at step {trainer.position.step}")
+    if trainer.statistics.cost is not None:
+        _log(run, f"statistics: {trainer.statistics.cost}")
     if reporter is not None:
         reporter.report(trainer, state, epoch_ended=True)
     return Outcome(
