@@ -148,7 +148,7 @@ class Network:
         device: str,
         threads: int,
         seed: int,
-        compute: dict[str, bool | int] = ...,
+        compute: dict[str, bool | int] = {},
     ) -> None: ...
     def initialize(self, seed: int) -> None:
         """Draws all parameters anew."""
@@ -259,7 +259,7 @@ class Network:
         """Whether right answers are counted."""
     @property
     def dtype(self) -> str:
-        """What the network computes in, as it was asked for: "float32", "float64" or "bfloat16"."""
+        """What the network computes in, as it was asked for."""
     @property
     def array_dtype(self) -> str:
         """Of all arrays that go in or come out: the same, but float32 where it computes in bfloat16."""
