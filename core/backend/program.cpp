@@ -19,8 +19,16 @@ using Places = std::vector<TensorId*>;
 
 // What is merged into an operation, as its name shows it.
 template <typename Given>
+std::string with_activation(const Given& o) {
+  return o.activation ? " + " + o.activation->name : std::string();
+}
+template <typename Given>
 std::string with_bias(const Given& o) {
-  return (o.bias != no_tensor ? " + bias" : "") + (o.activation ? " + " + o.activation->name : std::string());
+  return (o.bias != no_tensor ? " + bias" : "") + with_activation(o);
+}
+template <typename Given>
+std::string with_sum(const Given& o) {
+  return o.add != no_tensor ? " + add" : "";
 }
 template <typename Given>
 std::string with_derivative(const Given& o) {
@@ -71,7 +79,9 @@ Places reading_places(Operation& operation) {
           },
           [](Convolution& o) { return Places{&o.input, &o.weight, &o.bias}; },
           [](ConvolutionInputGradient& o) {
-            return Places{&o.output_gradient, &o.weight, &o.activation_input, &o.activation_output};
+            Places places{&o.output_gradient, &o.weight, &o.add, &o.activation_input, &o.activation_output};
+            if (o.sums) places.insert(places.end(), {&o.sums->input, &o.sums->mean, &o.sums->variance});
+            return places;
           },
           [](ConvolutionWeightGradient& o) { return Places{&o.input, &o.output_gradient}; },
           [](Pooling& o) { return Places{&o.input}; },
@@ -89,7 +99,9 @@ Places reading_places(Operation& operation) {
           [](Softmax& o) { return Places{&o.input}; },
           [](SoftmaxGradient& o) { return Places{&o.output, &o.output_gradient}; },
           [](ColumnMoments& o) { return Places{&o.input}; },
-          [](ColumnNormalization& o) { return Places{&o.input, &o.mean, &o.variance, &o.scale, &o.centre}; },
+          [](ColumnNormalization& o) {
+            return Places{&o.input, &o.mean, &o.variance, &o.scale, &o.centre, &o.add};
+          },
           [](ColumnNormalizationSums& o) {
             return Places{&o.input, &o.mean, &o.variance, &o.output_gradient};
           },
@@ -114,6 +126,11 @@ Places writing_places(Operation& operation) {
       Overloaded{
           [](ActivationGradient& o) { return Places{&o.input_gradient}; },
           [](SoftmaxGradient& o) { return Places{&o.input_gradient}; },
+          [](Convolution& o) { return Places{&o.output, &o.mean, &o.variance}; },
+          [](ConvolutionInputGradient& o) {
+            if (!o.sums) return Places{&o.output};
+            return Places{&o.output, &o.sums->scale_gradient, &o.sums->centre_gradient};
+          },
           [](ConvolutionWeightGradient& o) { return Places{&o.output, &o.bias_output}; },
           [](Pooling& o) { return Places{&o.output, &o.positions}; },
           [](SoftmaxCrossEntropy& o) { return Places{&o.gradient}; },
@@ -178,12 +195,25 @@ Observation* observation_of(Operation& operation) {
       operation);
 }
 
+std::vector<Observation*> observations_of(Operation& operation) {
+  if (auto* o = std::get_if<ColumnNormalization>(&operation)) {
+    return {&o->observe, &o->observe_normalized, &o->observe_sum};
+  }
+  Observation* observation = observation_of(operation);
+  return observation == nullptr ? std::vector<Observation*>{} : std::vector<Observation*>{observation};
+}
+
 std::string name_of(const Operation& operation) {
   return std::visit(
       Overloaded{
           [](const Product& o) { return "product" + with_bias(o) + with_derivative(o); },
-          [](const Convolution& o) { return "convolution" + with_bias(o); },
-          [](const ConvolutionInputGradient& o) { return "convolution input gradient" + with_derivative(o); },
+          [](const Convolution& o) {
+            return "convolution" + with_bias(o) + (o.mean != no_tensor ? " + batch moments" : "");
+          },
+          [](const ConvolutionInputGradient& o) {
+            return "convolution input gradient" + with_sum(o) + with_derivative(o) +
+                   (o.sums ? " + batch normalization gradient sums" : "");
+          },
           [](const ConvolutionWeightGradient&) { return std::string("convolution weight gradient"); },
           [](const Pooling& o) { return name_of(o.kind); },
           [](const PoolingGradient& o) { return name_of(o.kind) + " gradient" + with_derivative(o); },
@@ -198,7 +228,9 @@ std::string name_of(const Operation& operation) {
           [](const Softmax&) { return std::string("softmax"); },
           [](const SoftmaxGradient&) { return std::string("softmax gradient"); },
           [](const ColumnMoments&) { return std::string("batch moments"); },
-          [](const ColumnNormalization&) { return std::string("batch normalization"); },
+          [](const ColumnNormalization& o) {
+            return "batch normalization" + with_sum(o) + with_activation(o);
+          },
           [](const ColumnNormalizationSums&) { return std::string("batch normalization gradient sums"); },
           [](const ColumnNormalizationGradient&) { return std::string("batch normalization gradient"); },
           [](const MovingAverage&) { return std::string("moving average"); },
@@ -231,7 +263,8 @@ bool is_by_rows(const Operation& operation, const Program& program) {
                  },
                  [](const Activation&) { return true; }, [](const ActivationGradient&) { return true; },
                  [](const Add&) { return true; }, [](const CopyColumns&) { return true; },
-                 [](const Dropout&) { return true; }, [](const Softmax&) { return true; },
+                 [](const Dropout&) { return true; }, [](const ColumnNormalization&) { return true; },
+                 [](const ColumnNormalizationGradient&) { return true; }, [](const Softmax&) { return true; },
                  [](const SoftmaxGradient&) { return true; }, [](const SoftmaxCrossEntropy&) { return true; },
                  [](const ElementwiseLoss&) { return true; }, [](const auto&) { return false; }},
       operation);

@@ -10,40 +10,13 @@
 #include <vector>
 
 #include "backend/compute_options.h"
+#include "backend/normalization.h"
+#include "backend/tensor.h"
 #include "base/dtype.h"
 #include "base/shape.h"
 #include "base/values.h"
 
 namespace ravine {
-
-using TensorId = int;
-inline constexpr TensorId no_tensor = -1;
-
-// Who owns a tensor's memory.
-enum class TensorRole {
-  input,       // bound by the caller at every run
-  target,      // bound by the caller; weights of rows may be left unbound
-  output,      // bound by the caller when it wants the result, else in the arena
-  activation,  // in the arena
-  parameter,   // a slice of the parameter buffer (or of the look-ahead point)
-  gradient,    // a slice of the gradient buffer
-  state,       // a slice of the state buffer: what layers keep from step to step
-};
-
-struct Tensor {
-  Shape shape;  // with the batch extent in front where there is one
-  DType dtype;
-  TensorRole role;
-  std::string name;
-  std::int64_t offset = 0;     // in elements, for parameters and gradients
-  TensorId alias = no_tensor;  // the same memory under another shape
-};
-
-// What an operation measures of its output while that is in cache; -1 for nothing.
-struct Observation {
-  int layer = -1;      // mean, variance and fraction of zeros of this layer's output
-  int parameter = -1;  // sum of squares of this parameter's gradient
-};
 
 // output[m, n] = left[m, k] right[k, n], either factor transposed where said; then bias, activation, and for
 // gradients the multiplication by the derivative of the activation before.
@@ -166,6 +139,7 @@ struct Window {
 
 // output[image, y, x, filter] = sum over the window and its channels of input times weight; then bias and
 // activation. Images are (height, width, channels), weights (filters, height, width, channels / groups).
+// Fused: mean and biased variance of each filter's output, over all images and places.
 struct Convolution {
   Window window;
   std::int64_t groups;
@@ -174,19 +148,24 @@ struct Convolution {
   TensorId output;
   TensorId bias = no_tensor;
   std::optional<Component> activation = {};
+  TensorId mean = no_tensor;
+  TensorId variance = no_tensor;
   Observation observe = {};
 };
 
-// The gradient of a convolution's input; fused: times the derivative of the activation before.
+// The gradient of a convolution's input. Fused: plus another gradient, times the derivative of the activation
+// before, and of the result, the sums that the normalization before needs.
 struct ConvolutionInputGradient {
   Window window;
   std::int64_t groups;
   TensorId output_gradient;
   TensorId weight;
   TensorId output;
+  TensorId add = no_tensor;
   std::optional<Component> activation_gradient = {};
   TensorId activation_input = no_tensor;
   TensorId activation_output = no_tensor;
+  std::optional<ColumnNormalizationSums> sums = {};  // its own output_gradient is absent
 };
 
 // The gradients of a convolution's weights and bias.
@@ -226,97 +205,6 @@ struct PoolingGradient {
   TensorId activation_output = no_tensor;
 };
 
-// Mean and biased variance of each column over all rows.
-struct ColumnMoments {
-  TensorId input;
-  TensorId mean;
-  TensorId variance;
-};
-
-// output = scale x_hat + centre, x_hat = (input - mean) / sqrt(variance + epsilon), column by column.
-struct ColumnNormalization {
-  TensorId input;
-  TensorId mean;
-  TensorId variance;
-  TensorId scale;  // may be absent, as centre
-  TensorId centre;
-  TensorId output;
-  double epsilon;
-  Observation observe = {};
-};
-
-// Sums over all rows: of the output's gradient times x_hat, and of that gradient.
-struct ColumnNormalizationSums {
-  TensorId input;
-  TensorId mean;
-  TensorId variance;
-  TensorId output_gradient;
-  TensorId scale_gradient;
-  TensorId centre_gradient;
-  double epsilon;
-  Observation observe_scale = {};
-  Observation observe_centre = {};
-};
-
-// Through the statistics too: input_gradient = scale / sqrt(variance + epsilon) (output_gradient -
-// centre_gradient / rows - x_hat scale_gradient / rows).
-struct ColumnNormalizationGradient {
-  TensorId input;
-  TensorId mean;
-  TensorId variance;
-  TensorId scale;
-  TensorId output_gradient;
-  TensorId scale_gradient;  // the sums
-  TensorId centre_gradient;
-  TensorId input_gradient;
-  double epsilon;
-};
-
-// average = momentum average + (1 - momentum) factor value.
-struct MovingAverage {
-  TensorId value;
-  TensorId average;
-  double momentum;
-  double factor;
-};
-
-// A tensor seen as [outer, rows, groups, columns]; a block is all rows and columns of one outer index and
-// group.
-struct BlockExtents {
-  std::int64_t outer;
-  std::int64_t rows;
-  std::int64_t groups;
-  std::int64_t columns;
-};
-
-// output = scale x_hat + centre, x_hat = (input - mean) / sqrt(variance + epsilon) with the moments of each
-// block; scale and centre have groups x columns values.
-struct BlockNormalization {
-  TensorId input;
-  TensorId scale;  // may be absent, as centre
-  TensorId centre;
-  TensorId mean;  // of each block, for the backward pass; absent in evaluation, as the next
-  TensorId inverse_deviation;
-  TensorId output;
-  BlockExtents extents;
-  double epsilon;
-  Observation observe = {};
-};
-
-struct BlockNormalizationGradient {
-  TensorId input;
-  TensorId scale;
-  TensorId mean;
-  TensorId inverse_deviation;
-  TensorId output_gradient;
-  TensorId input_gradient;  // each of the three may be absent
-  TensorId scale_gradient;
-  TensorId centre_gradient;
-  BlockExtents extents;
-  Observation observe_scale = {};
-  Observation observe_centre = {};
-};
-
 // output = factor input + shift.
 struct Affine {
   TensorId input;
@@ -324,25 +212,6 @@ struct Affine {
   double factor;
   double shift;
   Observation observe = {};
-};
-
-// The weights v into each unit (the first extent), of `direction`, give gain v / |v| of `weight`.
-struct WeightNormalization {
-  TensorId direction;
-  TensorId gain;
-  TensorId weight;
-};
-
-// gain_gradient = g . v / |v|, direction_gradient = gain / |v| (g - (g . v / |v|^2) v), g its part of
-// weight_gradient.
-struct WeightNormalizationGradient {
-  TensorId direction;
-  TensorId gain;
-  TensorId weight_gradient;
-  TensorId direction_gradient;
-  TensorId gain_gradient;
-  Observation observe_direction = {};
-  Observation observe_gain = {};
 };
 
 using Operation =
@@ -406,8 +275,9 @@ std::vector<TensorId> outputs_of(const Operation& operation);
 // Names tensors[id] in the place of each tensor that it reads or writes.
 void exchange_inputs(Operation& operation, const std::vector<TensorId>& tensors);
 void exchange_outputs(Operation& operation, const std::vector<TensorId>& tensors);
-Observation* observation_of(Operation& operation);  // nullptr where nothing can be observed
-std::string name_of(const Operation& operation);    // "product + bias + tanh"
+Observation* observation_of(Operation& operation);  // of the output; nullptr where that cannot be observed
+std::vector<Observation*> observations_of(Operation& operation);  // of the output and what leads to it
+std::string name_of(const Operation& operation);                  // "product + bias + tanh"
 // Whether a row of its outputs needs no more than that row of its inputs, and parameters.
 bool is_by_rows(const Operation& operation, const Program& program);
 // Samples that a tile of a phase by rows takes: enough for kernels that share weights among rows.

@@ -1,6 +1,7 @@
 #include "network/execution_plan.h"
 
 #include "network/fusion.h"
+#include "network/normalization_fusion.h"
 #include "network/phases.h"
 #include "network/recomputation.h"
 
@@ -21,6 +22,7 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, st
   for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
   lowered_.program.options = options;
   fuse(lowered_);
+  fuse_normalization(lowered_);
   recompute(lowered_);
   plan_phases(lowered_);
   const Program& program = lowered_.program;
@@ -75,8 +77,9 @@ void ExecutionPlan::bind_output_gradient(const void* data) {
 
 bool ExecutionPlan::observes(int layer) {
   for (Step& step : lowered_.program.steps) {
-    const Observation* observation = observation_of(step.operation);
-    if (observation != nullptr && observation->layer == layer) return true;
+    for (const Observation* observation : observations_of(step.operation)) {
+      if (observation->layer == layer) return true;
+    }
   }
   return false;
 }

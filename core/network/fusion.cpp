@@ -1,6 +1,6 @@
 #include "network/fusion.h"
 
-#include <algorithm>
+#include <type_traits>
 
 namespace ravine {
 namespace {
@@ -22,6 +22,7 @@ std::vector<int> readers(const LoweredProgram& lowered) {
 // Merges `next` into the operation before it; false where it does not follow from that or cannot be merged.
 template <typename Before>
 bool merge(Before& before, const Operation& next) {
+  if constexpr (std::is_same_v<Before, ColumnNormalization>) return false;  // a pass of its own
   if constexpr (requires { before.activation; }) {
     if (before.activation) return false;
   }
@@ -34,6 +35,14 @@ bool merge(Before& before, const Operation& next) {
       before.activation = activation->rule;
       before.output = activation->output;
       before.observe = activation->observe;
+      return true;
+    }
+  }
+  if constexpr (std::is_same_v<Before, ConvolutionInputGradient>) {
+    if (const auto* add = std::get_if<Add>(&next); add && before.add == no_tensor) {
+      if (add->left != before.output && add->right != before.output) return false;
+      before.add = add->left == before.output ? add->right : add->left;
+      before.output = add->output;
       return true;
     }
   }
@@ -55,25 +64,28 @@ bool merge(Before& before, const Operation& next) {
 
 }  // namespace
 
-void fuse(LoweredProgram& lowered) {
+void merge_neighbours(LoweredProgram& lowered, const Merge& merge) {
   Program& program = lowered.program;
-  if (!program.options.fuse) return;
   const std::vector<int> read_count = readers(lowered);
-  std::vector<Step> fused;
+  std::vector<Step> merged;
   for (Step& step : program.steps) {
-    if (!fused.empty()) {
-      Step& before = fused.back();
-      const std::vector<TensorId> outputs = outputs_of(before.operation);
-      const TensorId output = outputs.empty() ? no_tensor : outputs.front();
-      if (output != no_tensor && read_count[static_cast<std::size_t>(program.root(output))] == 1 &&
-          before.section == step.section &&
-          std::visit([&](auto& operation) { return merge(operation, step.operation); }, before.operation)) {
-        continue;
-      }
+    if (!merged.empty() && merged.back().section == step.section) {
+      Operation& before = merged.back().operation;
+      const std::vector<TensorId> outputs = outputs_of(before);
+      const bool only_reader =
+          !outputs.empty() && read_count[static_cast<std::size_t>(program.root(outputs.front()))] == 1;
+      if (merge(before, step.operation, only_reader)) continue;
     }
-    fused.push_back(std::move(step));
+    merged.push_back(std::move(step));
   }
-  program.steps = std::move(fused);
+  program.steps = std::move(merged);
+}
+
+void fuse(LoweredProgram& lowered) {
+  if (!lowered.program.options.fuse) return;
+  merge_neighbours(lowered, [](Operation& before, const Operation& next, bool only_reader) {
+    return only_reader && std::visit([&](auto& operation) { return merge(operation, next); }, before);
+  });
 }
 
 }  // namespace ravine

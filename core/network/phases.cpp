@@ -111,7 +111,8 @@ void plan_phases(LoweredProgram& lowered) {
     const bool follows =
         i > 0 && (step.section == Section::state) == (program.steps[i - 1].section == Section::state);
     const bool stays_by_rows = by_rows && rows;
-    const bool stays_independent = independent && memory.is_independent_of(step);
+    // An operation by rows takes the same tiles whatever stands beside it: what it measures keeps its bits.
+    const bool stays_independent = independent && !rows && memory.is_independent_of(step);
     if (follows && options.phases && !is_checkpoint(i) && (stays_by_rows || stays_independent)) {
       by_rows = stays_by_rows;
       independent = stays_independent;
@@ -120,7 +121,7 @@ void plan_phases(LoweredProgram& lowered) {
       phase.by_rows = by_rows;
     } else {
       by_rows = rows;
-      independent = true;
+      independent = !rows;
       program.phases.push_back({i, 1, rows});
       memory = Memory(program);
     }

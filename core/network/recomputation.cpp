@@ -104,7 +104,7 @@ class Recomputation {
       for (TensorId id : outputs_of(again.operation)) rename(id);
       exchange_inputs(again.operation, renamed_);
       exchange_outputs(again.operation, renamed_);
-      if (Observation* observation = observation_of(again.operation)) *observation = {};
+      for (Observation* observation : observations_of(again.operation)) *observation = {};
       again.section = Section::backward;
       steps.push_back(std::move(again));
     }

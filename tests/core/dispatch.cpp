@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/rule_object.h"
 #include "catalog/catalog.h"
 #include "levels.h"
 
@@ -298,7 +299,7 @@ TEST_CASE_TEMPLATE("levels: updates", T, float, double) {
 
 TEST_CASE_TEMPLATE("levels: normalization", T, float, double) {
   const auto tables = levels<T>();
-  constexpr std::int64_t rows = 5;
+  constexpr std::int64_t rows = 37;  // more than sums in T are over
   for (std::size_t table = 1; table < tables.size(); ++table) {
     CAPTURE(tables[table].level);
     for (std::size_t size : sizes) {
@@ -321,8 +322,13 @@ TEST_CASE_TEMPLATE("levels: normalization", T, float, double) {
         };
         kernels.column_moments(block, totals.data(), totals.data() + size);
         keep(totals);
-        kernels.normalize_columns(block, norm, output.data());
-        keep(output);
+        for (const char* name : {"identity", "relu"}) {
+          const RuleObject rule = make_rule<ActivationRules, T>(name, Values{});
+          for (const T* add : {static_cast<const T*>(nullptr), g.data()}) {
+            kernels.normalize_columns[rule.index](rule.get(), block, norm, add, output.data());
+            keep(output);
+          }
+        }
         kernels.column_norm_sums(block, g.data(), norm, totals.data(), totals.data() + size);
         keep(totals);
         kernels.column_norm_gradient(block, g.data(), norm, sums.data(), centre.data(), T(rows),

@@ -1,8 +1,10 @@
 // Convolution and its gradients, a few images a tile: bias, activation (or its derivative) and measurements
 // are done on each tile while it is in cache.
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 
+#include "backend/cpu/column_statistics.h"
 #include "backend/cpu/convolution_engine.h"
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
@@ -91,16 +93,20 @@ class ConvolutionOperation final : public TensorOperation<T> {
     if (o.activation || o.bias != no_tensor) {
       activation_ = make_rule<ActivationRules, T>(rule.name, rule.values);
     }
+    if (o.mean != no_tensor) moments_.emplace(cut_.tiles(), shape_.filters);
   }
 
-  // The weights first, where the engine wants them in another order.
-  int stages() const override { return 1 + import_.stages(); }
-  int tiles_of(int stage) const override { return stage < import_.stages() ? 1 : tiles(); }
+  // The weights first, where the engine wants them in another order; moments last.
+  int stages() const override { return heaviest_stage() + (moments_ ? 2 : 1); }
+  int tiles_of(int stage) const override { return stage == heaviest_stage() ? tiles() : 1; }
+  int heaviest_stage() const override { return import_.stages(); }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
-    if (stage < import_.stages()) {
+    if (stage == heaviest_stage()) {
+      run(tile, worker, context);
+    } else if (stage < heaviest_stage()) {
       import_.run(this->at(operation_.weight));
     } else {
-      run(tile, worker, context);
+      moments_->total(this->at(operation_.mean), this->at(operation_.variance));
     }
   }
 
@@ -116,7 +122,9 @@ class ConvolutionOperation final : public TensorOperation<T> {
       kernels<T>().activations[activation_.index].bias_forward(
           activation_.get(), {output, rows, shape_.filters, shape_.filters}, this->at(operation_.bias));
     }
-    observer_.see(tile, {output, rows, shape_.filters, shape_.filters}, context);
+    const Block<const T> block{output, rows, shape_.filters, shape_.filters};
+    if (moments_) moments_->see(tile, block);
+    observer_.see(tile, block, context);
   }
 
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
@@ -129,6 +137,7 @@ class ConvolutionOperation final : public TensorOperation<T> {
   std::unique_ptr<ConvolutionEngine<T>> engine_;
   ImportWeights<T> import_;
   RuleObject activation_;
+  std::optional<MomentsOfColumns<T>> moments_;
   Observer<T> observer_;
 };
 
@@ -147,16 +156,20 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
     if (o.activation_gradient) {
       gradient_ = make_rule<ActivationRules, T>(o.activation_gradient->name, o.activation_gradient->values);
     }
+    if (o.sums) sums_.emplace(*o.sums, cut_.tiles(), shape_.channels);
   }
 
-  // The weights first, where the engine wants them in another order.
-  int stages() const override { return 1 + import_.stages(); }
-  int tiles_of(int stage) const override { return stage < import_.stages() ? 1 : tiles(); }
+  // The weights first, where the engine wants them in another order; sums last.
+  int stages() const override { return heaviest_stage() + (sums_ ? 2 : 1); }
+  int tiles_of(int stage) const override { return stage == heaviest_stage() ? tiles() : 1; }
+  int heaviest_stage() const override { return import_.stages(); }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
-    if (stage < import_.stages()) {
+    if (stage == heaviest_stage()) {
+      run(tile, worker, context);
+    } else if (stage < heaviest_stage()) {
       import_.run(this->at(operation_.weight));
     } else {
-      run(tile, worker, context);
+      sums_->total(this->at(operation_.sums->scale_gradient), this->at(operation_.sums->centre_gradient));
     }
   }
 
@@ -168,23 +181,48 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
     T* output = this->at(operation_.output) + offset;
     engine_->run(worker, images, this->at(operation_.output_gradient) + image * shape_.output_elements(),
                  import_.weights(this->at(operation_.weight)), output);
-    if (gradient_.index < 0) return;
-    const T* y = this->at(operation_.activation_output) + offset;
-    const T* x =
-        operation_.activation_input == no_tensor ? y : this->at(operation_.activation_input) + offset;
-    kernels<T>().activations[gradient_.index].gradient(gradient_.get(), x, y, output, output,
-                                                       images * shape_.input_elements());
+    if (sums_) sums_->clear(tile);
+    // A few rows at a time, which then stay in the nearest cache.
+    const std::int64_t elements = images * shape_.input_elements();
+    const std::int64_t block = std::max<std::int64_t>(32, 4096 / shape_.channels) * shape_.channels;
+    for (std::int64_t begin = 0; begin < elements; begin += block) {
+      finish_block(tile, offset + begin, std::min(block, elements - begin));
+    }
   }
 
+  void collect(Measurements& measurements) const noexcept override {
+    if (sums_) sums_->collect(measurements);
+  }
   std::string engine() const override { return engine_->name(); }
 
  private:
+  // What is merged into the operation, for so many values of its output.
+  void finish_block(int tile, std::int64_t offset, std::int64_t count) noexcept {
+    T* output = this->at(operation_.output) + offset;
+    if (operation_.add != no_tensor) {
+      kernels<T>().accumulate(this->at(operation_.add) + offset, T(1), false, output, count);
+    }
+    if (gradient_.index >= 0) {
+      const T* y = this->at(operation_.activation_output) + offset;
+      const T* x =
+          operation_.activation_input == no_tensor ? y : this->at(operation_.activation_input) + offset;
+      kernels<T>().activations[gradient_.index].gradient(gradient_.get(), x, y, output, output, count);
+    }
+    if (sums_) {
+      const ColumnNormalizationSums& sums = *operation_.sums;
+      const std::int64_t channels = shape_.channels;
+      sums_->add(tile, {this->at(sums.input) + offset, count / channels, channels, channels}, output,
+                 this->at(sums.mean), this->at(sums.variance));
+    }
+  }
+
   ConvolutionInputGradient operation_;
   ConvolutionShape shape_;
   ImageCut cut_;
   std::unique_ptr<ConvolutionEngine<T>> engine_;
   ImportWeights<T> import_;
   RuleObject gradient_;
+  std::optional<GradientSumsOfColumns<T>> sums_;
 };
 
 // Every tile leaves its own sums over its images; they are added in tile order afterwards.

@@ -63,9 +63,9 @@ template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_pooling(const Given& o, const Program& program,
                                               const PointerTable& pointers);
 
-// Operations of normalization.cpp.
+// Normalizations of columns, blocks and weights, and moving averages.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_normalization(const Given& given, const Program& program,
-                                                    const PointerTable& pointers);
+                                                    const PointerTable& pointers, std::int64_t samples);
 
 }  // namespace ravine::cpu

@@ -1,4 +1,4 @@
-// The operations that are loops over rules: activations, dropout, sums.
+// The operations that are simple loops: activations, dropout, sums.
 #include <algorithm>
 
 #include "backend/cpu/loop_operation.h"
@@ -84,6 +84,29 @@ class DropoutOperation final : public LoopOperation<T> {
  private:
   Dropout operation_;
   std::int64_t columns_;
+  Observer<T> observer_;
+};
+
+template <typename T>
+class AffineOperation final : public LoopOperation<T> {
+ public:
+  AffineOperation(const Affine& o, const Program& program, const PointerTable& pointers)
+      : LoopOperation<T>(pointers, program.tensor(o.input).shape.elements(), 1),
+        operation_(o),
+        observer_(o.observe, this->tiles()) {}
+
+  void run(int tile, int, const RunContext& context) noexcept override {
+    const std::int64_t begin = this->cut_.begin(tile);
+    const std::int64_t count = this->cut_.length(tile);
+    T* output = this->at(operation_.output) + begin;
+    kernels<T>().affine(this->at(operation_.input) + begin, static_cast<T>(operation_.factor),
+                        static_cast<T>(operation_.shift), output, count);
+    observer_.see(tile, {output, 1, count, count}, context);
+  }
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+
+ private:
+  Affine operation_;
   Observer<T> observer_;
 };
 
@@ -191,6 +214,9 @@ struct Prepare {
     return prepare_loss<T>(o, program, pointers, samples);
   }
   Result operator()(const ElementwiseLoss& o) const { return prepare_loss<T>(o, program, pointers, samples); }
+  Result operator()(const Affine& o) const {
+    return std::make_unique<AffineOperation<T>>(o, program, pointers);
+  }
   Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
   Result operator()(const SoftmaxGradient& o) const { return make<SoftmaxGradientOperation<T>>(o); }
 
@@ -200,7 +226,7 @@ struct Prepare {
   }
   template <typename Given>
   Result operator()(const Given& o) const {
-    return prepare_normalization<T>(o, program, pointers);
+    return prepare_normalization<T>(o, program, pointers, samples);
   }
 
   template <typename Prepared, typename Given>

@@ -166,8 +166,11 @@ struct Kernels {
 
   // Of each column: mean, and sum of squared deviations from it.
   void (*column_moments)(Block<const T> input, double* mean, double* spread);
-  void (*normalize_columns)(Block<const T> input, const ColumnNorm<T>& norm, T* output);
-  // Sums over the rows of g x_hat and of g.
+  // output = f(scale x_hat + centre + add), by the activation rule of each index; `add`, which lies as the
+  // input does, may be null.
+  void (*normalize_columns[ActivationRules::size])(const void* rule, Block<const T> input,
+                                                   const ColumnNorm<T>& norm, const T* add, T* output);
+  // Adds to the sums over the rows of g x_hat and of g.
   void (*column_norm_sums)(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
                            double* scale_sums, double* centre_sums);
   // `count` is the number of rows that the sums are over.

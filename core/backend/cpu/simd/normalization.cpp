@@ -1,4 +1,4 @@
-// Normalization of columns (batch), of blocks (layer, group) and of rows of weights.
+// Normalization of blocks (layer, group) and of rows of weights.
 #include <cmath>
 
 #include "backend/cpu/simd/table.h"
@@ -6,100 +6,9 @@
 namespace ravine::cpu::RAVINE_SIMD {
 namespace {
 
-// Columns are taken in pieces whose factors fit on the stack.
-constexpr std::int64_t piece = 64;
-
 template <typename T>
 T inverse_deviation_of(T variance, T epsilon) {
   return T(1) / std::sqrt(variance + epsilon);
-}
-
-template <typename T>
-void column_moments(Block<const T> input, double* __restrict mean, double* __restrict spread) {
-  const std::int64_t columns = input.columns;
-  for (std::int64_t i = 0; i < columns; ++i) mean[i] = spread[i] = 0;
-  for (std::int64_t row = 0; row < input.rows; ++row) {
-    const T* x = input.data + row * input.stride;
-#pragma omp simd
-    for (std::int64_t i = 0; i < columns; ++i) mean[i] += static_cast<double>(x[i]);
-  }
-  for (std::int64_t i = 0; i < columns; ++i) mean[i] /= static_cast<double>(input.rows);
-  for (std::int64_t row = 0; row < input.rows; ++row) {
-    const T* x = input.data + row * input.stride;
-#pragma omp simd
-    for (std::int64_t i = 0; i < columns; ++i) {
-      const double deviation = static_cast<double>(x[i]) - mean[i];
-      spread[i] += deviation * deviation;
-    }
-  }
-}
-
-template <typename T>
-void normalize_columns(Block<const T> input, const ColumnNorm<T>& norm, T* __restrict output) {
-  T factor[piece];
-  T shift[piece];
-  for (std::int64_t begin = 0; begin < input.columns; begin += piece) {
-    const std::int64_t count = input.columns - begin < piece ? input.columns - begin : piece;
-    const T* mean = norm.mean + begin;
-    for (std::int64_t i = 0; i < count; ++i) {
-      factor[i] = inverse_deviation_of(norm.variance[begin + i], norm.epsilon);
-      if (norm.scale != nullptr) factor[i] *= norm.scale[begin + i];
-      shift[i] = norm.centre == nullptr ? T(0) : norm.centre[begin + i];
-    }
-    for (std::int64_t row = 0; row < input.rows; ++row) {
-      const T* x = input.data + row * input.stride + begin;
-      T* y = output + row * input.stride + begin;
-#pragma omp simd
-      for (std::int64_t i = 0; i < count; ++i) y[i] = (x[i] - mean[i]) * factor[i] + shift[i];
-    }
-  }
-}
-
-template <typename T>
-void column_norm_sums(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
-                      double* __restrict scale_sums, double* __restrict centre_sums) {
-  const std::int64_t columns = input.columns;
-  const T* mean = norm.mean;
-  for (std::int64_t i = 0; i < columns; ++i) scale_sums[i] = centre_sums[i] = 0;
-  for (std::int64_t row = 0; row < input.rows; ++row) {
-    const T* x = input.data + row * input.stride;
-    const T* g = output_gradient + row * input.stride;
-#pragma omp simd
-    for (std::int64_t i = 0; i < columns; ++i) {
-      centre_sums[i] += static_cast<double>(g[i]);
-      scale_sums[i] += static_cast<double>(g[i] * (x[i] - mean[i]));
-    }
-  }
-  for (std::int64_t i = 0; i < columns; ++i) {
-    scale_sums[i] *= static_cast<double>(inverse_deviation_of(norm.variance[i], norm.epsilon));
-  }
-}
-
-template <typename T>
-void column_norm_gradient(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
-                          const T* scale_sums, const T* centre_sums, T count, T* __restrict input_gradient) {
-  T factor[piece];   // of all
-  T slope[piece];    // of x - mean
-  T average[piece];  // of g
-  for (std::int64_t begin = 0; begin < input.columns; begin += piece) {
-    const std::int64_t width = input.columns - begin < piece ? input.columns - begin : piece;
-    const T* mean = norm.mean + begin;
-    for (std::int64_t i = 0; i < width; ++i) {
-      const T inverse = inverse_deviation_of(norm.variance[begin + i], norm.epsilon);
-      factor[i] = norm.scale == nullptr ? inverse : inverse * norm.scale[begin + i];
-      slope[i] = inverse * scale_sums[begin + i] / count;
-      average[i] = centre_sums[begin + i] / count;
-    }
-    for (std::int64_t row = 0; row < input.rows; ++row) {
-      const T* x = input.data + row * input.stride + begin;
-      const T* g = output_gradient + row * input.stride + begin;
-      T* result = input_gradient + row * input.stride + begin;
-#pragma omp simd
-      for (std::int64_t i = 0; i < width; ++i) {
-        result[i] = factor[i] * (g[i] - average[i] - (x[i] - mean[i]) * slope[i]);
-      }
-    }
-  }
 }
 
 template <typename T>
@@ -239,10 +148,6 @@ typename Kernels<T>::WeightGradientSquares weight_norm_gradient(Block<const T> d
 
 template <typename T>
 void fill_normalization(Kernels<T>& table) {
-  table.column_moments = column_moments<T>;
-  table.normalize_columns = normalize_columns<T>;
-  table.column_norm_sums = column_norm_sums<T>;
-  table.column_norm_gradient = column_norm_gradient<T>;
   table.normalize_block = normalize_block<T>;
   table.block_norm_gradient = block_norm_gradient<T>;
   table.affine = affine<T>;

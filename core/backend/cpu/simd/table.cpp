@@ -17,6 +17,7 @@ Kernels<T> make_kernels() {
   fill_pooling(table);
   fill_dropout(table);
   fill_losses(table);
+  fill_column_normalization(table);
   fill_normalization(table);
   fill_updates(table);
   return table;

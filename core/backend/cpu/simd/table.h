@@ -26,6 +26,8 @@ void fill_dropout(Kernels<T>& table);
 template <typename T>
 void fill_losses(Kernels<T>& table);
 template <typename T>
+void fill_column_normalization(Kernels<T>& table);
+template <typename T>
 void fill_normalization(Kernels<T>& table);
 template <typename T>
 void fill_updates(Kernels<T>& table);
