@@ -191,9 +191,10 @@ def test_same_bits_for_any_number_of_threads_and_whether_measured_or_not(kind: s
     for threads in (2, 4):
         found = trained(compiled(kind, dtype=dtype, batch_size=300, threads=threads), 300)
         assert [values.tobytes() for values in found] == [values.tobytes() for values in single]
-    silent = trained(compiled(kind, dtype=dtype, batch_size=300), 300, observe_layers=False)
-    for index in (0, 1, 3):
-        assert silent[index].tobytes() == single[index].tobytes()
+    for statistics in ("off", "full"):
+        other = trained(compiled(kind, dtype=dtype, batch_size=300), 300, statistics=statistics, full_every=2)
+        for index in (0, 1, 3):
+            assert other[index].tobytes() == single[index].tobytes()
 
 
 @pytest.mark.parametrize("shape", [(3,), (16,), (4, 4, 24)])

@@ -51,8 +51,9 @@ class ColumnNormalizationOperation final : public RowOperation<T> {
     const Block<const T> block{output, input.rows, input.columns, input.stride};
     const std::int64_t count = input.rows * input.columns;
     const Kernels<T>& loops = kernels<T>();
+    const bool measured = context.observe || context.outputs != nullptr;
     const bool apart = operation_.observe_normalized.layer >= 0 || operation_.observe_sum.layer >= 0;
-    if (!apart || !context.observe) {
+    if (!apart || !measured) {
       loops.normalize_columns[rule_.index](rule_.get(), input, norm, add, output);
     } else {
       loops.normalize_columns[identity_.index](identity_.get(), input, norm, nullptr, output);
