@@ -16,6 +16,9 @@ struct ComputeOptions {
   bool chunks = true;
   // Products over short sums are computed by kernels of our own.
   bool own_products = true;
+  // Convolutions in float32 with windows of 3 x 3 and 5 x 5 are computed by Winograd's method: with less than
+  // half of the multiplications, and three to five times the rounding.
+  bool winograd = true;
   // Tensors that do not live at the same time share memory.
   bool share_memory = true;
   // Layers between outputs that are kept for the backward pass; the others are computed again there. 0: all

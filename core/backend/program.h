@@ -231,12 +231,13 @@ struct Step {
   int layer;  // the layer it belongs to; -1 for the loss
 };
 
-// Steps that no worker has to wait between. By rows: every step takes tiles of rows_of_tile(batch) samples,
-// and a tile goes through all of them; otherwise the steps do not need each other.
+// Steps that no worker has to wait between. By rows: every step takes tiles of `samples` samples, and a tile
+// goes through all of them; otherwise the steps do not need each other.
 struct Phase {
   std::size_t first;
   std::size_t count;
   bool by_rows;
+  std::int64_t samples = 0;
 };
 
 // The flat list of one mode (training, evaluation, prediction) at one batch size.

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <set>
 
+#include "network/chunks.h"
+
 #include "network/recomputation.h"
 
 namespace ravine {
@@ -29,6 +31,14 @@ class Memory {
   void add(const Step& step) {
     for (TensorId id : inputs_of(step.operation)) read_.insert(program_->root(id));
     for (TensorId id : outputs_of(step.operation)) written_.insert(program_->root(id));
+  }
+  void add_written(const std::vector<TensorId>& ids) {
+    for (TensorId id : ids) written_.insert(program_->root(id));
+  }
+  bool is_read_by(const Step& step) const {
+    const std::vector<TensorId> inputs = inputs_of(step.operation);
+    return std::any_of(inputs.begin(), inputs.end(),
+                       [&](TensorId id) { return written_.count(program_->root(id)) > 0; });
   }
   // Neither reads what the other writes, and they write different tensors.
   bool is_independent_of(const Step& step) const {
@@ -102,16 +112,19 @@ void plan_phases(LoweredProgram& lowered) {
     return i > 0 && segment_of(program.steps[i], options) != segment_of(program.steps[i - 1], options);
   };
   Memory memory(program);
+  Memory sums(program);  // over images, of the phase: known when it is over
   bool by_rows = false;
   bool independent = false;
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const Step& step = program.steps[i];
-    const bool rows = small && is_by_rows(step.operation, program);
+    const bool rows =
+        small ? is_by_rows(step.operation, program) : options.chunks && is_by_images(step.operation, program);
     // What layers keep changes once a step has succeeded; everything before may run in one go.
     const bool follows =
         i > 0 && (step.section == Section::state) == (program.steps[i - 1].section == Section::state);
-    const bool stays_by_rows = by_rows && rows;
-    // An operation by rows takes the same tiles whatever stands beside it: what it measures keeps its bits.
+    const bool stays_by_rows = by_rows && rows && !sums.is_read_by(step);
+    // An operation by rows takes the same tiles whatever stands beside it: what it measures, and what it
+    // sums, keep their bits.
     const bool stays_independent = independent && !rows && memory.is_independent_of(step);
     if (follows && options.phases && !is_checkpoint(i) && (stays_by_rows || stays_independent)) {
       by_rows = stays_by_rows;
@@ -124,8 +137,13 @@ void plan_phases(LoweredProgram& lowered) {
       independent = !rows;
       program.phases.push_back({i, 1, rows});
       memory = Memory(program);
+      sums = Memory(program);
     }
     memory.add(step);
+    if (!small) sums.add_written(sums_over_images(step.operation, program));
+  }
+  for (Phase& phase : program.phases) {
+    if (phase.by_rows) phase.samples = small ? rows_of_tile(program.batch()) : images_of_tile(program);
   }
 }
 

@@ -5,10 +5,10 @@
 
 namespace ravine {
 
-// Operations on samples one by one follow each other row by row: a worker takes some rows of the batch
-// through all of them, while they are in its cache. Operations that do not need each other are one phase too,
-// in which workers share all tiles. In programs of small operations those that need all rows (gradients of
-// weights) wait until the gradients of the samples are done, so that there are few phases.
+// Operations on samples one by one follow each other row by row: a worker takes some rows of the batch, or a
+// few images, through all of them, while they are in its cache. Operations that do not need each other are
+// one phase too, in which workers share all tiles. In programs of small operations those that need all rows
+// (gradients of weights) wait until the gradients of the samples are done, so that there are few phases.
 void plan_phases(LoweredProgram& lowered);
 
 }  // namespace ravine

@@ -63,6 +63,7 @@ ComputeOptions to_compute_options(const py::dict& given) {
       {"phases", &options.phases},
       {"chunks", &options.chunks},
       {"own_products", &options.own_products},
+      {"winograd", &options.winograd},
       {"share_memory", &options.share_memory},
   };
   for (const auto& [key, value] : given) {

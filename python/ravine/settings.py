@@ -108,6 +108,8 @@ class ComputeSettings(_Section, frozen=True):
         phases: workers wait for each other between phases instead of between operations.
         chunks: neighbouring convolutions and poolings take a few images after the other through all of them.
         own_products: products over short sums are computed by kernels of our own.
+        winograd: convolutions in float32 with windows of 3 x 3 and 5 x 5 are computed by Winograd's method:
+            with less than half of the multiplications, and three to five times the rounding.
         share_memory: tensors that do not live at the same time share memory.
         checkpoint_every: layers between outputs that are kept for the backward pass; what lies between is
             computed again there, which takes less memory and more time (gradient checkpointing); the bits are
@@ -122,6 +124,7 @@ class ComputeSettings(_Section, frozen=True):
     phases: bool = True
     chunks: bool = True
     own_products: bool = True
+    winograd: bool = True
     share_memory: bool = True
     checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
 

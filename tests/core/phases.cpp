@@ -17,9 +17,10 @@ using namespace ravine;
 
 namespace {
 
-LoweredProgram planned(const NetworkSpec& spec, std::int64_t batch = 32) {
+LoweredProgram planned(const NetworkSpec& spec, std::int64_t batch = 32, const ComputeOptions& options = {}) {
   const auto loss = make_loss(test::loss("softmax_cross_entropy"));
   LoweredProgram lowered = lower(infer(spec), *loss, Mode::training, batch, DType::float32);
+  lowered.program.options = options;
   fuse(lowered);
   fuse_normalization(lowered);
   plan_phases(lowered);
@@ -81,6 +82,60 @@ TEST_CASE("in large networks the order stays, and what is independent is one pha
         "tiles(product + bias + relu) | tiles(product + bias) | tiles(softmax cross entropy) | "
         "tiles(product, column sum, product * relu derivative) | tiles(product, column sum)");
   check_order(program);
+}
+
+namespace {
+
+NetworkSpec lenet() {
+  const auto convolution = [](std::int64_t units) {
+    return test::component("convolution",
+                           {{"units", units}, {"kernel", std::int64_t{5}}, {"activation", "relu"}});
+  };
+  return test::network({28, 28, 1},
+                       {convolution(32), test::component("max_pooling"), convolution(64),
+                        test::component("max_pooling"), test::component("flatten"), test::dense(10)});
+}
+
+}  // namespace
+
+TEST_CASE("a few images go through neighbouring convolutions and poolings") {
+  const Program program = planned(lenet(), 128).program;
+  CHECK(printed(program) ==
+        "rows(convolution + bias + relu, maximum pooling, convolution + bias + relu, maximum pooling) | "
+        "tiles(product + bias) | tiles(softmax cross entropy) | tiles(product, column sum, product) | "
+        "rows(maximum pooling gradient * relu derivative, convolution weight gradient, "
+        "convolution input gradient, maximum pooling gradient * relu derivative, "
+        "convolution weight gradient)");
+  check_order(program);
+  // More than fit the cache, for the sake of the partial sums of 205 KB.
+  CHECK(program.phases.front().samples == 8);
+  CHECK(program.phases.back().samples == 8);
+
+  const Program apart = planned(lenet(), 128, {.chunks = false}).program;
+  CHECK(std::none_of(apart.phases.begin(), apart.phases.end(),
+                     [](const Phase& phase) { return phase.by_rows; }));
+}
+
+TEST_CASE("what sums over all images ends a phase by images") {
+  const auto convolution = test::component(
+      "convolution", {{"units", std::int64_t{32}}, {"weight_normalization", true}, {"use_bias", false}});
+  const Program program =
+      planned(test::network({32, 32, 16},
+                            {convolution, test::component("batch_normalization"), test::component("relu"),
+                             convolution, test::component("flatten"), test::dense(3)}),
+              64)
+          .program;
+  check_order(program);
+  // The gradient of normalized weights is the sum over all tiles: what reads it comes in a later phase.
+  for (const Phase& phase : program.phases) {
+    std::set<TensorId> sums;
+    for (std::size_t i = phase.first; phase.by_rows && i < phase.first + phase.count; ++i) {
+      const Operation& operation = program.steps[i].operation;
+      for (TensorId id : inputs_of(operation)) CHECK(sums.count(program.root(id)) == 0);
+      if (!std::holds_alternative<ConvolutionWeightGradient>(operation)) continue;
+      for (TensorId id : outputs_of(operation)) sums.insert(program.root(id));
+    }
+  }
 }
 
 TEST_CASE("a normalization over the batch ends a phase by rows") {

@@ -38,6 +38,15 @@ TEST_CASE_TEMPLATE("levels: products and transposition", T, float, double) {
             }
           }
           check_close(output, expected, 8);
+          // Added to what is there: each value then is twice the sum.
+          kernels.add_product(strided, static_cast<std::int64_t>(m), static_cast<std::int64_t>(n),
+                              static_cast<std::int64_t>(k), right.data(),
+                              static_cast<std::int64_t>(right_stride), output.data(),
+                              static_cast<std::int64_t>(output_stride));
+          for (std::size_t i = 0; i < m; ++i) {
+            for (std::size_t j = 0; j < n; ++j) expected[i * output_stride + j] *= T(2);
+          }
+          check_close(output, expected, 8);
         }
         const auto matrix = numbers<T>(m * n, 3);
         std::vector<T> turned(n * (m + 1), T(7)), expected = turned;

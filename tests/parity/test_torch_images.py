@@ -103,6 +103,22 @@ def test_convolution_in_float32(case, rows, seed):
     compare(*case, rows, seed, "float32", 2e-4)
 
 
+@settings(max_examples=25)
+@given(
+    kernel=st.sampled_from([3, 5]),
+    pad=st.integers(0, 2),
+    extents=st.tuples(st.integers(8, 21), st.integers(8, 21)),
+    channels=st.sampled_from([16, 32]),
+    units=st.sampled_from([16, 48]),
+    rows=st.integers(1, 20),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_convolution_by_winograd(kernel, pad, extents, channels, units, rows, seed):
+    """Channels that fill vectors and windows without strides have a method of their own in float32."""
+    layer = {"type": "convolution", "units": units, "kernel": kernel, "pad": pad, "activation": "tanh"}
+    compare(layer, (*extents, channels), rows, seed, "float32", 5e-4)
+
+
 def test_gradient_of_equal_values():
     """Among equal largest values the first one gets the gradient, as in PyTorch."""
     x = np.random.default_rng(0).integers(0, 3, size=(4, 7, 6, 3)).astype(np.float64)

@@ -22,26 +22,32 @@ namespace {
 
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_engine(ConvolutionKind kind, const ConvolutionShape& shape,
-                                                  const ImageCut& cut, int workers, bool bfloat16) {
+                                                  const ImageCut& cut, const ComputeOptions& options,
+                                                  int workers) {
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (auto engine = make_onednn_convolution(kind, shape, cut, workers, bfloat16)) return engine;
+    if (options.winograd && !options.bfloat16) {
+      if (auto engine = make_winograd_convolution<T>(kind, shape, cut, workers)) return engine;
+    }
+    if (auto engine = make_onednn_convolution(kind, shape, cut, workers, options.bfloat16)) return engine;
   }
-  return make_unfolded_convolution<T>(kind, shape, workers, bfloat16);
+  return make_unfolded_convolution<T>(kind, shape, workers, options.bfloat16);
 }
 
-// As many images a tile as fit the cache, and at least eight tiles where the batch allows.
+// As many images a tile as fit the cache, and sixteen tiles where the batch allows; or as many as are given.
 template <typename T>
-ImageCut cut_for(std::int64_t batch, const ConvolutionShape& shape) {
+ImageCut cut_for(std::int64_t batch, const ConvolutionShape& shape, std::int64_t given) {
+  if (given > 0) return {batch, given};
   constexpr std::int64_t bytes_in_cache = 512 * 1024;
   const std::int64_t bytes =
       (shape.input_elements() + shape.output_elements()) * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t fit = std::max<std::int64_t>(1, bytes_in_cache / std::max<std::int64_t>(1, bytes));
-  return {batch, std::clamp<std::int64_t>(fit, 1, (batch + 7) / 8)};
+  return {batch, std::clamp<std::int64_t>(fit, 1, (batch + 15) / 16)};
 }
 
 // Partial sums of weight gradients take memory: at most 16, and 64 MiB unless one alone is larger.
 template <typename T>
-ImageCut cut_for_sums(std::int64_t batch, const ConvolutionShape& shape) {
+ImageCut cut_for_sums(std::int64_t batch, const ConvolutionShape& shape, std::int64_t given) {
+  if (given > 0) return {batch, given};
   constexpr std::int64_t most_bytes = 64 << 20;
   const std::int64_t bytes = shape.weight_elements() * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t tiles = std::clamp<std::int64_t>(most_bytes / bytes, 1, 16);
@@ -56,7 +62,8 @@ class ImportWeights {
       : engine_(engine), own_(engine.reorders() ? engine.own_elements() : 0) {}
 
   int stages() const { return engine_.reorders() ? 1 : 0; }
-  void run(const T* weights) noexcept { engine_.import_weights(weights, own_.get()); }
+  int tiles() const { return engine_.parts(); }
+  void run(int tile, const T* weights) noexcept { engine_.import_part(tile, weights, own_.get()); }
   const T* weights(const T* given) const { return engine_.reorders() ? own_.get() : given; }
 
  private:
@@ -80,12 +87,12 @@ template <typename T>
 class ConvolutionOperation final : public TensorOperation<T> {
  public:
   ConvolutionOperation(const Convolution& o, const Program& program, const PointerTable& pointers,
-                       int workers)
+                       int workers, std::int64_t samples)
       : TensorOperation<T>(pointers),
         operation_(o),
         shape_(shape_of(program.tensor(o.input), program.tensor(o.output), o.window, o.groups)),
-        cut_(cut_for<T>(program.batch(), shape_)),
-        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, workers, program.options.bfloat16)),
+        cut_(cut_for<T>(program.batch(), shape_, samples)),
+        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, program.options, workers)),
         import_(*engine_),
         observer_(o.observe, cut_.tiles()) {
     const Component identity{"identity", {}};
@@ -98,13 +105,15 @@ class ConvolutionOperation final : public TensorOperation<T> {
 
   // The weights first, where the engine wants them in another order; moments last.
   int stages() const override { return heaviest_stage() + (moments_ ? 2 : 1); }
-  int tiles_of(int stage) const override { return stage == heaviest_stage() ? tiles() : 1; }
+  int tiles_of(int stage) const override {
+    return stage < heaviest_stage() ? import_.tiles() : stage == heaviest_stage() ? tiles() : 1;
+  }
   int heaviest_stage() const override { return import_.stages(); }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
     if (stage == heaviest_stage()) {
       run(tile, worker, context);
     } else if (stage < heaviest_stage()) {
-      import_.run(this->at(operation_.weight));
+      import_.run(tile, this->at(operation_.weight));
     } else {
       moments_->total(this->at(operation_.mean), this->at(operation_.variance));
     }
@@ -145,13 +154,12 @@ template <typename T>
 class ConvolutionInputGradientOperation final : public TensorOperation<T> {
  public:
   ConvolutionInputGradientOperation(const ConvolutionInputGradient& o, const Program& program,
-                                    const PointerTable& pointers, int workers)
+                                    const PointerTable& pointers, int workers, std::int64_t samples)
       : TensorOperation<T>(pointers),
         operation_(o),
         shape_(shape_of(program.tensor(o.output), program.tensor(o.output_gradient), o.window, o.groups)),
-        cut_(cut_for<T>(program.batch(), shape_)),
-        engine_(
-            make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, workers, program.options.bfloat16)),
+        cut_(cut_for<T>(program.batch(), shape_, samples)),
+        engine_(make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, program.options, workers)),
         import_(*engine_) {
     if (o.activation_gradient) {
       gradient_ = make_rule<ActivationRules, T>(o.activation_gradient->name, o.activation_gradient->values);
@@ -161,13 +169,15 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
 
   // The weights first, where the engine wants them in another order; sums last.
   int stages() const override { return heaviest_stage() + (sums_ ? 2 : 1); }
-  int tiles_of(int stage) const override { return stage == heaviest_stage() ? tiles() : 1; }
+  int tiles_of(int stage) const override {
+    return stage < heaviest_stage() ? import_.tiles() : stage == heaviest_stage() ? tiles() : 1;
+  }
   int heaviest_stage() const override { return import_.stages(); }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
     if (stage == heaviest_stage()) {
       run(tile, worker, context);
     } else if (stage < heaviest_stage()) {
-      import_.run(this->at(operation_.weight));
+      import_.run(tile, this->at(operation_.weight));
     } else {
       sums_->total(this->at(operation_.sums->scale_gradient), this->at(operation_.sums->centre_gradient));
     }
@@ -230,13 +240,12 @@ template <typename T>
 class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
  public:
   ConvolutionWeightGradientOperation(const ConvolutionWeightGradient& o, const Program& program,
-                                     const PointerTable& pointers, int workers)
+                                     const PointerTable& pointers, int workers, std::int64_t samples)
       : TensorOperation<T>(pointers),
         operation_(o),
         shape_(shape_of(program.tensor(o.input), program.tensor(o.output_gradient), o.window, o.groups)),
-        cut_(cut_for_sums<T>(program.batch(), shape_)),
-        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, workers,
-                               program.options.bfloat16)),
+        cut_(cut_for_sums<T>(program.batch(), shape_, samples)),
+        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, program.options, workers)),
         own_elements_(engine_->own_elements()),
         stride_((own_elements_ + shape_.filters + granule - 1) / granule * granule),
         partials_(stride_ * cut_.tiles()),
@@ -259,12 +268,14 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
 
   // Tiles, their sums, and the order that the gradient has elsewhere.
   int stages() const override { return engine_->reorders() ? 3 : 2; }
-  int tiles_of(int stage) const override { return stage == 0 ? tiles() : stage == 1 ? sum_tiles() + 1 : 1; }
+  int tiles_of(int stage) const override {
+    return stage == 0 ? tiles() : stage == 1 ? sum_tiles() + 1 : engine_->parts();
+  }
   int heaviest_stage() const override { return 0; }
   void run_stage(int stage, int tile, int worker, const RunContext& context) noexcept override {
     if (stage == 0) run(tile, worker, context);
     if (stage == 1) add_partials(tile);
-    if (stage == 2) engine_->export_weights(sum_.get(), this->at(operation_.output));
+    if (stage == 2) engine_->export_part(tile, sum_.get(), this->at(operation_.output));
   }
 
   void collect(Measurements& measurements) const noexcept override {
@@ -312,19 +323,20 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
 
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_convolution(const Given& o, const Program& program,
-                                                  const PointerTable& pointers, int workers) {
+                                                  const PointerTable& pointers, int workers,
+                                                  std::int64_t samples) {
   if constexpr (std::is_same_v<Given, Convolution>) {
-    return std::make_unique<ConvolutionOperation<T>>(o, program, pointers, workers);
+    return std::make_unique<ConvolutionOperation<T>>(o, program, pointers, workers, samples);
   } else if constexpr (std::is_same_v<Given, ConvolutionInputGradient>) {
-    return std::make_unique<ConvolutionInputGradientOperation<T>>(o, program, pointers, workers);
+    return std::make_unique<ConvolutionInputGradientOperation<T>>(o, program, pointers, workers, samples);
   } else {
-    return std::make_unique<ConvolutionWeightGradientOperation<T>>(o, program, pointers, workers);
+    return std::make_unique<ConvolutionWeightGradientOperation<T>>(o, program, pointers, workers, samples);
   }
 }
 
-#define RAVINE_PREPARE(T, Given)                                                                     \
-  template std::unique_ptr<CpuOperation> prepare_convolution<T, Given>(const Given&, const Program&, \
-                                                                       const PointerTable&, int);
+#define RAVINE_PREPARE(T, Given)                                        \
+  template std::unique_ptr<CpuOperation> prepare_convolution<T, Given>( \
+      const Given&, const Program&, const PointerTable&, int, std::int64_t);
 RAVINE_PREPARE(float, Convolution)
 RAVINE_PREPARE(double, Convolution)
 RAVINE_PREPARE(float, ConvolutionInputGradient)

@@ -43,11 +43,16 @@ template <typename T>
 class ConvolutionEngine {
  public:
   virtual ~ConvolutionEngine() = default;
-  // Whether the weights (or their gradient) have an order of the engine's own, and their size in it.
+  // Whether the weights (or their gradient) have an order of the engine's own, and their size in it. Weights
+  // are imported, their gradient is exported.
   virtual bool reorders() const { return false; }
   virtual std::int64_t own_elements() const = 0;
   virtual void import_weights(const T* weights, T* own) noexcept = 0;
   virtual void export_weights(const T* own, T* weights) noexcept = 0;
+  // The same in parts that several workers may share.
+  virtual int parts() const { return 1; }
+  virtual void import_part(int, const T* weights, T* own) noexcept { import_weights(weights, own); }
+  virtual void export_part(int, const T* own, T* weights) noexcept { export_weights(own, weights); }
   // forward: (input, weights, output); input gradient: (output gradient, weights, input gradient); weight
   // gradient: (input, output gradient, weights' gradient). Weights are in the engine's order.
   virtual void run(int worker, std::int64_t images, const T* first, const T* second, T* result) noexcept = 0;
@@ -60,6 +65,12 @@ std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKin
                                                                   const ConvolutionShape& shape,
                                                                   const ImageCut& cut, int workers,
                                                                   bool bfloat16);
+
+// nullptr where it would save little, or nothing. Windows of 3 x 3 or 5 x 5, without strides.
+template <typename T>
+std::unique_ptr<ConvolutionEngine<T>> make_winograd_convolution(ConvolutionKind kind,
+                                                                const ConvolutionShape& shape,
+                                                                const ImageCut& cut, int workers);
 
 // Windows written out as the rows of a matrix, and a product; `bfloat16` for float alone.
 template <typename T>

@@ -58,7 +58,7 @@ class CpuProgram final : public PreparedProgram {
       for (std::size_t i = 0; i < program.steps.size(); ++i) phases.push_back({i, 1, false});
     }
     for (const Phase& phase : phases) {
-      const std::int64_t samples = phase.by_rows ? rows_of_tile(program.batch()) : 0;
+      const std::int64_t samples = phase.by_rows ? phase.samples : 0;
       for (std::size_t i = phase.first; i < phase.first + phase.count; ++i) {
         const Step& step = program.steps[i];
         operations_.push_back({step.section,

@@ -31,7 +31,7 @@ class CpuOperation {
 };
 
 // Prepares one operation. `pointers` outlives it and may be filled later. In a phase by rows, each tile of
-// its last stage takes `samples` samples; 0 leaves that to the operation.
+// its heaviest stage takes `samples` samples; 0 leaves that to the operation.
 std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, const Program& program,
                                                 const PointerTable& pointers, int workers,
                                                 std::int64_t samples);
@@ -57,11 +57,12 @@ std::unique_ptr<CpuOperation> prepare_loss(const Given& o, const Program& progra
 // Convolution, ConvolutionInputGradient, ConvolutionWeightGradient.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_convolution(const Given& o, const Program& program,
-                                                  const PointerTable& pointers, int workers);
+                                                  const PointerTable& pointers, int workers,
+                                                  std::int64_t samples);
 // Pooling, PoolingGradient.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_pooling(const Given& o, const Program& program,
-                                              const PointerTable& pointers);
+                                              const PointerTable& pointers, std::int64_t samples);
 
 // Normalizations of columns, blocks and weights, and moving averages.
 template <typename T, typename Given>

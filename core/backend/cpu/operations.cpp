@@ -202,8 +202,10 @@ struct Prepare {
   Result operator()(const Convolution& o) const { return convolution(o); }
   Result operator()(const ConvolutionInputGradient& o) const { return convolution(o); }
   Result operator()(const ConvolutionWeightGradient& o) const { return convolution(o); }
-  Result operator()(const Pooling& o) const { return prepare_pooling<T>(o, program, pointers); }
-  Result operator()(const PoolingGradient& o) const { return prepare_pooling<T>(o, program, pointers); }
+  Result operator()(const Pooling& o) const { return prepare_pooling<T>(o, program, pointers, samples); }
+  Result operator()(const PoolingGradient& o) const {
+    return prepare_pooling<T>(o, program, pointers, samples);
+  }
   Result operator()(const Activation& o) const { return make<ActivationOperation<T>>(o); }
   Result operator()(const ActivationGradient& o) const { return make<ActivationGradientOperation<T>>(o); }
   Result operator()(const Dropout& o) const { return make<DropoutOperation<T>>(o); }
@@ -222,7 +224,7 @@ struct Prepare {
 
   template <typename Given>
   Result convolution(const Given& o) const {
-    return prepare_convolution<T>(o, program, pointers, workers);
+    return prepare_convolution<T>(o, program, pointers, workers, samples);
   }
   template <typename Given>
   Result operator()(const Given& o) const {

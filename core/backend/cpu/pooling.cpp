@@ -24,9 +24,10 @@ const typename Kernels<T>::PoolingLoops& loops(PoolingKind kind) {
 template <typename T>
 class PoolingOperation final : public LoopOperation<T> {
  public:
-  PoolingOperation(const Pooling& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.batch(),
-                         program.tensor(o.input).shape.elements() / program.batch()),
+  PoolingOperation(const Pooling& o, const Program& program, const PointerTable& pointers,
+                   std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.batch(),
+                         program.tensor(o.input).shape.elements() / program.batch(), samples),
         operation_(o),
         extents_(extents_of(program.tensor(o.input), program.tensor(o.output), o.window)),
         observer_(o.observe, this->tiles()) {}
@@ -56,9 +57,10 @@ class PoolingOperation final : public LoopOperation<T> {
 template <typename T>
 class PoolingGradientOperation final : public LoopOperation<T> {
  public:
-  PoolingGradientOperation(const PoolingGradient& o, const Program& program, const PointerTable& pointers)
-      : LoopOperation<T>(pointers, program.batch(),
-                         program.tensor(o.output).shape.elements() / program.batch()),
+  PoolingGradientOperation(const PoolingGradient& o, const Program& program, const PointerTable& pointers,
+                           std::int64_t samples)
+      : LoopOperation<T>(pointers, program, program.batch(),
+                         program.tensor(o.output).shape.elements() / program.batch(), samples),
         operation_(o),
         extents_(extents_of(program.tensor(o.output), program.tensor(o.output_gradient), o.window)) {
     if (o.activation_gradient) {
@@ -97,23 +99,21 @@ class PoolingGradientOperation final : public LoopOperation<T> {
 
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_pooling(const Given& o, const Program& program,
-                                              const PointerTable& pointers) {
+                                              const PointerTable& pointers, std::int64_t samples) {
   if constexpr (std::is_same_v<Given, Pooling>) {
-    return std::make_unique<PoolingOperation<T>>(o, program, pointers);
+    return std::make_unique<PoolingOperation<T>>(o, program, pointers, samples);
   } else {
-    return std::make_unique<PoolingGradientOperation<T>>(o, program, pointers);
+    return std::make_unique<PoolingGradientOperation<T>>(o, program, pointers, samples);
   }
 }
 
-template std::unique_ptr<CpuOperation> prepare_pooling<float, Pooling>(const Pooling&, const Program&,
-                                                                       const PointerTable&);
-template std::unique_ptr<CpuOperation> prepare_pooling<double, Pooling>(const Pooling&, const Program&,
-                                                                        const PointerTable&);
-template std::unique_ptr<CpuOperation> prepare_pooling<float, PoolingGradient>(const PoolingGradient&,
-                                                                               const Program&,
-                                                                               const PointerTable&);
-template std::unique_ptr<CpuOperation> prepare_pooling<double, PoolingGradient>(const PoolingGradient&,
-                                                                                const Program&,
-                                                                                const PointerTable&);
+#define RAVINE_PREPARE(T, Given)                                                                 \
+  template std::unique_ptr<CpuOperation> prepare_pooling<T, Given>(const Given&, const Program&, \
+                                                                   const PointerTable&, std::int64_t);
+RAVINE_PREPARE(float, Pooling)
+RAVINE_PREPARE(double, Pooling)
+RAVINE_PREPARE(float, PoolingGradient)
+RAVINE_PREPARE(double, PoolingGradient)
+#undef RAVINE_PREPARE
 
 }  // namespace ravine::cpu

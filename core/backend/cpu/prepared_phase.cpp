@@ -38,36 +38,53 @@ void Items::run(const RunContext& context, const Worker& worker) const noexcept 
 }
 
 PreparedPhase::PreparedPhase(const std::vector<Member>& members, bool by_rows) {
+  constexpr double light = 1.0 / 32;  // beside the stage that does the work
   int stages = 0;
   for (const Member& member : members) stages = std::max(stages, member.operation->stages());
-  // Whatever comes before an operation's last stage reads parameters alone, where it is by rows.
-  for (int stage = 0; stage < stages; ++stage) {
+  const auto add_round = [&](const auto& stage_of) {
     Items round;
     for (const auto& [operation, cost] : members) {
-      const bool is_last = stage + 1 == operation->stages();
-      if (stage >= operation->stages() || (by_rows && is_last)) continue;
-      constexpr double light = 1.0 / 32;  // beside the stage that does the work
+      const int stage = stage_of(*operation);
+      if (stage < 0 || stage >= operation->stages()) continue;
       round.add(*operation, stage, stage == operation->heaviest_stage() ? cost : light * cost);
     }
     if (!round.empty()) rounds_.push_back(std::move(round));
+  };
+  if (!by_rows) {
+    for (int stage = 0; stage < stages; ++stage) add_round([&](const CpuOperation&) { return stage; });
+    before_chain_ = rounds_.size();
+    return;
   }
-  if (!by_rows) return;
   for (const Member& member : members) chain_.push_back(member.operation);
+  // Whatever comes before the heaviest stage reads parameters alone; what comes after is sums over tiles.
+  for (int stage = 0; stage < stages; ++stage) {
+    add_round([&](const CpuOperation& o) { return stage < o.heaviest_stage() ? stage : -1; });
+  }
+  before_chain_ = rounds_.size();
+  for (int after = 1; after < stages; ++after) {
+    add_round([&](const CpuOperation& o) { return o.heaviest_stage() + after; });
+  }
 }
 
 void PreparedPhase::run(const RunContext& context, Worker& worker) const noexcept {
-  for (const Items& round : rounds_) {
-    round.run(context, worker);
+  for (std::size_t round = 0; round <= rounds_.size(); ++round) {
+    if (round == before_chain_ && !chain_.empty()) {
+      run_chain(context, worker);
+      worker.barrier();
+    }
+    if (round == rounds_.size()) break;
+    rounds_[round].run(context, worker);
     worker.barrier();
   }
-  if (chain_.empty()) return;
+}
+
+void PreparedPhase::run_chain(const RunContext& context, const Worker& worker) const noexcept {
   const TileRange share = share_of(chain_.front()->tiles(), worker);
   for (int tile = share.begin; tile < share.end; ++tile) {
     for (CpuOperation* operation : chain_) {
-      operation->run_stage(operation->stages() - 1, tile, worker.index, context);
+      operation->run_stage(operation->heaviest_stage(), tile, worker.index, context);
     }
   }
-  worker.barrier();
 }
 
 }  // namespace ravine::cpu

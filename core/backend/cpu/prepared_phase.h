@@ -31,8 +31,8 @@ class Items {
   std::vector<Long> long_;
 };
 
-// One phase of a program: rounds of tiles that do not need each other, then perhaps operations that follow
-// each other row by row.
+// One phase of a program: rounds of tiles that do not need each other; operations that follow each other row
+// by row are taken together between the rounds of what comes before and after their heaviest stages.
 class PreparedPhase {
  public:
   struct Member {
@@ -44,7 +44,10 @@ class PreparedPhase {
   void run(const RunContext& context, Worker& worker) const noexcept;
 
  private:
+  void run_chain(const RunContext& context, const Worker& worker) const noexcept;
+
   std::vector<Items> rounds_;
+  std::size_t before_chain_ = 0;  // rounds
   std::vector<CpuOperation*> chain_;
 };
 

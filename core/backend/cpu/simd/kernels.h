@@ -81,6 +81,14 @@ struct PoolingExtents {
   std::int64_t top, left;  // padding
 };
 
+// Tiles of images in Winograd's convolution, by their number: those of an image by rows, image by image.
+struct WinogradTiles {
+  std::int64_t first, count;
+  std::int64_t across, down;             // of an image
+  std::int64_t height, width, channels;  // of an image; channels are a multiple of 16
+  std::int64_t plane;                    // elements from a tile's value at one point to that at the next
+};
+
 // How columns are normalized: x_hat = (x - mean) / sqrt(variance + epsilon), then scale x_hat + centre.
 template <typename T>
 struct ColumnNorm {
@@ -111,6 +119,9 @@ struct Kernels {
   // output[m, n] = left[m, k] right[k, n].
   void (*product)(const StridedBlock<T>& left, std::int64_t m, std::int64_t n, std::int64_t k, const T* right,
                   std::int64_t right_stride, T* output, std::int64_t output_stride);
+  // output += left right.
+  void (*add_product)(const StridedBlock<T>& left, std::int64_t m, std::int64_t n, std::int64_t k,
+                      const T* right, std::int64_t right_stride, T* output, std::int64_t output_stride);
   void (*transpose)(Block<const T> input, T* output, std::int64_t output_stride);
 
   // Of float32, at the level that can have an instruction for it; else null. `has_bfloat16` tells whether the
@@ -150,6 +161,23 @@ struct Kernels {
   };
   PoolingLoops max_pooling;
   PoolingLoops average_pooling;
+
+  // Winograd's convolution with windows of 3 x 3 and 5 x 5, in tiles of 4 x 4 values of the output: between
+  // images, or windows, and their values at 36 or 64 points. Gradients are the transposed maps; the input's
+  // adds.
+  struct WinogradLoops {
+    void (*input)(const WinogradTiles& tiles, const T* images, T* at_points);
+    void (*output)(const WinogradTiles& tiles, const T* at_points, T* images);
+    void (*input_gradient)(const WinogradTiles& tiles, const T* at_points, T* images);
+    void (*output_gradient)(const WinogradTiles& tiles, const T* images, T* at_points);
+    // `count` windows at once: `stride` and `plane` elements from one value of all to the next.
+    void (*weights)(const T* windows, std::int64_t stride, T* at_points, std::int64_t plane,
+                    std::int64_t count);
+    void (*weights_gradient)(const T* at_points, std::int64_t plane, T* windows, std::int64_t stride,
+                             std::int64_t count);
+  };
+  WinogradLoops winograd3;
+  WinogradLoops winograd5;
 
   // Elements first_row * columns onwards of the batch's mask; `scales` divides by the share that is kept.
   void (*dropout)(const RandomKey& key, double rate, bool scales, std::uint32_t first_row,

@@ -132,10 +132,10 @@ void multiply(Operands<Arithmetic> o, std::int64_t m, std::int64_t n) {
   }
 }
 
-template <typename T>
+template <typename T, bool adds>
 void product(const StridedBlock<T>& left, std::int64_t m, std::int64_t n, std::int64_t k, const T* right,
              std::int64_t right_stride, T* output, std::int64_t output_stride) {
-  multiply<Plain<T>>({left, k, right, right_stride, output, output_stride, false}, m, n);
+  multiply<Plain<T>>({left, k, right, right_stride, output, output_stride, adds}, m, n);
 }
 
 #if defined(__AVX512F__)
@@ -183,7 +183,8 @@ void transpose(Block<const T> input, T* output, std::int64_t output_stride) {
 
 template <typename T>
 void fill_products(Kernels<T>& table) {
-  table.product = product<T>;
+  table.product = product<T, false>;
+  table.add_product = product<T, true>;
 #if defined(__AVX512F__)
   if constexpr (std::is_same_v<T, float>) table.bfloat16.product = product_of_pairs;
 #endif

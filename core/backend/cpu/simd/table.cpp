@@ -15,6 +15,7 @@ Kernels<T> make_kernels() {
   fill_reductions(table);
   fill_accumulation(table);
   fill_pooling(table);
+  fill_winograd(table);
   fill_dropout(table);
   fill_losses(table);
   fill_column_normalization(table);

@@ -22,6 +22,8 @@ void fill_accumulation(Kernels<T>& table);
 template <typename T>
 void fill_pooling(Kernels<T>& table);
 template <typename T>
+void fill_winograd(Kernels<T>& table);
+template <typename T>
 void fill_dropout(Kernels<T>& table);
 template <typename T>
 void fill_losses(Kernels<T>& table);
