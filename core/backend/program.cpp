@@ -297,13 +297,14 @@ double flops_of(const Operation& operation, const Program& program) {
   return static_cast<double>(program.tensor(ids.front()).shape.elements());
 }
 
+double bytes_of(const Tensor& tensor) {
+  return static_cast<double>(tensor.shape.elements()) * static_cast<double>(size_of(tensor.dtype));
+}
+
 double bytes_of(const Operation& operation, const Program& program) {
   double bytes = 0;
   for (const auto& ids : {inputs_of(operation), outputs_of(operation)}) {
-    for (TensorId id : ids) {
-      const Tensor& tensor = program.tensor(id);
-      bytes += static_cast<double>(tensor.shape.elements()) * static_cast<double>(size_of(tensor.dtype));
-    }
+    for (TensorId id : ids) bytes += bytes_of(program.tensor(id));
   }
   return bytes;
 }

@@ -285,6 +285,7 @@ bool is_by_rows(const Operation& operation, const Program& program);
 std::int64_t rows_of_tile(std::int64_t batch);
 double flops_of(const Operation& operation, const Program& program);
 double bytes_of(const Operation& operation, const Program& program);
+double bytes_of(const Tensor& tensor);
 
 // Extents of a product: output rows and columns, and the summed extent.
 struct ProductExtents {

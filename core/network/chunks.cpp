@@ -11,10 +11,8 @@ bool is_by_batch(TensorId id, const Program& program) {
   return shape.rank() >= 2 && shape[0] == program.batch();
 }
 
-double bytes_of(TensorId id, const Program& program) {
-  const Tensor& tensor = program.tensor(id);
-  return static_cast<double>(tensor.shape.elements()) * static_cast<double>(size_of(tensor.dtype));
-}
+// Each tile keeps sums of its own.
+constexpr double most_bytes_of_sums = 4 << 20;
 
 }  // namespace
 
@@ -34,12 +32,15 @@ bool is_by_images(const Operation& operation, const Program& program) {
                         std::holds_alternative<Activation>(operation) ||
                         std::holds_alternative<ActivationGradient>(operation) ||
                         std::holds_alternative<Dropout>(operation) || std::holds_alternative<Add>(operation);
+  // Large sums are left to a phase with fewer tiles.
+  for (TensorId id : sums_over_images(operation, program)) {
+    if (bytes_of(program.tensor(id)) > most_bytes_of_sums) return false;
+  }
   return (is_convolution || is_other) && program.tensor(inputs_of(operation).front()).shape.rank() == 4;
 }
 
 std::int64_t images_of_tile(const Program& program) {
   constexpr double bytes_in_cache = 512 * 1024;  // half of what a core has to itself
-  constexpr double most_bytes_of_sums = 4 << 20;
   const auto batch = static_cast<double>(program.batch());
   double largest = 1;
   double largest_sum = 1;
@@ -48,11 +49,11 @@ std::int64_t images_of_tile(const Program& program) {
     if (!is_by_images(operation, program)) continue;
     double bytes = 0;
     for (const auto& ids : {inputs_of(operation), outputs_of(operation)}) {
-      for (TensorId id : ids) bytes += is_by_batch(id, program) ? bytes_of(id, program) / batch : 0;
+      for (TensorId id : ids) bytes += is_by_batch(id, program) ? bytes_of(program.tensor(id)) / batch : 0;
     }
     largest = std::max(largest, bytes);
     for (TensorId id : sums_over_images(operation, program)) {
-      largest_sum = std::max(largest_sum, bytes_of(id, program));
+      largest_sum = std::max(largest_sum, bytes_of(program.tensor(id)));
     }
   }
   const auto most = (program.batch() + 15) / 16;  // for many workers

@@ -29,11 +29,11 @@ std::uint8_t* put(std::uint64_t number, std::uint8_t* to) noexcept {
 }  // namespace
 
 Distributions::Distributions(const Graph& graph, const std::vector<bool>& observed, Backend& backend,
-                             DType dtype)
+                             int most_threads, DType dtype)
     : backend_(backend),
       dtype_(dtype),
       outputs_(graph.layers.size()),
-      lanes_(static_cast<std::size_t>(backend.threads())) {
+      lanes_(static_cast<std::size_t>(most_threads)) {
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const GraphLayer& layer = graph.layers[i];
     if (observed[i]) {

@@ -37,7 +37,8 @@ struct DistributionRecord {
 // allocated in a step. What is recorded does not depend on the number of workers.
 class Distributions {
  public:
-  Distributions(const Graph& graph, const std::vector<bool>& observed, Backend& backend, DType dtype);
+  Distributions(const Graph& graph, const std::vector<bool>& observed, Backend& backend, int most_threads,
+                DType dtype);
 
   const std::vector<DistributionSource>& sources() const { return sources_; }
   // Where a forward pass adds the values of outputs, by layer.

@@ -21,7 +21,8 @@ std::vector<DistributionRecord> Network::drain_distributions() {
 
 Distributions& Network::distributions() {
   if (distributions_ == nullptr) {
-    distributions_ = std::make_unique<Distributions>(graph_, observed_, *backend_, options_.dtype);
+    distributions_ =
+        std::make_unique<Distributions>(graph_, observed_, *backend_, threads_.most(), options_.dtype);
   }
   return *distributions_;
 }

@@ -15,6 +15,9 @@ namespace {
 // operations write stays in the cache.
 constexpr double most_flops_of_small = 8e6;
 
+// What a phase by images touches lives for the whole of it: a long chain is cut where it has written so much.
+constexpr double most_bytes_of_chain = 64 << 20;
+
 using Steps = std::vector<Step>;
 
 bool is_small(const Program& program) {
@@ -115,6 +118,7 @@ void plan_phases(LoweredProgram& lowered) {
   Memory sums(program);  // over images, of the phase: known when it is over
   bool by_rows = false;
   bool independent = false;
+  double written = 0;  // bytes, in the phase
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const Step& step = program.steps[i];
     const bool rows =
@@ -122,7 +126,8 @@ void plan_phases(LoweredProgram& lowered) {
     // What layers keep changes once a step has succeeded; everything before may run in one go.
     const bool follows =
         i > 0 && (step.section == Section::state) == (program.steps[i - 1].section == Section::state);
-    const bool stays_by_rows = by_rows && rows && !sums.is_read_by(step);
+    const bool stays_by_rows =
+        by_rows && rows && !sums.is_read_by(step) && (small || written <= most_bytes_of_chain);
     // An operation by rows takes the same tiles whatever stands beside it: what it measures, and what it
     // sums, keep their bits.
     const bool stays_independent = independent && !rows && memory.is_independent_of(step);
@@ -138,8 +143,10 @@ void plan_phases(LoweredProgram& lowered) {
       program.phases.push_back({i, 1, rows});
       memory = Memory(program);
       sums = Memory(program);
+      written = 0;
     }
     memory.add(step);
+    for (TensorId id : outputs_of(step.operation)) written += bytes_of(program.tensor(id));
     if (!small) sums.add_written(sums_over_images(step.operation, program));
   }
   for (Phase& phase : program.phases) {

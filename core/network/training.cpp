@@ -31,16 +31,25 @@ TrainingLoop::TrainingLoop(Network& network, Optimizer& optimizer, const Trainin
 
 TrainingResult TrainingLoop::run() {
   if (optimizer_.is_full_batch()) {
-    run_full_batch();
+    try {
+      run_full_batch();
+    } catch (...) {
+      give_up_step();
+      network_.backend_->use_threads(network_.threads());
+      throw;
+    }
   } else {
     do {
       run_team();
     } while (next_team_);
-    network_.backend_->use_threads(network_.threads());
+  }
+  network_.backend_->use_threads(network_.threads());
+  if (!optimizer_.is_full_batch() && optimizer_.prepared().failed()) {
+    give_up_step();
     optimizer_.prepared().rethrow();
   }
   if (not_finite_) {
-    if (distributions_ != nullptr) distributions_->take_back(optimizer_.step_count() + 1);
+    give_up_step();
     const auto [what, layer] =
         broken_weights_ ? network_.named(*broken_weights_)
                         : network_.find_trouble(gradient_.plan(), gradient_.input(), gradient_.first_row());
@@ -48,6 +57,11 @@ TrainingResult TrainingLoop::run() {
     result_.trouble_layer = layer;
   }
   return result_;
+}
+
+// What was recorded of a step that did not happen.
+void TrainingLoop::give_up_step() {
+  if (distributions_ != nullptr) distributions_->take_back(optimizer_.step_count() + 1);
 }
 
 void TrainingLoop::run_team() {
@@ -63,8 +77,8 @@ void TrainingLoop::work(Worker& worker) noexcept {
   const bool first = worker.index == 0;
   while (true) {
     if (first) {
-      next_team_ = result_.steps > steps_before_team_ && network_.threads_.is_trying() &&
-                   network_.threads_.is_enough(seconds_since(team_start_));
+      next_team_ = result_.steps > steps_before_team_ && result_.steps < chunk_.steps && !not_finite_ &&
+                   network_.threads_.is_trying() && network_.threads_.is_enough(seconds_since(team_start_));
       if (next_team_) {
         done_ = true;
       } else {

@@ -18,6 +18,7 @@ class TrainingLoop {
  private:
   // Steps on one team, until all are done or enough is known of this number of workers.
   void run_team();
+  void give_up_step();
   void work(Worker& worker) noexcept;
   // In full_batch_training.cpp: steps whose rule asks for gradients itself.
   void run_full_batch();

@@ -109,7 +109,8 @@ class ComputeSettings(_Section, frozen=True):
         chunks: neighbouring convolutions and poolings take a few images after the other through all of them.
         own_products: products over short sums are computed by kernels of our own.
         winograd: convolutions in float32 with windows of 3 x 3 and 5 x 5 are computed by Winograd's method:
-            with less than half of the multiplications, and three to five times the rounding.
+            with less than half of the multiplications, and more rounding: some 1e-6 of the values, up to
+            6e-6 in gradients of weights, where direct sums have 5e-7.
         share_memory: tensors that do not live at the same time share memory.
         checkpoint_every: layers between outputs that are kept for the backward pass; what lies between is
             computed again there, which takes less memory and more time (gradient checkpointing); the bits are

@@ -36,7 +36,7 @@ std::vector<Life> lives_of(const Program& program, const std::vector<TensorId>& 
   return lives;
 }
 
-std::int64_t bytes_of(const Tensor& tensor) {
+std::int64_t whole_bytes_of(const Tensor& tensor) {
   return tensor.shape.elements() * static_cast<std::int64_t>(size_of(tensor.dtype));
 }
 
@@ -48,12 +48,13 @@ int conflicts(const Program& program, const std::vector<TensorId>& kept, const M
     const Tensor& a = program.tensors[i];
     if (a.role != TensorRole::activation || a.alias != no_tensor || lives[i].first < 0) continue;
     const std::int64_t begin = plan.offsets[i];
-    found += begin < 0 || begin % 64 != 0 || begin + bytes_of(a) > plan.bytes ? 1 : 0;
+    found += begin < 0 || begin % 64 != 0 || begin + whole_bytes_of(a) > plan.bytes ? 1 : 0;
     for (std::size_t j = 0; j < i; ++j) {
       const Tensor& b = program.tensors[j];
       if (b.role != TensorRole::activation || b.alias != no_tensor || lives[j].first < 0) continue;
       const bool together = lives[i].first <= lives[j].last && lives[j].first <= lives[i].last;
-      const bool overlap = begin < plan.offsets[j] + bytes_of(b) && plan.offsets[j] < begin + bytes_of(a);
+      const bool overlap =
+          begin < plan.offsets[j] + whole_bytes_of(b) && plan.offsets[j] < begin + whole_bytes_of(a);
       found += together && overlap ? 1 : 0;
     }
   }

@@ -1,4 +1,5 @@
 // The CPU backend: memory, programs as lists of tiled operations, and the team that runs them.
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,16 +25,17 @@ class CpuBuffer final : public Buffer {
     // The system promises more than it has: a buffer beyond its memory would end the process later.
     const std::size_t there =
         static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    data_ =
-        bytes > there ? nullptr : ::operator new(bytes == 0 ? 64 : bytes, std::align_val_t{64}, std::nothrow);
+    data_ = bytes > there ? nullptr : ::operator new(bytes == 0 ? 64 : bytes, alignment(), std::nothrow);
     if (data_ == nullptr) {
       throw Error(ErrorCode::out_of_memory,
                   "a buffer of " + std::to_string(bytes >> 20) + " MiB is needed, this machine has " +
                       std::to_string(there >> 20) + " MiB in all; use a smaller network or batch");
     }
+    // A pass over a large buffer touches many pages, and looking them up would cost more than the memory.
+    if (bytes >= huge_page) madvise(data_, bytes / huge_page * huge_page, MADV_HUGEPAGE);
     std::memset(data_, 0, bytes);
   }
-  ~CpuBuffer() override { ::operator delete(data_, std::align_val_t{64}); }
+  ~CpuBuffer() override { ::operator delete(data_, alignment()); }
   CpuBuffer(const CpuBuffer&) = delete;
   CpuBuffer& operator=(const CpuBuffer&) = delete;
 
@@ -41,6 +43,9 @@ class CpuBuffer final : public Buffer {
   std::size_t bytes() const override { return bytes_; }
 
  private:
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+  std::align_val_t alignment() const { return std::align_val_t{bytes_ >= huge_page ? huge_page : 64}; }
+
   void* data_;
   std::size_t bytes_;
 };

@@ -254,15 +254,22 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
   std::vector<Worker> workers_;
 };
 
-// Where tiles cost less than two thirds of the multiplications, and channels fill vectors.
+// Where tiles cost less than two thirds of the multiplications, channels fill vectors, and the weights at
+// points, which each part of the tiles reads anew, and an image in its frame stay in a core's cache.
+template <typename T>
 bool pays(const ConvolutionShape& s) {
+  constexpr std::int64_t bytes_in_cache = 1 << 20;
   const Window& w = s.window;
   if (w.height != w.width || (w.height != 3 && w.height != 5) || w.stride != 1 || w.dilation != 1)
     return false;
   if (s.groups != 1 || s.channels % 16 != 0 || s.filters % 16 != 0) return false;
   const std::int64_t points = (w.height + step - 1) * (w.height + step - 1);
+  if (points * s.channels * s.filters * static_cast<std::int64_t>(sizeof(T)) > bytes_in_cache) return false;
   const std::int64_t height = rounded_up(s.out_height, step);
   const std::int64_t width = rounded_up(s.out_width, step);
+  const std::int64_t framed =
+      (height + w.height - 1) * (width + w.width - 1) * std::max(s.channels, s.filters);
+  if (framed * static_cast<std::int64_t>(sizeof(T)) > bytes_in_cache) return false;
   // The images must lie within what the tiles cover.
   if (s.height + w.top > height + w.height - 1 || s.width + w.left > width + w.width - 1) return false;
   return 3 * points * (height / step) * (width / step) <= 2 * w.height * w.width * s.out_height * s.out_width;
@@ -274,7 +281,7 @@ template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_winograd_convolution(ConvolutionKind kind,
                                                                 const ConvolutionShape& shape,
                                                                 const ImageCut& cut, int workers) {
-  if (!pays(shape)) return nullptr;
+  if (!pays<T>(shape)) return nullptr;
   return std::make_unique<WinogradConvolution<T>>(kind, shape, cut.images, workers);
 }
 template std::unique_ptr<ConvolutionEngine<float>> make_winograd_convolution<float>(ConvolutionKind,

@@ -19,10 +19,11 @@ using Function = std::function<void(int, int)>;
 class PoolThread {
  public:
   PoolThread() {
-    // Signals are for the threads of the application.
+    // Signals are for the threads of the application, but for those that a thread brings on itself.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) sigdelset(&all, fault);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
       std::thread([this] { serve(); }).detach();
