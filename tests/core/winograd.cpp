@@ -124,7 +124,7 @@ TEST_CASE("Winograd's convolution is a convolution") {
   const ConvolutionShape shapes[] = {
       shape(8, 8, 16, 32, 3, 1),   shape(13, 11, 16, 16, 3, 1),
       shape(6, 10, 32, 16, 3, 0),  shape(12, 12, 32, 48, 5, 0),
-      shape(10, 9, 16, 16, 5, 2),  shape(4, 4, 64, 64, 3, 1),
+      shape(10, 9, 16, 16, 5, 2),  shape(4, 4, 64, 48, 3, 1),
       shape(40, 36, 16, 16, 3, 1), {9, 8, 16, 8, 8, 16, {3, 3, 1, 1, 0, 1}, 1}};
   const ImageCut cut{7, 3};
   for (const ConvolutionShape& s : shapes) {
@@ -156,6 +156,9 @@ TEST_CASE("Winograd's method is left alone where it saves little or is not made 
   CHECK(is_made(shape(8, 8, 16, 16, 3, 1)));
   CHECK_FALSE(is_made(shape(8, 8, 3, 16, 3, 1)));
   CHECK_FALSE(is_made(shape(8, 8, 16, 24, 3, 1)));
+  CHECK(is_made(shape(8, 8, 64, 64, 3, 1)));
+  CHECK_FALSE(is_made(shape(8, 8, 128, 128, 3, 1)));    // weights at points: 2.4 MB
+  CHECK_FALSE(is_made(shape(224, 224, 16, 16, 3, 1)));  // an image in its frame: 3.3 MB
   CHECK_FALSE(is_made(shape(8, 8, 16, 16, 1, 0)));
   CHECK_FALSE(is_made(shape(4, 4, 16, 16, 3, 0)));  // one tile for four values
   CHECK_FALSE(is_made({9, 9, 16, 4, 4, 16, {3, 3, 2, 1, 0, 0}, 1}));
