@@ -134,8 +134,8 @@ peers: $(READY)/run ## install the libraries that Ravine is compared with
 bench: build ## measure steps, beside peers where they are installed (make peers): minutes
 	@$(BIN)/python benchmarks/steps.py
 
-bench-full: build ## steps, how they grow, whole epochs, and time to an accuracy: a quarter of an hour
-	@for script in steps growth epochs accuracy; do $(BIN)/python benchmarks/$$script.py; done
+bench-full: build ## steps, growth, epochs, two trainers, time to an accuracy: a quarter of an hour
+	@for script in steps growth epochs together accuracy; do $(BIN)/python benchmarks/$$script.py; done
 
 .PHONY: clean
 clean: ## remove what was built; .venv and runs/ stay
