@@ -9,6 +9,7 @@ accuracy.md to benchmarks/results/.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
@@ -20,6 +21,10 @@ from tasks import TASKS, Task
 
 LIBRARIES = {"Ravine": "in_ravine", "PyTorch": "in_pytorch", "scikit-learn": "in_sklearn"}
 ONE_SEED = {"scikit-learn"}  # it takes minutes
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
 def measure(task: Task, contenders: dict[str, Contender], seeds: int) -> dict[str, list[dict[str, Any]]]:
@@ -65,11 +70,11 @@ def cells(row: dict[str, Any], library: str) -> list[str]:
         row["task"],
         f"{row['accuracy']:.2f}",
         library,
-        f"{min(seconds):.2f}",
-        f"{median(seconds):.2f}",
+        _number(min(seconds), 2),
+        _number(median(seconds), 2),
         ", ".join(str(one["epochs"]) if one["reached"] else f"not in {one['epochs']}" for one in seeds),
         f"{a_epoch:.2f}",
-        f"{median(seconds) / own:.1f}",
+        _number(median(seconds) / own, 1),
     ]
 
 
