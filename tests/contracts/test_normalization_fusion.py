@@ -175,12 +175,12 @@ def test_gradient(kind: str, activation: str) -> None:
 @pytest.mark.parametrize("activation", ["relu", "elu", "gelu"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_pass_computes_what_several_do(kind: str, activation: str, dtype: str) -> None:
-    one = compiled(kind, activation, dtype, compute={"fuse_normalization": True})
-    several = compiled(kind, activation, dtype, compute={"fuse_normalization": False})
+    # Whatever all networks are asked for (--compute): else other roundings come in, too.
+    one = compiled(kind, activation, dtype, compute={"fuse": True, "fuse_normalization": True})
+    several = compiled(kind, activation, dtype, compute={"fuse": True, "fuse_normalization": False})
     assert "add" in operations(several)
     assert "add" not in operations(one, "prediction")
-    # Rounding decides whether one of the 324 outputs of a small GELU is exactly zero, and is counted.
-    tolerance = {"float64": 1e-9, "float32": 4e-3}[dtype]
+    tolerance = {"float64": 1e-9, "float32": 2e-3}[dtype]
     for found, expected in zip(trained(one, 12), trained(several, 12), strict=True):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
