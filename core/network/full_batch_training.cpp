@@ -46,18 +46,17 @@ void TrainingLoop::run_full_batch() {
 bool TrainingLoop::compute_gradient() {
   bool finite = true;
   network_.backend_->use_threads(network_.threads_.next());
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   network_.backend_->parallel([&](Worker& worker) {
     const bool computed = gradient_.compute(worker);
     if (worker.index == 0) finite = computed;
   });
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  network_.threads_.record(taken.count(), chunk_.batch);
+  network_.threads_.record(seconds_since(start), chunk_.batch);
   return finite;
 }
 
 double TrainingLoop::loss_at_trial() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   if (chunk_.interrupt && now - asked_ > std::chrono::milliseconds(50)) {
     asked_ = now;
     chunk_.interrupt();

@@ -1,8 +1,8 @@
 // What a network gives its caller of what was measured in training, and what measuring costs.
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
+#include "base/clock.h"
 #include "network/network.h"
 
 namespace ravine {
@@ -29,7 +29,6 @@ Distributions& Network::distributions() {
 
 PassTimes Network::time_passes(const void* inputs, std::int64_t rows, bool with_distributions,
                                std::int64_t most, double seconds) {
-  using Clock = std::chrono::steady_clock;
   constexpr std::int64_t no_step = -1;
   const Turn turn(*this);
   ExecutionPlan& chosen = plan(Mode::training, rows);
@@ -42,9 +41,6 @@ PassTimes Network::time_passes(const void* inputs, std::int64_t rows, bool with_
   PassTimes times{0, never, never, never};
   bool done = false;
   const auto begin = Clock::now();
-  const auto seconds_since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
   backend_->parallel([&](Worker& worker) {
     const bool first = worker.index == 0;
     const auto timed = [&](double& shortest, const RunContext& context) {

@@ -6,20 +6,13 @@
 #include "network/weight_average.h"
 
 namespace ravine {
-namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
 
 TrainingLoop::TrainingLoop(Network& network, Optimizer& optimizer, const TrainingChunk& chunk)
     : network_(network),
       optimizer_(optimizer),
       chunk_(chunk),
       gradient_(network, chunk),
-      start_(std::chrono::steady_clock::now()) {
+      start_(Clock::now()) {
   result_.loss = chunk.loss_so_far;
   result_.weight = chunk.weight_so_far;
   gradient_.bind_parameters(optimizer.look_ahead());
@@ -68,7 +61,7 @@ void TrainingLoop::run_team() {
   network_.backend_->use_threads(network_.threads_.next());
   next_team_ = false;
   steps_before_team_ = result_.steps;
-  team_start_ = std::chrono::steady_clock::now();
+  team_start_ = Clock::now();
   network_.backend_->parallel([this](Worker& worker) { work(worker); });
   network_.threads_.record(seconds_since(team_start_), (result_.steps - steps_before_team_) * chunk_.batch);
 }

@@ -1,11 +1,11 @@
 // The native training loop: what happens between the parts of a step that all workers share.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "network/batch_gradient.h"
 
 namespace ravine {
@@ -36,15 +36,15 @@ class TrainingLoop {
   Optimizer& optimizer_;
   const TrainingChunk& chunk_;
   BatchGradient gradient_;
-  std::chrono::steady_clock::time_point start_;
-  std::chrono::steady_clock::time_point team_start_;
+  Clock::time_point start_;
+  Clock::time_point team_start_;
   std::int64_t steps_before_team_ = 0;
   bool next_team_ = false;  // there are steps left, for another number of workers
   TrainingResult result_;
   double gradient_norm_ = 0;
-  Measurements at_start_;                        // of a full-batch step
-  std::vector<std::byte> state_before_;          // and of what layers keep
-  std::chrono::steady_clock::time_point asked_;  // whether to go on
+  Measurements at_start_;                // of a full-batch step
+  std::vector<std::byte> state_before_;  // and of what layers keep
+  Clock::time_point asked_;              // whether to go on
   bool recorded_ = false;
   Distributions* distributions_ = nullptr;  // where they are recorded at some steps
   bool distributed_ = false;                // at this one

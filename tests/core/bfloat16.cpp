@@ -169,9 +169,9 @@ TEST_CASE("bfloat16: convolutions multiply rounded numbers") {
         std::vector<float> result(count(written));
         if (weights) {
           engine.run(1, cut.images, a.data(), b.data(), own.get());
-          engine.export_weights(own.get(), result.data());
+          engine.export_part(0, own.get(), result.data());
         } else {
-          engine.import_weights(b.data(), own.get());
+          engine.import_part(0, b.data(), own.get());
           engine.run(1, cut.images, a.data(), own.get(), result.data());
         }
         return result;

@@ -31,7 +31,7 @@ std::vector<float> computed(ConvolutionEngine<float>& engine, ConvolutionKind ki
   const auto first = numbers(cut.batch * first_size, 1);
   const auto second = numbers(weights ? cut.batch * shape.output_elements() : shape.weight_elements(), 2);
   AlignedArray<float> own(engine.own_elements());
-  if (!weights) engine.import_weights(second.data(), own.get());
+  if (!weights) engine.import_part(0, second.data(), own.get());
 
   std::vector<float> result(
       static_cast<std::size_t>(weights ? shape.weight_elements() : cut.batch * result_size));
@@ -44,7 +44,7 @@ std::vector<float> computed(ConvolutionEngine<float>& engine, ConvolutionKind ki
       continue;
     }
     engine.run(tile % 2, cut.length(tile), left, second.data() + image * shape.output_elements(), own.get());
-    engine.export_weights(own.get(), part.data());
+    engine.export_part(0, own.get(), part.data());
     for (std::size_t i = 0; i < part.size(); ++i) result[i] += part[i];
   }
   return result;

@@ -47,12 +47,10 @@ class ConvolutionEngine {
   // are imported, their gradient is exported.
   virtual bool reorders() const { return false; }
   virtual std::int64_t own_elements() const = 0;
-  virtual void import_weights(const T* weights, T* own) noexcept = 0;
-  virtual void export_weights(const T* own, T* weights) noexcept = 0;
-  // The same in parts that several workers may share.
+  // In parts that several workers may share.
   virtual int parts() const { return 1; }
-  virtual void import_part(int, const T* weights, T* own) noexcept { import_weights(weights, own); }
-  virtual void export_part(int, const T* own, T* weights) noexcept { export_weights(own, weights); }
+  virtual void import_part(int part, const T* weights, T* own) noexcept = 0;
+  virtual void export_part(int part, const T* own, T* weights) noexcept = 0;
   // forward: (input, weights, output); input gradient: (output gradient, weights, input gradient); weight
   // gradient: (input, output gradient, weights' gradient). Weights are in the engine's order.
   virtual void run(int worker, std::int64_t images, const T* first, const T* second, T* result) noexcept = 0;

@@ -59,10 +59,10 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
   }
 
   std::int64_t own_elements() const override { return shape_.weight_elements(); }
-  void import_weights(const T* weights, T* own) noexcept override {
+  void import_part(int, const T* weights, T* own) noexcept override {
     std::copy(weights, weights + own_elements(), own);
   }
-  void export_weights(const T* own, T* weights) noexcept override {
+  void export_part(int, const T* own, T* weights) noexcept override {
     std::copy(own, own + own_elements(), weights);
   }
 

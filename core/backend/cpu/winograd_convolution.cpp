@@ -92,13 +92,6 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
                                                      : points_ * weight_plane_;
   }
 
-  void import_weights(const T* weights, T* own) noexcept override {
-    for (int part = 0; part < parts(); ++part) import_part(part, weights, own);
-  }
-  void export_weights(const T* own, T* weights) noexcept override {
-    for (int part = 0; part < parts(); ++part) export_part(part, own, weights);
-  }
-
   // Of some filters each.
   int parts() const override { return static_cast<int>(filters_ / line); }
   // To points: [point][channel][filter], or [point][filter][channel] for the input's gradient.

@@ -155,10 +155,10 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
   std::int64_t own_elements() const override {
     return static_cast<std::int64_t>((own_.get_size() + sizeof(float) - 1) / sizeof(float));
   }
-  void import_weights(const float* weights, float* own) noexcept override {
+  void import_part(int, const float* weights, float* own) noexcept override {
     import_.run(const_cast<float*>(weights), own);
   }
-  void export_weights(const float* own, float* weights) noexcept override {
+  void export_part(int, const float* own, float* weights) noexcept override {
     export_.run(const_cast<float*>(own), weights);
   }
 
