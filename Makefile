@@ -45,13 +45,13 @@ $(READY)/run: pyproject.toml tools/requirements.py
 	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer is needed; on Debian or Ubuntu: sudo apt-get install python3 python3-venv'; exit 1; }
 	@tools/system_packages.sh $(PYTHON) run
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	@mkdir -p $(@D) && $(BIN)/python tools/requirements.py build run >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@mkdir -p $(@D) && $(BIN)/python tools/requirements.py build run data >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
 	@touch $@
 
 $(READY)/test: pyproject.toml tools/requirements.py $(READY)/run
 	$(call step,tools for the tests)
 	@tools/system_packages.sh $(BIN)/python test
-	@$(BIN)/python tools/requirements.py dev plots >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@$(BIN)/python tools/requirements.py dev plots app >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
 	@touch $@
 
 $(READY)/built: $(SOURCES) | $(READY)/run
