@@ -16,7 +16,7 @@ class ColumnMomentsOperation final : public SummingOperation<RowOperation<T>> {
         moments_(this->tiles(), this->columns_) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
-    moments_.see(tile, this->block(operation_.input, tile));
+    moments_.see(tile, this->block(operation_.input, tile), nullptr);
   }
   void finish() noexcept override {
     moments_.total(this->at(operation_.mean), this->at(operation_.variance));
@@ -27,7 +27,7 @@ class ColumnMomentsOperation final : public SummingOperation<RowOperation<T>> {
   MomentsOfColumns<T> moments_;
 };
 
-// In one pass, or, where what lies in between is measured, step by step while a tile is in cache.
+// In one pass, which measures what lies in between, too.
 template <typename T>
 class ColumnNormalizationOperation final : public RowOperation<T> {
  public:
@@ -49,24 +49,18 @@ class ColumnNormalizationOperation final : public RowOperation<T> {
                              this->at(operation_.scale), this->at(operation_.centre),
                              static_cast<T>(operation_.epsilon)};
     const Block<const T> block{output, input.rows, input.columns, input.stride};
-    const std::int64_t count = input.rows * input.columns;
-    const Kernels<T>& loops = kernels<T>();
-    const bool measured = context.observe || context.outputs != nullptr;
     const bool apart = operation_.observe_normalized.layer >= 0 || operation_.observe_sum.layer >= 0;
-    if (!apart || !measured) {
-      loops.normalize_columns[rule_.index](rule_.get(), input, norm, add, output);
+    if (apart && context.outputs != nullptr) see_values_between(input, norm, add, block, context);
+    if (context.observe && (apart || observer_.measures(context))) {
+      const NormalizationMoments moments =
+          kernels<T>().normalize_columns_measured[rule_.index](rule_.get(), input, norm, add, output);
+      normalized_observer_.set_moments(tile, add != nullptr ? moments.normalized : moments.sum);
+      sum_observer_.set_moments(tile, moments.sum);
+      observer_.set_moments(tile, moments.output);
     } else {
-      loops.normalize_columns[identity_.index](identity_.get(), input, norm, nullptr, output);
-      if (add != nullptr) {
-        normalized_observer_.see(tile, block, context);
-        loops.accumulate(add, T(1), false, output, count);
-      }
-      if (operation_.activation) {
-        (add != nullptr ? sum_observer_ : normalized_observer_).see(tile, block, context);
-        loops.activations[rule_.index].bias_forward(rule_.get(), {output, 1, count, count}, nullptr);
-      }
+      kernels<T>().normalize_columns[rule_.index](rule_.get(), input, norm, add, output);
     }
-    observer_.see(tile, block, context);
+    observer_.see_values(block, context);
   }
   void collect(Measurements& measurements) const noexcept override {
     normalized_observer_.collect(measurements);
@@ -75,6 +69,17 @@ class ColumnNormalizationOperation final : public RowOperation<T> {
   }
 
  private:
+  // Distributions of what is not kept: computed step by step, in the place of the output.
+  void see_values_between(Block<const T> input, const ColumnNorm<T>& norm, const T* add,
+                          Block<const T> output, const RunContext& context) noexcept {
+    T* values = const_cast<T*>(output.data);
+    kernels<T>().normalize_columns[identity_.index](identity_.get(), input, norm, nullptr, values);
+    normalized_observer_.see_values(output, context);
+    if (add == nullptr) return;
+    kernels<T>().accumulate(add, T(1), false, values, output.rows * output.columns);
+    sum_observer_.see_values(output, context);
+  }
+
   static RuleObject identity() { return make_rule<ActivationRules, T>("identity", Values{}); }
 
   ColumnNormalization operation_;

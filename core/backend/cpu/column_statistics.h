@@ -17,9 +17,23 @@ class MomentsOfColumns {
   MomentsOfColumns(int tiles, std::int64_t columns)
       : parts_(tiles, columns), rows_(static_cast<std::size_t>(tiles)) {}
 
-  void see(int tile, Block<const T> block) noexcept {
+  // Counts zeros where that is asked for.
+  void see(int tile, Block<const T> block, std::int64_t* zeros) noexcept {
     rows_[static_cast<std::size_t>(tile)] = static_cast<double>(block.rows);
-    kernels<T>().column_moments(block, parts_.first(tile), parts_.second(tile));
+    kernels<T>().column_moments(block, parts_.first(tile), parts_.second(tile), zeros);
+  }
+  // Of all columns of a tile together.
+  PartialMoments together(int tile, std::int64_t zeros) noexcept {
+    const double rows = rows_[static_cast<std::size_t>(tile)];
+    const auto columns = static_cast<double>(parts_.columns());
+    double mean = 0;
+    for (std::int64_t i = 0; i < parts_.columns(); ++i) mean += parts_.first(tile)[i] / columns;
+    double spread = 0;
+    for (std::int64_t i = 0; i < parts_.columns(); ++i) {
+      const double difference = parts_.first(tile)[i] - mean;
+      spread += parts_.second(tile)[i] + rows * difference * difference;
+    }
+    return {rows * columns, mean, 0, spread, static_cast<double>(zeros)};
   }
   // By Chan, Golub and LeVeque (1983), into the place of the first tile.
   void total(T* mean, T* variance) noexcept {

@@ -127,13 +127,26 @@ class ConvolutionOperation final : public TensorOperation<T> {
     engine_->run(worker, images, this->at(operation_.input) + image * shape_.input_elements(),
                  import_.weights(this->at(operation_.weight)), output);
     const std::int64_t rows = images * shape_.out_height * shape_.out_width;
-    if (activation_.index >= 0) {
-      kernels<T>().activations[activation_.index].bias_forward(
-          activation_.get(), {output, rows, shape_.filters, shape_.filters}, this->at(operation_.bias));
+    const Block<T> block{output, rows, shape_.filters, shape_.filters};
+    const Block<const T> finished{output, rows, shape_.filters, shape_.filters};
+    const T* bias = this->at(operation_.bias);
+    if (!moments_) {
+      if (activation_.index >= 0) {
+        observer_.see_activated(tile, block, activation_, bias, context);
+      } else {
+        observer_.see(tile, finished, context);
+      }
+      return;
     }
-    const Block<const T> block{output, rows, shape_.filters, shape_.filters};
-    if (moments_) moments_->see(tile, block);
-    observer_.see(tile, block, context);
+    if (activation_.index >= 0) {
+      kernels<T>().activations[activation_.index].bias_forward(activation_.get(), block, bias);
+    }
+    // What is measured follows from the columns' moments.
+    std::int64_t zeros = 0;
+    const bool measures = observer_.measures(context);
+    moments_->see(tile, finished, measures ? &zeros : nullptr);
+    if (measures) observer_.set_moments(tile, moments_->together(tile, zeros));
+    observer_.see_values(finished, context);
   }
 
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }

@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/histogram.h"
+#include "backend/cpu/rule_object.h"
 #include "backend/cpu/simd/kernels.h"
 
 namespace ravine::cpu {
@@ -22,11 +23,36 @@ class Observer {
 
   void see(int tile, Block<const T> block, const RunContext& context) noexcept {
     const auto index = static_cast<std::size_t>(tile);
-    if (!moments_.empty() && context.observe) moments_[index] = kernels<T>().moments(block);
+    if (measures(context)) {
+      moments_[index] = {};
+      kernels<T>().moments(block, moments_[index]);
+    }
+    see_values(block, context);
+    if (!squares_.empty()) squares_[index] = kernels<T>().squares(block);
+  }
+  // The same of f(block + bias), which is computed in the block's place on the way.
+  void see_activated(int tile, Block<T> block, const RuleObject& rule, const T* bias,
+                     const RunContext& context) noexcept {
+    const auto& loops = kernels<T>().activations[rule.index];
+    if (measures(context)) {
+      PartialMoments moments{};
+      loops.bias_forward_measured(rule.get(), block, bias, moments);
+      set_moments(tile, moments);
+    } else {
+      loops.bias_forward(rule.get(), block, bias);
+    }
+    see_values({block.data, block.rows, block.columns, block.stride}, context);
+  }
+  bool measures(const RunContext& context) const noexcept { return !moments_.empty() && context.observe; }
+  // For kernels that measure themselves.
+  void set_moments(int tile, const PartialMoments& moments) noexcept {
+    if (!moments_.empty()) moments_[static_cast<std::size_t>(tile)] = moments;
+  }
+  // The distribution of values alone.
+  void see_values(Block<const T> block, const RunContext& context) const noexcept {
     if (!moments_.empty() && context.outputs != nullptr) {
       add_to_histogram(block, context.outputs[static_cast<std::size_t>(observe_.layer)]);
     }
-    if (!squares_.empty()) squares_[index] = kernels<T>().squares(block);
   }
   // For kernels that return the sum of squares themselves.
   void set_squares(int tile, double value) noexcept {

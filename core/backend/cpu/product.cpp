@@ -171,12 +171,13 @@ class ProductOperation final : public CpuOperation {
 
     const Block<T> block{output, grid_.along_rows ? length : extents_.m,
                          grid_.along_rows ? extents_.n : length, extents_.n};
+    if (gradient_.index >= 0) multiply_by_derivative(block, offset);
     if (activation_.index >= 0) {
       const T* bias = product_.bias == no_tensor ? nullptr : at<const T>(product_.bias) + column;
-      kernels<T>().activations[activation_.index].bias_forward(activation_.get(), block, bias);
+      observer_.see_activated(tile, block, activation_, bias, context);
+    } else {
+      observer_.see(tile, {block.data, block.rows, block.columns, block.stride}, context);
     }
-    if (gradient_.index >= 0) multiply_by_derivative(block, offset);
-    observer_.see(tile, {block.data, block.rows, block.columns, block.stride}, context);
   }
 
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "backend/cpu/simd/vector.h"
+#include "backend/cpu/simd/moment_sums.h"
 
 namespace ravine::cpu::RAVINE_SIMD {
 namespace {
@@ -21,7 +21,7 @@ T inverse_deviation_of(T variance, T epsilon) {
 // Numbers that belong to the columns of a piece.
 template <typename T>
 struct PieceOf {
-  T values[piece];
+  T values[piece] = {};
 
   T& operator[](std::int64_t column) { return values[column]; }
   const T& operator[](std::int64_t column) const { return values[column]; }
@@ -79,11 +79,13 @@ Vector<T> sum_of_rows(std::int64_t rows, const Value& value) {
 
 // Rows are taken a few at a time, shifted by the mean of those before, so that nothing cancels, and put
 // together by Chan, Golub and LeVeque (1983).
-template <typename T>
-void column_moments(Block<const T> input, double* __restrict mean, double* __restrict spread) {
+template <typename T, bool counts>
+void column_moments(Block<const T> input, double* __restrict mean, double* __restrict spread,
+                    std::int64_t* __restrict zeros) {
   for_vectors<T>(input.columns, [&](const auto& read, std::int64_t column, int count) {
     double all_mean[lanes<T>] = {};
     double all_spread[lanes<T>] = {};
+    std::int64_t found = 0;
     const Vector<T> first = read(input.data + column);
     const std::int64_t first_rows = std::min(rows_of_sum, input.rows);
     Vector<T> shift = first + sum_of_rows<T>(first_rows, [&](std::int64_t row, int) {
@@ -94,9 +96,11 @@ void column_moments(Block<const T> input, double* __restrict mean, double* __res
       const T* x = input.data + begin * input.stride + column;
       Vector<T> squares[2] = {};
       const Vector<T> sum = sum_of_rows<T>(rows, [&](std::int64_t row, int place) {
-        const Vector<T> value = read(x + row * input.stride) - shift;
-        squares[place] += value * value;
-        return value;
+        const Vector<T> value = read(x + row * input.stride);
+        if constexpr (counts) found += zeros_of(value);
+        const Vector<T> difference = value - shift;
+        squares[place] += difference * difference;
+        return difference;
       });
       T sums[lanes<T>], spreads[lanes<T>], shifts[lanes<T>];
       store(sums, sum);
@@ -119,18 +123,26 @@ void column_moments(Block<const T> input, double* __restrict mean, double* __res
     }
     std::copy_n(all_mean, count, mean + column);
     std::copy_n(all_spread, count, spread + column);
+    if constexpr (counts) *zeros += found - input.rows * (lanes<T> - count);
   });
 }
 
-// The loop of one activation rule; `add` may be null.
-template <typename T, typename Rule>
-void normalize_columns(const void* rule_pointer, Block<const T> input, const ColumnNorm<T>& norm,
-                       const T* add, T* __restrict output) {
-  const Rule rule = *static_cast<const Rule*>(rule_pointer);
-  const std::int64_t at_once = rows_at_once(input);
+template <typename T>
+void column_moments(Block<const T> input, double* mean, double* spread, std::int64_t* zeros) {
+  if (zeros == nullptr) {
+    column_moments<T, false>(input, mean, spread, zeros);
+  } else {
+    *zeros = 0;
+    column_moments<T, true>(input, mean, spread, zeros);
+  }
+}
+
+// What the columns of a piece are normalized with, repeated for rows that are taken at once.
+template <typename T>
+struct Factors {
   PieceOf<T> mean, factor, shift;
-  for (std::int64_t begin = 0; begin < input.columns; begin += piece) {
-    const std::int64_t columns = std::min(piece, input.columns - begin);
+
+  Factors(const ColumnNorm<T>& norm, std::int64_t begin, std::int64_t columns, std::int64_t at_once) {
     for (std::int64_t i = 0; i < columns; ++i) {
       mean[i] = norm.mean[begin + i];
       factor[i] = inverse_deviation_of(norm.variance[begin + i], norm.epsilon);
@@ -138,6 +150,19 @@ void normalize_columns(const void* rule_pointer, Block<const T> input, const Col
       shift[i] = norm.centre == nullptr ? T(0) : norm.centre[begin + i];
     }
     for (PieceOf<T>* numbers : {&mean, &factor, &shift}) numbers->repeat(columns, at_once);
+  }
+};
+
+// The loop of one activation rule; `add` may be null.
+template <typename T, typename Rule>
+void normalize_columns(const void* rule_pointer, Block<const T> input, const ColumnNorm<T>& norm,
+                       const T* add, T* __restrict output) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+  const std::int64_t at_once = rows_at_once(input);
+  for (std::int64_t begin = 0; begin < input.columns; begin += piece) {
+    const std::int64_t columns = std::min(piece, input.columns - begin);
+    const Factors<T> factors(norm, begin, columns, at_once);
+    const auto& [mean, factor, shift] = factors;
     for_rows(input, begin, columns, at_once, [&](std::int64_t offset, auto count) {
       const T* x = input.data + offset;
       T* y = output + offset;
@@ -155,6 +180,62 @@ void normalize_columns(const void* rule_pointer, Block<const T> input, const Col
       }
     });
   }
+}
+
+// The first values are the shifts.
+template <typename T, typename Rule, bool adds>
+NormalizationMoments normalize_measured(const Rule& rule, Block<const T> input, const ColumnNorm<T>& norm,
+                                        const T* add, T* __restrict output) {
+  if (input.rows * input.columns == 0) return {};
+  const std::int64_t at_once = rows_at_once(input);
+  const Factors<T> first(norm, 0, 1, 1);
+  T shifts[3] = {(input.data[0] - first.mean[0]) * first.factor[0] + first.shift[0]};
+  shifts[1] = adds ? shifts[0] + add[0] : shifts[0];
+  shifts[2] = rule.forward(shifts[1]);
+  MomentSums<T> normalized(shifts[0]), sum(shifts[1]), result(shifts[2]);
+  for (std::int64_t begin = 0; begin < input.columns; begin += piece) {
+    const std::int64_t columns = std::min(piece, input.columns - begin);
+    const Factors<T> factors(norm, begin, columns, at_once);
+    for (std::int64_t row = 0; row < input.rows; row += at_once) {
+      const std::int64_t offset = row * input.stride + begin;
+      const std::int64_t count = columns * std::min(at_once, input.rows - row);
+      for (std::int64_t i = 0; i < count; i += lanes<T>) {
+        const auto part = static_cast<int>(std::min<std::int64_t>(lanes<T>, count - i));
+        Vector<T> value = (load_some(input.data + offset + i, part) - load(factors.mean.values + i)) *
+                              load(factors.factor.values + i) +
+                          load(factors.shift.values + i);
+        if constexpr (adds) {
+          normalized.add_some(value, part);
+          value += load_some(add + offset + i, part);
+        }
+        if constexpr (!std::is_same_v<Rule, Identity<T>>) {
+          sum.add_some(value, part);
+          value = activated<T>(rule, value);
+        }
+        result.add_some(value, part);
+        store_some(output + offset + i, value, part);
+      }
+    }
+  }
+  const auto values = static_cast<double>(input.rows * input.columns);
+  const auto moments_of = [&](const MomentSums<T>& sums, T shift) {
+    PartialMoments moments{values, static_cast<double>(shift), 0, 0, 0};
+    sums.flush(moments);
+    return moments;
+  };
+  NormalizationMoments moments;
+  moments.output = moments_of(result, shifts[2]);
+  moments.sum = std::is_same_v<Rule, Identity<T>> ? moments.output : moments_of(sum, shifts[1]);
+  moments.normalized = adds ? moments_of(normalized, shifts[0]) : moments.sum;
+  return moments;
+}
+
+template <typename T, typename Rule>
+NormalizationMoments normalize_columns_measured(const void* rule_pointer, Block<const T> input,
+                                                const ColumnNorm<T>& norm, const T* add, T* output) {
+  const Rule rule = *static_cast<const Rule*>(rule_pointer);
+  return add == nullptr ? normalize_measured<T, Rule, false>(rule, input, norm, add, output)
+                        : normalize_measured<T, Rule, true>(rule, input, norm, add, output);
 }
 
 template <typename T>
@@ -230,7 +311,8 @@ void fill_column_normalization(Kernels<T>& table) {
   table.column_norm_gradient = column_norm_gradient<T>;
   int index = 0;
   ActivationRules::for_each([&]<template <typename> class Rule>() {
-    table.normalize_columns[index++] = normalize_columns<T, Rule<T>>;
+    table.normalize_columns[index] = normalize_columns<T, Rule<T>>;
+    table.normalize_columns_measured[index++] = normalize_columns_measured<T, Rule<T>>;
   });
 }
 

@@ -38,6 +38,13 @@ struct PartialMoments {
   double zeros;
 };
 
+// Of what batch normalization gives before and after an addition, and after the activation.
+struct NormalizationMoments {
+  PartialMoments normalized;
+  PartialMoments sum;
+  PartialMoments output;
+};
+
 struct PartialLoss {
   double loss;  // weighted sum
   std::int64_t correct;
@@ -114,6 +121,8 @@ struct Kernels {
                      T* input_gradient, std::int64_t count);
     // block = f(block + bias); bias may be null.
     void (*bias_forward)(const void* rule, Block<T> block, const T* bias);
+    // The same, and adds to the moments.
+    void (*bias_forward_measured)(const void* rule, Block<T> block, const T* bias, PartialMoments& sums);
   };
   ActivationLoops activations[ActivationRules::size];
   // output[m, n] = left[m, k] right[k, n].
@@ -140,7 +149,7 @@ struct Kernels {
   };
   Bfloat16Loops bfloat16;
   void (*add)(const T* left, const T* right, T* output, std::int64_t count);
-  PartialMoments (*moments)(Block<const T> block);
+  void (*moments)(Block<const T> block, PartialMoments& sums);  // adds to the sums
   double (*squares)(Block<const T> block);
 
   // output[column] = sum of input[row][column] over the rows of the block; returns the sum of squares.
@@ -192,12 +201,17 @@ struct Kernels {
                                                               const T* targets, const T* output_settings,
                                                               const RowWeights<T>& weights, T* gradient);
 
-  // Of each column: mean, and sum of squared deviations from it.
-  void (*column_moments)(Block<const T> input, double* mean, double* spread);
+  // Of each column: mean, and sum of squared deviations from it. Counts zeros where `zeros` is not null.
+  void (*column_moments)(Block<const T> input, double* mean, double* spread, std::int64_t* zeros);
   // output = f(scale x_hat + centre + add), by the activation rule of each index; `add`, which lies as the
   // input does, may be null.
   void (*normalize_columns[ActivationRules::size])(const void* rule, Block<const T> input,
                                                    const ColumnNorm<T>& norm, const T* add, T* output);
+  // The same, with the moments of all that it gives on the way.
+  NormalizationMoments (*normalize_columns_measured[ActivationRules::size])(const void* rule,
+                                                                            Block<const T> input,
+                                                                            const ColumnNorm<T>& norm,
+                                                                            const T* add, T* output);
   // Adds to the sums over the rows of g x_hat and of g.
   void (*column_norm_sums)(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
                            double* scale_sums, double* centre_sums);

@@ -2,6 +2,7 @@
 // Arithmetic on them is the compiler's own.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__AVX2__)
@@ -39,6 +40,63 @@ template <typename T>
 inline void store(T* to, Vector<T> value) {
   *reinterpret_cast<Vector<T>*>(to) = value;
 }
+
+// An activation rule, lane by lane.
+template <typename T, typename Rule>
+inline Vector<T> activated(const Rule& rule, Vector<T> value) {
+  T values[lanes<T>];
+  store(values, value);
+#pragma omp simd
+  for (int i = 0; i < lanes<T>; ++i) values[i] = rule.forward(values[i]);
+  return load(values);
+}
+
+// The sum of all lanes, in a fixed order.
+template <typename T>
+inline T sum_of(Vector<T> value) {
+  T values[lanes<T>];
+  store(values, value);
+  for (int half = lanes<T> / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) values[i] += values[i + half];
+  }
+  return values[0];
+}
+
+// The first `count` lanes of one, the rest of the other.
+template <typename T>
+inline Vector<T> with_rest(Vector<T> value, int count, Vector<T> rest) {
+  Vector<T> index;
+  for (int i = 0; i < lanes<T>; ++i) index[i] = static_cast<T>(i);
+  return index < static_cast<T>(count) ? value : rest;
+}
+
+// How many lanes are zero.
+#if defined(__AVX512F__)
+inline int zeros_of(Vector<float> value) {
+  return __builtin_popcount(
+      _mm512_cmp_ps_mask(reinterpret_cast<__m512>(value), _mm512_setzero_ps(), _CMP_EQ_OQ));
+}
+inline int zeros_of(Vector<double> value) {
+  return __builtin_popcount(
+      _mm512_cmp_pd_mask(reinterpret_cast<__m512d>(value), _mm512_setzero_pd(), _CMP_EQ_OQ));
+}
+#elif defined(__AVX2__)
+inline int zeros_of(Vector<float> value) {
+  const __m256 is_zero = _mm256_cmp_ps(reinterpret_cast<__m256>(value), _mm256_setzero_ps(), _CMP_EQ_OQ);
+  return __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(is_zero)));
+}
+inline int zeros_of(Vector<double> value) {
+  const __m256d is_zero = _mm256_cmp_pd(reinterpret_cast<__m256d>(value), _mm256_setzero_pd(), _CMP_EQ_OQ);
+  return __builtin_popcount(static_cast<unsigned>(_mm256_movemask_pd(is_zero)));
+}
+#else
+template <typename V>
+inline int zeros_of(V value) {
+  int zeros = 0;
+  for (std::size_t i = 0; i < sizeof(V) / sizeof(value[0]); ++i) zeros += value[i] == 0;
+  return zeros;
+}
+#endif
 
 // The first `count` lanes, 1 to all; what lies behind them is not touched, other lanes are 0.
 #if defined(__AVX512F__)
@@ -94,5 +152,15 @@ inline void store_part(T* to, Vector<T> value, int count) {
   for (int i = 0; i < count; ++i) to[i] = value[i];
 }
 #endif
+
+// All lanes, most of the time, or a part of them.
+template <typename T>
+inline Vector<T> load_some(const T* from, int count) {
+  return count == lanes<T> ? load(from) : load_part(from, count);
+}
+template <typename T>
+inline void store_some(T* to, Vector<T> value, int count) {
+  count == lanes<T> ? store(to, value) : store_part(to, value, count);
+}
 
 }  // namespace ravine::cpu::RAVINE_SIMD
