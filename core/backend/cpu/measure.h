@@ -30,18 +30,23 @@ class Observer {
     see_values(block, context);
     if (!squares_.empty()) squares_[index] = kernels<T>().squares(block);
   }
-  // The same of f(block + bias), which is computed in the block's place on the way.
+  // The same of f(block + bias), which is computed in the block's place: on the way, where the block is too
+  // large for the nearest cache and its rows fill vectors.
   void see_activated(int tile, Block<T> block, const RuleObject& rule, const T* bias,
                      const RunContext& context) noexcept {
+    constexpr std::int64_t values_in_cache = 4096;
     const auto& loops = kernels<T>().activations[rule.index];
-    if (measures(context)) {
-      PartialMoments moments{};
+    const Block<const T> output{block.data, block.rows, block.columns, block.stride};
+    const bool at_once = block.rows * block.columns > values_in_cache && block.columns % 16 == 0;
+    PartialMoments moments{};
+    if (measures(context) && at_once) {
       loops.bias_forward_measured(rule.get(), block, bias, moments);
-      set_moments(tile, moments);
     } else {
       loops.bias_forward(rule.get(), block, bias);
+      if (measures(context)) kernels<T>().moments(output, moments);
     }
-    see_values({block.data, block.rows, block.columns, block.stride}, context);
+    if (measures(context)) set_moments(tile, moments);
+    see_values(output, context);
   }
   bool measures(const RunContext& context) const noexcept { return !moments_.empty() && context.observe; }
   // For kernels that measure themselves.
