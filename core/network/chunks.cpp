@@ -31,6 +31,8 @@ bool is_by_images(const Operation& operation, const Program& program) {
                         std::holds_alternative<PoolingGradient>(operation) ||
                         std::holds_alternative<Activation>(operation) ||
                         std::holds_alternative<ActivationGradient>(operation) ||
+                        std::holds_alternative<ColumnNormalization>(operation) ||
+                        std::holds_alternative<ColumnNormalizationGradient>(operation) ||
                         std::holds_alternative<Dropout>(operation) || std::holds_alternative<Add>(operation);
   // Large sums are left to a phase with fewer tiles.
   for (TensorId id : sums_over_images(operation, program)) {

@@ -138,6 +138,22 @@ TEST_CASE("what sums over all images ends a phase by images") {
   }
 }
 
+TEST_CASE("a normalization begins a phase by images, in both directions") {
+  const auto convolution = test::component("convolution", {{"units", std::int64_t{32}}, {"use_bias", false}});
+  const auto norm = test::component("batch_normalization"), relu = test::component("relu");
+  const Program program =
+      planned(test::network({32, 32, 16}, {convolution, norm, relu, convolution, norm, relu,
+                                           test::component("flatten"), test::dense(3)}),
+              64)
+          .program;
+  check_order(program);
+  const std::string text = printed(program);
+  CHECK(
+      text.starts_with("rows(convolution + batch moments) | "
+                       "rows(batch normalization + relu, convolution + batch moments) | "));
+  CHECK(text.find("rows(batch normalization gradient, convolution weight gradient") != std::string::npos);
+}
+
 TEST_CASE("a normalization over the batch ends a phase by rows") {
   const Program program = planned(test::network({8}, {test::dense(6), test::component("batch_normalization"),
                                                       test::component("relu"), test::dense(3)}))
