@@ -16,7 +16,7 @@ import tomli_w
 from ravine import _core
 from ravine.checks import check_keys, explained, named
 from ravine.data.files import expanded, unexpanded
-from ravine.data.settings import FIELD_SOURCES
+from ravine.data.settings import FIELD_SOURCES, FILE_FIELDS
 from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay, resolved_schedule
 from ravine.model import layer_at_fault, shown, specification
@@ -35,7 +35,6 @@ __all__ = [
 
 CUSTOM = "custom"  # the type of an optimizer whose rule is a Python function
 
-_FILE_FIELDS = ("train_images", "train_labels", "test_images", "test_labels", "file", "test_file")
 EXAMPLES = Path(__file__).parent / "examples"
 
 
@@ -113,7 +112,7 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
     check_decay(experiment.training.average_weights, "training.average_weights")
     optimizer = _resolved_optimizer(experiment.optimizer)
     data = experiment.data
-    places = {name: str(base / expanded(value)) for name in _FILE_FIELDS if (value := getattr(data, name))}
+    places = {name: str(base / expanded(value)) for name in FILE_FIELDS if (value := getattr(data, name))}
     return msgspec.structs.replace(
         experiment,
         data=msgspec.structs.replace(data, **places),
@@ -144,7 +143,7 @@ def to_toml(experiment: Experiment) -> str:
     for field, sources in FIELD_SOURCES.items():
         if not data[field] or data["source"] not in sources:
             del data[field]
-        elif field in _FILE_FIELDS:
+        elif field in FILE_FIELDS:
             data[field] = unexpanded(data[field])
     return tomli_w.dumps(table)
 

@@ -266,3 +266,30 @@ def test_parts_are_data_sets() -> None:
     parts = load(settings(source="digits"), Path())
     assert isinstance(parts.train, Dataset)
     assert parts.train.name == "train"
+
+
+def test_validation_files(folder: Path) -> None:
+    random = np.random.RandomState(1)
+    write_idx(folder / "validation-images", random.randint(0, 256, (5, 4, 5)).astype(np.uint8))
+    write_idx(folder / "validation-labels", (np.arange(5) % 3).astype(np.uint8))
+    files = {"validation_images": "validation-images", "validation_labels": "validation-labels"}
+    parts = load(settings(**IDX, **files, preprocessing="none"), folder)
+    assert parts.validation is not None
+    raw = np.frombuffer((folder / "validation-images").read_bytes()[16:], np.uint8).reshape(5, 4, 5, 1)
+    np.testing.assert_array_equal(parts.validation.inputs, raw)
+    assert (parts.summary.train, parts.summary.validation, parts.summary.test) == (30, 5, 10)
+
+    np.savez(folder / "other.npz", inputs=np.full((3, 2), 7.0), targets=np.zeros(3))
+    files = {"file": "points.npz", "validation_file": "other.npz"}
+    parts = load(settings(source="npz", **files, preprocessing="centre"), folder)
+    assert parts.validation is not None
+    mean = np.load(folder / "points.npz")["inputs"].mean(0)
+    np.testing.assert_allclose(parts.validation.inputs, np.full((3, 2), 7.0) - mean, rtol=1e-6)
+    np.savez(folder / "other.npz", inputs=np.zeros((3, 4)), targets=np.zeros(3))
+    assert refused({"source": "npz", **files}, folder) == (
+        "other.npz: data: validation samples are [4], training samples [2]"
+    )
+    np.savez(folder / "other.npz", inputs=np.zeros((3, 2)), targets=np.zeros(3, int))
+    assert refused({"source": "npz", **files}, folder) == (
+        "other.npz: data: validation samples are for classification, training samples for regression"
+    )

@@ -81,7 +81,7 @@ def own_part(loaded: LoadedRun, split: str | None) -> tuple[str, Dataset]:
 
 def on_files(loaded: LoadedRun, file: str, labels: str | None) -> tuple[int, dict[str, float]]:
     """The number of samples in files, and the metrics on them, weighted where the run's samples were."""
-    from ravine.data.load import DEFAULT_INPUTS, DEFAULT_TARGETS
+    from ravine.data.sources.npz import DEFAULT_INPUTS, DEFAULT_TARGETS
 
     if labels is None and not is_archive(file):
         raise InputError("holds inputs only; give their targets with --labels", file=file, key="--data")

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if suffix not in (".csv", ".npz"):
         raise InputError("must end in .csv or .npz", file=arguments.output, key="--output")
     folder = find_run(arguments.RUN)
-    from ravine.data.load import DEFAULT_INPUTS
+    from ravine.data.sources.npz import DEFAULT_INPUTS
     from ravine.training.loaded import load_run
 
     loaded = load_run(folder.path, arguments.checkpoint)

@@ -104,14 +104,7 @@ class Dataset:
 
     def require_classes(self, classes: int) -> None:
         """Raise InputError, with the row, where a label is not in [0, classes)."""
-        outside = (self.targets < 0) | (self.targets >= classes)
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise InputError(
-                f"label {int(self.targets[row])} is outside 0..{classes - 1} ({classes} classes)",
-                key=self.name,
-                row=row,
-            )
+        check_labels(self.targets, classes, self.name)
 
     def take(self, indices: NDArray[np.int64], *, name: str | None = None, threads: int = 1) -> Dataset:
         """A new data set of the samples at `indices`, in that order."""
@@ -127,13 +120,7 @@ class Dataset:
 
     def content_hash(self) -> str:
         """BLAKE2b (256 bits, hexadecimal) over types, shapes and bytes: equal data, equal hash."""
-        digest = hashlib.blake2b(digest_size=32)
-        for array in (self.inputs, self.targets, self.weights):
-            if array is None:
-                continue
-            digest.update(f"{array.dtype.str}{array.shape};".encode())
-            digest.update(array.data.cast("B"))
-        return digest.hexdigest()
+        return content_hash(self.inputs, self.targets, self.weights)
 
 
 def as_dataset(
@@ -248,6 +235,16 @@ def check_finite(array: Array, what: str, name: str) -> None:
             )
 
 
+def check_labels(labels: Array, classes: int, name: str) -> None:
+    """Raise InputError, with the row, where a label is not in [0, classes)."""
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise InputError(
+            f"label {int(labels[row])} is outside 0..{classes - 1} ({classes} classes)", key=name, row=row
+        )
+
+
 def check_weights(weights: Array, samples: int, name: str) -> None:
     """Raise InputError unless there is a weight a sample, finite and at least 0; the row is named."""
     if weights.dtype not in FLOAT_TYPES or weights.ndim != 1 or not weights.flags.c_contiguous:
@@ -305,3 +302,14 @@ def as_labels(targets: Array, name: str) -> NDArray[np.int32]:
             f"label {targets[row]} is outside 0..{limit - 1}; number the classes from 0", key=name, row=row
         )
     return np.ascontiguousarray(targets, np.int32)
+
+
+def content_hash(*arrays: Array | None) -> str:
+    """BLAKE2b (256 bits, hexadecimal) over types, shapes and bytes: equal data, equal hash."""
+    digest = hashlib.blake2b(digest_size=32)
+    for array in arrays:
+        if array is None:
+            continue
+        digest.update(f"{array.dtype.str}{array.shape};".encode())
+        digest.update(array.data.cast("B"))
+    return digest.hexdigest()

@@ -1,10 +1,12 @@
-"""From the `[data]` settings of an experiment to preprocessed training, validation and test samples."""
+"""From the `[data]` settings of an experiment to preprocessed training, validation and test samples.
+
+A reader gives sources; their rows are divided; what must be learned from data (the encoder of tables, the
+transform) is fitted on the training rows alone and then applied to every part.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ravine.data.dataset import Dataset, as_dataset
-from ravine.data.digits import load_digits
-from ravine.data.files import locate
-from ravine.data.idx import read_idx
-from ravine.data.npz import npz_names, read_npz
+from ravine.data.dataset import Array, Dataset, check_labels, content_hash
 from ravine.data.preprocessing import Transform, fit
 from ravine.data.settings import DataSettings
-from ravine.data.split import Split, split
+from ravine.data.source import Encoder, Source, Sources, named, take_rows
+from ravine.data.sources import READERS
+from ravine.data.sources.arrays import given
+from ravine.data.split import Indices, Split, split
 from ravine.errors import InputError
-
-DEFAULT_INPUTS = ("inputs", "x", "X")
-DEFAULT_TARGETS = ("targets", "y", "Y")
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,32 @@ class DataSummary:
 
 @dataclass(frozen=True, eq=False)
 class DataParts:
-    """Preprocessed samples of a run, with the transform that was fitted on the training part."""
+    """Preprocessed samples of a run, with what was fitted on the training part."""
 
     train: Dataset
     validation: Dataset | None
     test: Dataset | None
     transform: Transform
     summary: DataSummary
+    encoder: Encoder | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Samples of one part before the transform."""
+
+    name: str
+    inputs: Array
+    targets: Array
+    weights: Array | None
 
 
 def load(
     settings: DataSettings,
     base_directory: Path,
     *,
-    train: Dataset | None = None,
-    test: Dataset | None = None,
+    train: Dataset | Source | None = None,
+    test: Dataset | Source | None = None,
     classes: int = 0,
     dtype: DTypeLike = np.float32,
     threads: int = 1,
@@ -98,141 +107,123 @@ def load(
         1797
     """
     limit = settings.classes or classes
-    whole, test_part = _read(settings, base_directory, train, test, limit)
-    if limit and whole.task == "classification":
-        whole.require_classes(limit)
-        if test_part is not None:
-            test_part.require_classes(limit)
-    outputs = max(limit, whole.outputs, test_part.outputs if test_part is not None else 0)
+    if settings.source == "arrays":
+        sources = given(train, test)
+    elif train is not None or test is not None:
+        raise InputError(f'is "{settings.source}", but arrays were given; use "arrays"', key="data.source")
+    else:
+        sources = READERS[settings.source](settings, base_directory, limit, threads)
+    whole = sources.train
+    classifies = whole.classes > 0
+    outputs = _checked_outputs(sources, limit)
     rows = _divide(whole, settings)
     train_rows = rows.train[: settings.limit] if settings.limit else rows.train
-    everything = len(train_rows) == len(whole)
-    train_part = whole if everything else whole.take(train_rows, name="train", threads=threads)
-    validation_part = (
-        whole.take(rows.validation, name="validation", threads=threads) if len(rows.validation) else None
-    )
-    if len(rows.test):
-        test_part = whole.take(rows.test, name="test", threads=threads)
+    encoder = whole.fit(train_rows)
 
-    parts = (train_part, validation_part, test_part)
+    def part(source: Source | None, chosen: Indices, name: str) -> _Part | None:
+        """Samples of a file of their own, or those divided off."""
+        if source is None and not len(chosen):
+            return None
+        taken = None if source is not None or len(chosen) == len(whole) else chosen
+        source = source or whole
+        inputs = source.inputs(encoder, taken, threads)
+        targets, weights = source.targets, source.weights
+        if taken is not None:
+            targets = take_rows(targets, taken, threads)
+            weights = None if weights is None else take_rows(weights, taken, threads)
+        return _Part(name, inputs, targets, weights)
+
+    train_part = part(None, train_rows, "train")
+    validation_part = part(sources.validation, rows.validation, "validation")
+    test_part = part(sources.test, rows.test, "test")
+    assert train_part is not None  # a split leaves training rows
+    _check_shapes(train_part, (validation_part, sources.validation), (test_part, sources.test))
+
     digest = hashlib.blake2b(digest_size=32)
-    for part in parts:
-        digest.update((part.content_hash() if part is not None else "-").encode())
-    with _named("data.preprocessing"):
+    for one in (train_part, validation_part, test_part):
+        digest.update(b"-" if one is None else content_hash(one.inputs, one.targets, one.weights).encode())
+    with named("data.preprocessing"):
         transform = fit(settings.preprocessing, train_part.inputs, divisor=settings.divisor, threads=threads)
 
-    def finish(part: Dataset, name: str) -> Dataset:
-        labels = part.task == "classification"
+    class_names = whole.class_names if len(whole.class_names) == outputs else ()
+
+    def finish(part: _Part) -> Dataset:
         return Dataset(
             transform.apply(part.inputs, dtype=dtype, threads=threads),
-            part.targets if labels else part.targets.astype(dtype),
-            outputs if labels else 0,
-            part.class_names if len(part.class_names) == outputs else (),
-            name,
+            part.targets if classifies else part.targets.astype(dtype),
+            outputs if classifies else 0,
+            class_names,
+            part.name,
             None if part.weights is None else part.weights.astype(dtype),
         )
 
     summary = DataSummary(
         source=settings.source,
-        task=whole.task,
-        input_shape=whole.input_shape,
+        task="classification" if classifies else "regression",
+        input_shape=train_part.inputs.shape[1:],
         outputs=outputs,
-        class_names=whole.class_names if len(whole.class_names) == outputs else (),
+        class_names=class_names,
         preprocessing=settings.preprocessing,
-        train=len(train_part),
-        validation=len(validation_part) if validation_part is not None else 0,
-        test=len(test_part) if test_part is not None else 0,
+        train=len(train_part.inputs),
+        validation=len(validation_part.inputs) if validation_part is not None else 0,
+        test=len(test_part.inputs) if test_part is not None else 0,
         content_hash=digest.hexdigest(),
     )
     return DataParts(
-        finish(train_part, "train"),
-        finish(validation_part, "validation") if validation_part is not None else None,
-        finish(test_part, "test") if test_part is not None else None,
+        finish(train_part),
+        finish(validation_part) if validation_part is not None else None,
+        finish(test_part) if test_part is not None else None,
         transform,
         summary,
+        encoder,
     )
 
 
-@contextmanager
-def _named(key: str, file: Path | None = None) -> Iterator[None]:
-    """Give errors from below the key of the setting and the file that they are about."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(error.message, file=error.file or file, key=key, row=error.row) from error
-
-
-def _read(
-    settings: DataSettings, base: Path, train: Dataset | None, test: Dataset | None, classes: int
-) -> tuple[Dataset, Dataset | None]:
-    """The samples of the source, and its test samples where it has some of its own."""
-    if settings.source == "arrays":
-        if train is None:
+def _checked_outputs(sources: Sources, limit: int) -> int:
+    """Classes, or columns of the targets, of all sources together."""
+    whole = sources.train
+    others = {"validation": sources.validation, "test": sources.test}
+    there = {name: other for name, other in others.items() if other is not None}
+    for name, other in there.items():
+        if (other.classes > 0) != (whole.classes > 0):
+            tasks = ["classification" if source.classes > 0 else "regression" for source in (other, whole)]
             raise InputError(
-                'is "arrays": give the arrays in Python, as data=(inputs, targets), or name files here',
-                key="data.source",
+                f"{name} samples are for {tasks[0]}, training samples for {tasks[1]}",
+                file=other.file,
+                key="data",
             )
-    elif train is not None or test is not None:
-        raise InputError(f'is "{settings.source}", but arrays were given; use "arrays"', key="data.source")
-    elif settings.source == "digits":
-        train = load_digits()
-    elif settings.source == "idx":
-        train = _read_idx_pair(settings, base, "train", classes)
-        test = _read_idx_pair(settings, base, "test", classes) if settings.test_images else None
-    else:
-        train = _read_npz(settings, base, "file", classes)
-        test = _read_npz(settings, base, "test_file", classes) if settings.test_file else None
-    if test is not None and (test.input_shape != train.input_shape or test.task != train.task):
-        raise InputError(
-            f"test samples are {list(test.input_shape)} for {test.task}, "
-            f"training samples {list(train.input_shape)} for {train.task}",
-            key="data",
-        )
-    return train, test
+    if whole.classes > 0:
+        for source in (whole, *there.values()) if limit else ():
+            check_labels(source.targets, limit, source.name)
+        return max(limit, whole.classes, *(other.classes for other in there.values()))
+    return int(whole.targets.shape[1])
 
 
-def _read_idx_pair(settings: DataSettings, base: Path, part: str, classes: int) -> Dataset:
-    files, arrays = [], []
-    for what in ("images", "labels"):
-        with _named(f"data.{part}_{what}"):
-            files.append(locate(getattr(settings, f"{part}_{what}"), base))
-            arrays.append(read_idx(files[-1]))
-    inputs, targets = arrays
-    if inputs.ndim < 2:
-        raise InputError(
-            f"holds {list(inputs.shape)} values, expected images [samples, height, width]",
-            file=files[0],
-            key=f"data.{part}_images",
-        )
-    # Only the labels can be at fault from here on, or, in floating files, a value that is not finite.
-    bytes_only = inputs.dtype == np.uint8
-    with _named(f"data.{part}_labels" if bytes_only else f"data.{part}", files[1 if bytes_only else 0]):
-        return as_dataset(inputs, targets, task=settings.task, classes=classes, name=part)
+def _check_shapes(train: _Part, *others: tuple[_Part | None, Source | None]) -> None:
+    """Raise InputError where samples of a file of their own have another shape than those for training."""
+    shape, outputs = list(train.inputs.shape[1:]), list(train.targets.shape[1:])
+    for part, source in others:
+        if part is None or source is None:
+            continue
+        for what, found, expected in (
+            ("samples", list(part.inputs.shape[1:]), shape),
+            ("targets", list(part.targets.shape[1:]), outputs),
+        ):
+            if found != expected:
+                raise InputError(
+                    f"{part.name} {what} are {found}, training {what} {expected}",
+                    file=source.file,
+                    key="data",
+                )
 
 
-def _read_npz(settings: DataSettings, base: Path, field: str, classes: int) -> Dataset:
-    key = f"data.{field}"
-    with _named(key):
-        file = locate(getattr(settings, field), base)
-        names = npz_names(file)
-        chosen = []
-        for asked, defaults in ((settings.inputs, DEFAULT_INPUTS), (settings.targets, DEFAULT_TARGETS)):
-            chosen.append(asked or next((name for name in defaults if name in names), defaults[0]))
-        if settings.weights and (field == "file" or settings.weights in names):
-            chosen.append(settings.weights)
-        arrays = read_npz(file, chosen)
-    with _named(key, file):
-        return as_dataset(
-            *(arrays[name] for name in chosen), task=settings.task, classes=classes, name="data"
-        )
-
-
-def _divide(whole: Dataset, settings: DataSettings) -> Split:
-    if settings.split.stratify and whole.task != "classification":
+def _divide(whole: Source, settings: DataSettings) -> Split:
+    classifies = whole.classes > 0
+    if settings.split.stratify and not classifies:
         raise InputError("needs class labels, but the task is regression", key="data.split.stratify")
     try:
         return split(
-            whole.targets if whole.task == "classification" else len(whole),
+            whole.targets if classifies else len(whole),
             validation_fraction=settings.split.validation_fraction,
             test_fraction=settings.split.test_fraction,
             seed=settings.split.seed,

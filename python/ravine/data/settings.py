@@ -10,18 +10,26 @@ from ravine.data.preprocessing import Kind
 
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 
-# Fields that only some sources know, with the sources.
+# Fields and tables that only some sources know, with the sources.
 FIELD_SOURCES = {
     "train_images": ("idx",),
     "train_labels": ("idx",),
+    "validation_images": ("idx",),
+    "validation_labels": ("idx",),
     "test_images": ("idx",),
     "test_labels": ("idx",),
     "file": ("npz",),
+    "validation_file": ("npz",),
     "test_file": ("npz",),
     "inputs": ("npz",),
     "targets": ("npz",),
     "weights": ("npz",),
 }
+# Fields that are paths: relative ones start at the experiment's folder.
+FILE_FIELDS = (
+    *("train_images", "train_labels", "validation_images", "validation_labels", "test_images", "test_labels"),
+    *("file", "validation_file", "test_file"),
+)
 REQUIRED_FIELDS = {"idx": ("train_images", "train_labels"), "npz": ("file",)}
 
 
@@ -46,9 +54,9 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     Args:
         source: "digits" (shipped), "npz", "idx", or "arrays" (given in Python).
-        train_images, train_labels, test_images, test_labels: IDX files, plain or .gz; those of the test are
-            optional.
-        file, test_file: NPZ files; the test file is optional.
+        train_images, train_labels, validation_images, validation_labels, test_images, test_labels: IDX files,
+            plain or .gz; only those for training must be given.
+        file, validation_file, test_file: NPZ files; only the first must be given.
         inputs, targets: names of the arrays in the NPZ file; empty: "inputs" and "targets", or "x" and "y".
         weights: name of an array of sample weights [samples], at least 0, in the NPZ file; empty: all samples
             count the same. The test samples count the same where the test file has no such array.
@@ -70,9 +78,12 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     source: Literal["digits", "npz", "idx", "arrays"] = "digits"
     train_images: str = ""
     train_labels: str = ""
+    validation_images: str = ""
+    validation_labels: str = ""
     test_images: str = ""
     test_labels: str = ""
     file: str = ""
+    validation_file: str = ""
     test_file: str = ""
     inputs: str = ""
     targets: str = ""
@@ -85,15 +96,21 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     limit: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
+        defaults = dict(zip(self.__struct_fields__, self.__struct_defaults__, strict=True))
         for field, sources in FIELD_SOURCES.items():
-            if getattr(self, field) and self.source not in sources:
+            if getattr(self, field) != defaults[field] and self.source not in sources:
                 raise ValueError(
                     f'`{field}` belongs to source = "{sources[0]}", but the source is "{self.source}"'
                 )
         for field in REQUIRED_FIELDS.get(self.source, ()):
             if not getattr(self, field):
                 raise ValueError(f'source = "{self.source}" needs `{field}`')
-        if bool(self.test_images) != bool(self.test_labels):
-            raise ValueError("`test_images` and `test_labels` belong together: give both or neither")
-        if (self.test_images or self.test_file) and self.split.test_fraction > 0:
-            raise ValueError("`split.test_fraction` and test files exclude each other: give one of them")
+        for part in ("validation", "test"):
+            images, labels = f"{part}_images", f"{part}_labels"
+            if bool(getattr(self, images)) != bool(getattr(self, labels)):
+                raise ValueError(f"`{images}` and `{labels}` belong together: give both or neither")
+            from_file = getattr(self, images) or getattr(self, f"{part}_file")
+            if from_file and getattr(self.split, f"{part}_fraction") > 0:
+                raise ValueError(
+                    f"`split.{part}_fraction` and {part} files exclude each other: give one of them"
+                )
