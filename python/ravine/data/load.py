@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ravine.data.dataset import Array, Dataset, check_labels, content_hash
+from ravine.data.division import divide
 from ravine.data.preprocessing import Transform, fit
 from ravine.data.settings import DataSettings
 from ravine.data.source import Encoder, Source, Sources, named, take_rows
 from ravine.data.sources import READERS
 from ravine.data.sources.arrays import given
-from ravine.data.split import Indices, Split, split
+from ravine.data.split import Indices
 from ravine.errors import InputError
 
 
@@ -116,7 +117,7 @@ def load(
     whole = sources.train
     classifies = whole.classes > 0
     outputs = _checked_outputs(sources, limit)
-    rows = _divide(whole, settings)
+    rows = divide(sources, settings.split)
     train_rows = rows.train[: settings.limit] if settings.limit else rows.train
     encoder = whole.fit(train_rows)
 
@@ -215,19 +216,3 @@ def _check_shapes(train: _Part, *others: tuple[_Part | None, Source | None]) -> 
                     file=source.file,
                     key="data",
                 )
-
-
-def _divide(whole: Source, settings: DataSettings) -> Split:
-    classifies = whole.classes > 0
-    if settings.split.stratify and not classifies:
-        raise InputError("needs class labels, but the task is regression", key="data.split.stratify")
-    try:
-        return split(
-            whole.targets if classifies else len(whole),
-            validation_fraction=settings.split.validation_fraction,
-            test_fraction=settings.split.test_fraction,
-            seed=settings.split.seed,
-            stratify=settings.split.stratify,
-        )
-    except InputError as error:
-        raise InputError(error.message, key=f"data.{error.key}") from error

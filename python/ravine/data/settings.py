@@ -30,6 +30,7 @@ FILE_FIELDS = (
     *("train_images", "train_labels", "validation_images", "validation_labels", "test_images", "test_labels"),
     *("file", "validation_file", "test_file"),
 )
+COLUMN_SOURCES = ("npz",)  # whose columns or arrays `split.group` and `split.column` can name
 REQUIRED_FIELDS = {"idx": ("train_images", "train_labels"), "npz": ("file",)}
 
 
@@ -39,14 +40,39 @@ class SplitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Args:
         test_fraction: part of all samples kept for the test, 0 <= f < 1.
         validation_fraction: part of all samples kept for validation, 0 <= f < 1.
+        test_count, validation_count: samples kept, instead of a fraction.
         seed: of the split; not the seed of the run, so that runs with other seeds see the same split.
         stratify: keep the share of every class.
+        group: name of a column or array: samples with the same value in it come into one part. Fractions and
+            counts are then of groups.
+        column: name of a column or array that says which part a sample is in; what is drawn comes from its
+            training samples.
+        train_values, validation_values, test_values: what the column says for each part.
     """
 
     test_fraction: Fraction = 0.0
     validation_fraction: Fraction = 0.0
+    test_count: Annotated[int, Meta(ge=0)] = 0
+    validation_count: Annotated[int, Meta(ge=0)] = 0
     seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     stratify: bool = False
+    group: str = ""
+    column: str = ""
+    train_values: tuple[str | int, ...] = ("train", "training")
+    validation_values: tuple[str | int, ...] = ("validation", "valid", "val", "dev")
+    test_values: tuple[str | int, ...] = ("test", "testing")
+
+    def __post_init__(self) -> None:
+        for part in ("test", "validation"):
+            if getattr(self, f"{part}_fraction") and getattr(self, f"{part}_count"):
+                raise ValueError(f"`{part}_fraction` and `{part}_count` exclude each other: give one of them")
+        if self.stratify and self.group:
+            raise ValueError("`stratify` keeps shares of classes, which whole groups cannot; give up one")
+        words: dict[str, str] = {}
+        for field in ("train_values", "validation_values", "test_values"):
+            for word in getattr(self, field):
+                if words.setdefault(str(word).casefold(), field) != field:
+                    raise ValueError(f"`{field}` and `{words[str(word).casefold()]}` both have {word!r}")
 
 
 class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -110,7 +136,11 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             if bool(getattr(self, images)) != bool(getattr(self, labels)):
                 raise ValueError(f"`{images}` and `{labels}` belong together: give both or neither")
             from_file = getattr(self, images) or getattr(self, f"{part}_file")
-            if from_file and getattr(self.split, f"{part}_fraction") > 0:
-                raise ValueError(
-                    f"`split.{part}_fraction` and {part} files exclude each other: give one of them"
-                )
+            for way in ("fraction", "count"):
+                if from_file and getattr(self.split, f"{part}_{way}") > 0:
+                    raise ValueError(
+                        f"`split.{part}_{way}` and {part} files exclude each other: give one of them"
+                    )
+        for field in ("group", "column"):
+            if getattr(self.split, field) and self.source not in COLUMN_SOURCES:
+                raise ValueError(f'`split.{field}` names a column, which source = "{self.source}" has not')

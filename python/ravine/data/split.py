@@ -1,4 +1,7 @@
-"""Random splits into training, validation and test samples, with the results of scikit-learn."""
+"""Random splits into training, validation and test samples, with the results of scikit-learn.
+
+A draw depends on the seed and the rows alone: not on threads, ranks or the seed of the run.
+"""
 
 from __future__ import annotations
 
@@ -28,54 +31,81 @@ def split(
     *,
     validation_fraction: float = 0.0,
     test_fraction: float = 0.0,
+    validation_count: int = 0,
+    test_count: int = 0,
     seed: int = 0,
     stratify: bool = False,
+    groups: NDArray[np.int64] | None = None,
 ) -> Split:
-    """Divide rows at random: ceil(n * fraction) rows for the test and for the validation.
+    """Divide rows at random: by fractions, ceil(n * fraction) rows a part, or by counts.
 
     The test rows are drawn first, and the validation rows from what remains, with the same seed; both
-    fractions are of the whole. One fraction alone gives exactly the rows, in the order, of scikit-learn's
-    `train_test_split(test_size=fraction, random_state=seed)`, with `stratify` those of `stratify=labels`.
+    fractions are of the whole. One part alone gives exactly the rows, in the order, of scikit-learn's
+    `train_test_split(test_size=fraction or count, random_state=seed)`, with `stratify` those of
+    `stratify=labels`. With `groups`, groups are drawn instead of rows, n is their number, rows keep their
+    order, and the rows are those of `GroupShuffleSplit`.
 
     Args:
         labels_or_count: the labels [samples], needed to stratify, or the number of samples.
         validation_fraction: in [0, 1).
         test_fraction: in [0, 1); the sum of both is below 1.
+        validation_count, test_count: instead of a fraction, at least 0.
         seed: of NumPy's RandomState, in [0, 2**32).
         stratify: keep the share of every class in every part.
+        groups: a number for each sample [samples]; samples with equal numbers come into one part.
 
     Raises:
-        InputError: a fraction out of range, a part without samples, a class too small to stratify.
+        InputError: a fraction or count out of range, a part without samples, a class too small to stratify.
 
     Example:
         >>> len(split(100, test_fraction=0.15, seed=37).test)
         15
+        >>> split(6, test_count=1, groups=np.array([4, 7, 4, 7, 4, 9])).test
+        array([5])
     """
     if isinstance(labels_or_count, (int, np.integer)):
-        count, labels = int(labels_or_count), None
+        samples, labels = int(labels_or_count), None
     else:
-        count, labels = len(labels_or_count), labels_or_count
+        samples, labels = len(labels_or_count), labels_or_count
     if stratify and labels is None:
         raise InputError("needs class labels; it cannot be used here", key="split.stratify")
-    for key, fraction in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
-        if not 0.0 <= fraction < 1.0:
-            raise InputError(f"is {fraction}, expected 0 <= fraction < 1", key=f"split.{key}")
+    if stratify and groups is not None:
+        raise InputError("keeps shares of classes, which whole groups cannot", key="split.stratify")
     if not 0 <= seed < 2**32:
         raise InputError(f"is {seed}, expected 0 <= seed < 2**32", key="split.seed")
-
-    test_count = math.ceil(test_fraction * count)
-    validation_count = math.ceil(validation_fraction * count)
-    if test_count + validation_count >= count:
+    if groups is None:
+        members, units, what = None, samples, "samples"
+    else:
+        names, members = np.unique(groups, return_inverse=True)
+        units, what = len(names), "groups"
+    test_units = _size("test", test_fraction, test_count, units)
+    validation_units = _size("validation", validation_fraction, validation_count, units)
+    if test_units + validation_units >= units:
         raise InputError(
-            f"takes {test_count:,} test and {validation_count:,} validation samples of {count:,}: "
+            f"takes {test_units:,} test and {validation_units:,} validation {what} of {units:,}: "
             "none is left for training",
             key="split",
         )
-    remaining: Indices = np.arange(count, dtype=np.int64)
     chosen_labels = labels if stratify else None
-    remaining, test = _draw(remaining, chosen_labels, test_count, seed)
-    train, validation = _draw(remaining, chosen_labels, validation_count, seed)
-    return Split(train, validation, test)
+    remaining: Indices = np.arange(units, dtype=np.int64)
+    remaining, test = _draw(remaining, chosen_labels, test_units, seed)
+    train, validation = _draw(remaining, chosen_labels, validation_units, seed)
+    if members is None:
+        return Split(train, validation, test)
+    return Split(*(np.flatnonzero(np.isin(members, chosen)) for chosen in (train, validation, test)))
+
+
+def _size(part: str, fraction: float, count: int, units: int) -> int:
+    """How many of the samples or groups a part gets."""
+    if not 0.0 <= fraction < 1.0:
+        raise InputError(f"is {fraction}, expected 0 <= fraction < 1", key=f"split.{part}_fraction")
+    if count < 0:
+        raise InputError(f"is {count}, expected at least 0", key=f"split.{part}_count")
+    if count and fraction:
+        raise InputError(
+            f"and {part}_fraction exclude each other: give one of them", key=f"split.{part}_count"
+        )
+    return count or math.ceil(fraction * units)
 
 
 def _draw(rows: Indices, labels: NDArray[Any] | None, count: int, seed: int) -> tuple[Indices, Indices]:

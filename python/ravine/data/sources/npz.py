@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ravine.data.dataset import as_dataset
+from ravine.data.division import groups_of, parts_of
 from ravine.data.files import locate
 from ravine.data.npz import npz_names, read_npz
 from ravine.data.settings import DataSettings
 from ravine.data.source import ArraySource, Sources, named
+from ravine.errors import InputError
 
 DEFAULT_INPUTS = ("inputs", "x", "X")
 DEFAULT_TARGETS = ("targets", "y", "Y")
@@ -24,7 +26,7 @@ def read(settings: DataSettings, base: Path, classes: int, threads: int) -> Sour
 
 
 def _read_file(settings: DataSettings, base: Path, field: str, classes: int) -> ArraySource:
-    key = f"data.{field}"
+    key, split = f"data.{field}", settings.split
     with named(key):
         file = locate(getattr(settings, field), base)
         names = npz_names(file)
@@ -33,9 +35,19 @@ def _read_file(settings: DataSettings, base: Path, field: str, classes: int) -> 
             chosen.append(asked or next((name for name in defaults if name in names), defaults[0]))
         if settings.weights and (field == "file" or settings.weights in names):
             chosen.append(settings.weights)
-        arrays = read_npz(file, chosen)
+        columns = [name for name in (split.group, split.column) if name and field == "file"]
+        arrays = read_npz(file, [*chosen, *columns])
     with named(key, file):
         samples = as_dataset(
             *(arrays[name] for name in chosen), task=settings.task, classes=classes, name="data"
         )
-    return ArraySource(samples, file)
+    for name, setting in ((split.group, "group"), (split.column, "column")):
+        if name in columns and len(arrays[name]) != len(samples):
+            raise InputError(
+                f"array {name!r} has {len(arrays[name]):,} values for {len(samples):,} samples",
+                file=file,
+                key=f"data.split.{setting}",
+            )
+    groups = groups_of(arrays[split.group]) if split.group in columns else None
+    parts = parts_of(arrays[split.column], split, file) if split.column in columns else None
+    return ArraySource(samples, file, groups, parts)
