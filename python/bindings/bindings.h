@@ -19,6 +19,7 @@ namespace py = pybind11;
 
 void bind_errors(py::module_& module);
 void bind_random(py::module_& module);
+void bind_dense_algebra(py::module_& module);
 void bind_catalog(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_schedule(py::module_& module);

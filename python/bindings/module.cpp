@@ -31,6 +31,7 @@ PYBIND11_MODULE(_core, module) {
   module.attr("__version__") = RAVINE_VERSION;
   bind_errors(module);
   bind_random(module);
+  bind_dense_algebra(module);
   bind_catalog(module);
   bind_optimizer(module);
   bind_schedule(module);

@@ -415,6 +415,15 @@ def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]:
     """Four random words of Philox4x32-10."""
 
+def scatter_matrix(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of x x^T over the rows x [count, columns], on one thread: the same bits at any time."""
+
+def multiply(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The product [m, n] of [m, k] and [k, n], on one thread: the same bits at any time."""
+
+def symmetric_eigen(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues, ascending, and eigenvectors (rows) of a symmetric matrix, on one thread."""
+
 def report() -> list[tuple[str, bool, str]]:
     """What the core was built with and found: (name, available, detail)."""
 

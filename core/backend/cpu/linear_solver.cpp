@@ -1,17 +1,11 @@
 // Dense linear equations by the LAPACK within OpenBLAS, on one thread.
 #include "backend/linear_solver.h"
 
-#include <cblas.h>
-
 #include <cmath>
 
-// As in openblas.cpp. The Fortran symbols are declared here: not every system has a header for them.
-#if defined(RAVINE_OPENBLAS_SCIPY)
-#define RAVINE_BLAS(name) scipy_##name
-#else
-#define RAVINE_BLAS(name) name
-#endif
+#include "backend/cpu/blas.h"
 
+// The Fortran symbols are declared here: not every system has a header for them.
 extern "C" {
 void RAVINE_BLAS(dgetrf_)(const blasint* rows, const blasint* columns, double* matrix, const blasint* stride,
                           blasint* pivots, blasint* fault);
@@ -27,7 +21,7 @@ namespace ravine {
 
 double solve_symmetric(std::int64_t n, double* matrix, double* vector, SolverMemory& memory) {
   if (n == 0) return 1;
-  RAVINE_BLAS(openblas_set_num_threads)(1);
+  cpu::use_one_blas_thread();
   double size = 0;  // the largest sum of magnitudes of a column
   for (std::int64_t column = 0; column < n; ++column) {
     double sum = 0;

@@ -1,16 +1,6 @@
 // Products by OpenBLAS: float64, and float32 where there is no oneDNN.
-#include <cblas.h>
-
-#include <mutex>
-
+#include "backend/cpu/blas.h"
 #include "backend/cpu/product_engine.h"
-
-// The wheel scipy-openblas32 puts a prefix before every symbol; a system's OpenBLAS has none.
-#if defined(RAVINE_OPENBLAS_SCIPY)
-#define RAVINE_BLAS(name) scipy_##name
-#else
-#define RAVINE_BLAS(name) name
-#endif
 
 namespace ravine::cpu {
 namespace {
@@ -18,11 +8,7 @@ namespace {
 template <typename T>
 class OpenBlasProduct final : public ProductEngine<T> {
  public:
-  explicit OpenBlasProduct(const ProductShape& shape) : shape_(shape) {
-    // Its own threads would disturb ours; the products are already shared among the workers.
-    static std::once_flag once;
-    std::call_once(once, [] { RAVINE_BLAS(openblas_set_num_threads)(1); });
-  }
+  explicit OpenBlasProduct(const ProductShape& shape) : shape_(shape) { use_one_blas_thread(); }
 
   void run(int, const T* left, const T* right, T* output) noexcept override {
     const auto [m, n, k, transpose_left, transpose_right, left_stride, right_stride, output_stride] = shape_;
