@@ -74,7 +74,8 @@ def explained(error: msgspec.ValidationError, table: Mapping[str, Any]) -> Input
         given = text.removeprefix("Invalid enum value ")
         text = f"unknown value {given}; choose from {', '.join(_choices(key))}"
     if "`int | str`" in text:
-        text = text.replace("`int | str`", f"a whole number or {_choices(key)[0]!r}")
+        choices = _choices(key)
+        text = text.replace("`int | str`", f"a whole number or {repr(choices[0]) if choices else 'text'}")
     words = {
         "`str | object`": "text or a table", "`str`": "text", "`int`": "a whole number",
         "`float`": "a number", "`bool`": "true or false", "`object`": "a table",
@@ -101,7 +102,7 @@ def _choices(key: str) -> list[str]:
     """The words that a setting may be."""
     kind: Any = Experiment
     for part in key.split("."):
-        kind = typing.get_type_hints(kind)[part]
+        kind = typing.get_args(kind)[0] if part.isdecimal() else typing.get_type_hints(kind)[part]
     literals = [kind, *typing.get_args(kind)]
     words = [
         str(word) for one in literals if typing.get_origin(one) is Literal for word in typing.get_args(one)

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = (arguments.array,) if arguments.array else (loaded.experiment.data.inputs, *DEFAULT_INPUTS)
     try:
         array = read_array(arguments.INPUT, names, "--array")
-        outputs = loaded.predict(checked_samples(array, loaded.network.input_shape))
+        outputs = loaded.predict(checked_samples(array, loaded.transform.input_shape))
     except InputError as error:
         file = error.file or arguments.INPUT
         raise InputError(error.message, file=file, key=error.key, row=error.row) from error

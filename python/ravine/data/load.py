@@ -18,7 +18,7 @@ from ravine.data.dataset import Array, Dataset, check_labels, content_hash
 from ravine.data.division import divide
 from ravine.data.preprocessing import Transform, fit
 from ravine.data.settings import DataSettings
-from ravine.data.source import Encoder, Source, Sources, named, take_rows
+from ravine.data.source import Encoder, Source, Sources, take_rows
 from ravine.data.sources import READERS
 from ravine.data.sources.arrays import given
 from ravine.data.split import Indices
@@ -32,7 +32,7 @@ class DataSummary:
     Args:
         source: of the settings.
         task: "classification" or "regression".
-        input_shape: of one sample.
+        input_shape: of one preprocessed sample.
         outputs: classes, or columns of the targets.
         class_names: one name a class, or empty.
         preprocessing: of the settings.
@@ -143,8 +143,15 @@ def load(
     digest = hashlib.blake2b(digest_size=32)
     for one in (train_part, validation_part, test_part):
         digest.update(b"-" if one is None else content_hash(one.inputs, one.targets, one.weights).encode())
-    with named("data.preprocessing"):
-        transform = fit(settings.preprocessing, train_part.inputs, divisor=settings.divisor, threads=threads)
+    transform = fit(
+        settings.preprocessing,
+        train_part.inputs,
+        divisor=settings.divisor,
+        components=settings.components,
+        epsilon=settings.epsilon,
+        indicators=None if encoder is None else encoder.indicators,
+        threads=threads,
+    )
 
     class_names = whole.class_names if len(whole.class_names) == outputs else ()
 
@@ -161,7 +168,7 @@ def load(
     summary = DataSummary(
         source=settings.source,
         task="classification" if classifies else "regression",
-        input_shape=train_part.inputs.shape[1:],
+        input_shape=transform.output_shape,
         outputs=outputs,
         class_names=class_names,
         preprocessing=settings.preprocessing,

@@ -12,20 +12,24 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ravine.data._gather import column_statistics, scale_columns
 from ravine.data.dataset import Array, as_inputs, check_finite
+from ravine.data.principal import axes, covariance, project
 from ravine.errors import InputError
 
-Kind = Literal["none", "standardize", "scale", "centre"]
+Kind = Literal["none", "standardize", "scale", "centre", "min_max", "pca", "pca_whitening", "zca"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+PRINCIPAL = ("pca", "pca_whitening", "zca")  # kinds that mix features
+KEY = "data.preprocessing"
 
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """y = (x - mean) / deviation for each feature, computed in float64.
+    """y = (x - mean) / deviation for each feature, or y = (x - mean) matrix, computed in float64.
 
     Args:
         kind: how it was fitted.
         mean: float64, the shape of one sample.
-        deviation: float64, the shape of one sample, positive.
+        deviation: float64, the shape of one sample, positive; 1 where there is a matrix.
+        matrix: float64 [features, outputs] of the kinds pca, pca_whitening and zca, or None.
 
     Example:
         >>> fit("scale", np.full((2, 3), 255, np.uint8)).apply(np.full((1, 3), 51, np.uint8)).round(6)
@@ -35,9 +39,22 @@ class Transform:
     kind: Kind
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
+    matrix: NDArray[np.float64] | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of a sample before."""
+        return self.mean.shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of a sample after: components make a row, all other kinds keep the shape."""
+        if self.matrix is None or self.kind == "zca":
+            return self.mean.shape
+        return (self.matrix.shape[1],)
 
     def apply(self, inputs: ArrayLike, *, dtype: DTypeLike = np.float32, threads: int = 1) -> Array:
-        """Transformed inputs [samples, *shape] of type `dtype` (float32 or float64), in one pass.
+        """Transformed inputs [samples, *output_shape] of type `dtype` (float32 or float64), in one pass.
 
         Raises:
             InputError: the shape of a sample is not the fitted one, or a result does not fit `dtype`.
@@ -51,8 +68,11 @@ class Transform:
             )
         if self.kind == "none" and source.dtype == dtype:
             return source
-        out = np.empty(source.shape, dtype)
-        scale_columns(source, self.mean, 1.0 / self.deviation, out, threads)
+        out = np.empty((len(source), *self.output_shape), dtype)
+        if self.matrix is None:
+            scale_columns(source, self.mean, 1.0 / self.deviation, out, threads)
+        else:
+            project(source, self.mean, self.matrix, out.reshape(len(source), -1), threads)
         if source.dtype != np.uint8:
             check_finite(out, "preprocessed inputs", "inputs")
         return out
@@ -60,7 +80,8 @@ class Transform:
     def state(self) -> dict[str, NDArray[Any]]:
         """The transform as arrays, for a checkpoint."""
         kind = np.frombuffer(self.kind.encode("ascii"), np.uint8).copy()
-        return {"kind": kind, "mean": self.mean, "deviation": self.deviation}
+        arrays: dict[str, NDArray[Any]] = {"kind": kind, "mean": self.mean, "deviation": self.deviation}
+        return arrays if self.matrix is None else arrays | {"matrix": self.matrix}
 
     @staticmethod
     def from_state(state: Mapping[str, NDArray[Any]]) -> Transform:
@@ -72,61 +93,170 @@ class Transform:
         missing = {"kind", "mean", "deviation"} - set(state)
         if missing:
             raise InputError(f"has no {', '.join(sorted(missing))}", key="preprocessing")
-        kind = np.asarray(state["kind"], np.uint8).tobytes().decode("ascii", "replace")
+        stored = np.asarray(state["kind"], np.uint8).tobytes().decode("ascii", "replace")
         mean = np.ascontiguousarray(state["mean"], np.float64)
         deviation = np.ascontiguousarray(state["deviation"], np.float64)
-        for known in KINDS:
-            if kind == known and mean.shape == deviation.shape:
-                if np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all():
-                    return Transform(known, mean, deviation)
-                raise InputError("holds values that are not finite or not positive", key="preprocessing")
-        raise InputError(
-            f"is {kind!r} with shapes {list(mean.shape)} and {list(deviation.shape)}, expected one of "
-            f"{', '.join(KINDS)} with equal shapes",
-            key="preprocessing",
-        )
+        kind = next((known for known in KINDS if known == stored), None)
+        if kind is None or mean.shape != deviation.shape:
+            raise InputError(
+                f"is {stored!r} with shapes {list(mean.shape)} and {list(deviation.shape)}, expected one of "
+                f"{', '.join(KINDS)} with equal shapes",
+                key="preprocessing",
+            )
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+            raise InputError("holds values that are not finite or not positive", key="preprocessing")
+        if kind not in PRINCIPAL:
+            return Transform(kind, mean, deviation)
+        if "matrix" not in state:
+            raise InputError("has no matrix", key="preprocessing")
+        matrix = np.ascontiguousarray(state["matrix"], np.float64)
+        features, outputs = mean.size, matrix.shape[-1] if matrix.ndim else 0
+        fits = 1 <= outputs <= features and (kind != "zca" or outputs == features)
+        if matrix.shape != (features, outputs) or not fits or not np.isfinite(matrix).all():
+            raise InputError(
+                f"holds a matrix {list(matrix.shape)} that cannot be, for {features} features",
+                key="preprocessing",
+            )
+        return Transform(kind, mean, deviation, matrix)
 
 
-def fit(kind: Kind, inputs: ArrayLike, *, divisor: float = 255.0, threads: int = 1) -> Transform:
+def fit(
+    kind: Kind,
+    inputs: ArrayLike,
+    *,
+    divisor: float = 255.0,
+    components: float = 0,
+    epsilon: float = 1e-5,
+    indicators: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+) -> Transform:
     """Fit a transform to the training inputs.
 
-    `none` changes nothing; `scale` divides by `divisor`; `centre` subtracts the mean of each feature;
-    `standardize` also divides by its population deviation, sqrt(sum((x - mean)^2) / n), where constant
-    features get deviation 1.
+    With the mean m of each feature, C = sum (x - m) (x - m)^T / n = U diag(v) U^T, v descending:
+
+    - none: y = x; scale: y = x / divisor; centre: y = x - m (L1)
+    - standardize: y = (x - m) / s, s = sqrt(sum (x - m)^2 / n) (L1; L3, slide 19)
+    - min_max: y = (x - min) / (max - min), in [0, 1] on the training samples
+    - pca: y = U^T (x - m), features without correlation (L3, slide 19)
+    - pca_whitening: y = diag(v + epsilon v_1)^(-1/2) U^T (x - m), of variance 1 besides
+    - zca: y = U diag(v + epsilon v_1)^(-1/2) U^T (x - m): the whitened features that are nearest to x - m;
+      images stay images
+
+    A feature that is constant gets s = 1, or max - min = 1. epsilon is a share of the largest variance v_1,
+    so that the units of the inputs do not matter; it bounds how much directions that hardly vary, such as the
+    corners of images, are magnified. As U and -U are equally good, the largest coordinate of each axis is
+    made positive. The bits are the same for any number of threads.
 
     Args:
-        kind: "none", "standardize", "scale" or "centre".
+        kind: one of the above.
         inputs: the training inputs [samples, *shape].
-        divisor: of `scale`, positive.
-        threads: the most threads to use; the result is the same bits for any number.
+        divisor: of scale, positive.
+        components: of pca and pca_whitening: how many are kept, those of the largest variance; below 1, the
+            fewest that hold more than this share of the whole variance; 0 keeps all.
+        epsilon: of the whitenings, at least 0.
+        indicators: features [features] that are 0 or 1 by their meaning; all kinds before pca leave them
+            alone.
+        threads: the most threads to use.
 
     Raises:
-        InputError: an unknown kind, no samples, or values too large for their variance.
+        InputError: an unknown kind, no samples, values too large for their variance, more components than
+            there are features, or nothing that varies to be whitened.
+
+    Source: Hotelling (1933), "Analysis of a complex of statistical variables into principal components"; Bell
+    and Sejnowski (1997), "The 'independent components' of natural scenes are edge filters".
 
     Example:
         >>> fit("standardize", [[1.0, 5.0], [3.0, 5.0]]).apply([[1.0, 5.0]])
         array([[-1.,  0.]], dtype=float32)
+        >>> fit("pca", [[1.0, 1.0], [3.0, 3.0]], components=1).apply([[3.0, 3.0]]).round(4)
+        array([[1.4142]], dtype=float32)
     """
     if kind not in KINDS:
-        raise InputError(f"is {kind!r}, expected one of {', '.join(KINDS)}", key="data.preprocessing")
+        raise InputError(f"is {kind!r}, expected one of {', '.join(KINDS)}", key=KEY)
     source = as_inputs(inputs)
     if source.size == 0:
-        raise InputError("there are no samples to fit to", key="data.preprocessing")
+        raise InputError("there are no samples to fit to", key=KEY)
     shape = source.shape[1:]
     mean, deviation = np.zeros(shape), np.ones(shape)
+    if kind == "none":
+        return Transform(kind, mean, deviation)
     if kind == "scale":
         if not (math.isfinite(divisor) and divisor > 0):
             raise InputError(f"is {divisor}, expected a positive number", key="data.divisor")
         deviation[...] = divisor
-    elif kind != "none":
+    elif kind == "min_max":
+        mean[...] = source.min(axis=0)
+        with np.errstate(over="ignore"):
+            deviation[...] = source.max(axis=0) - mean
+        if not np.isfinite(deviation).all():
+            raise InputError("the values are too large for a range", key=KEY)
+        deviation[deviation == 0] = 1.0
+    else:
         variance = np.empty(shape)
         column_statistics(source, mean, variance, threads)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-            raise InputError("the values are too large for a mean and a variance", key="data.preprocessing")
+            raise InputError("the values are too large for a mean and a variance", key=KEY)
+        if kind in PRINCIPAL:
+            matrix = _mixing(kind, covariance(source, mean, threads), components, epsilon)
+            return Transform(kind, mean, deviation, matrix)
         if kind == "standardize":
             constant = variance <= _rounding_bound(mean, variance, len(source))
             deviation = np.sqrt(np.where(constant, 1.0, variance))
+    if indicators is not None:
+        mean[indicators.reshape(shape)] = 0.0
+        deviation[indicators.reshape(shape)] = 1.0
     return Transform(kind, mean, deviation)
+
+
+def _mixing(
+    kind: Kind, matrix: NDArray[np.float64], components: float, epsilon: float
+) -> NDArray[np.float64]:
+    """The matrix of a kind that mixes features [features, outputs], from their covariance."""
+    variances, vectors = axes(matrix)
+    kept = _kept(variances, components) if kind != "zca" else len(variances)
+    variances, vectors = variances[:kept], vectors[:kept]
+    if kind == "pca":
+        return np.ascontiguousarray(vectors.T)
+    if not (math.isfinite(epsilon) and epsilon >= 0):
+        raise InputError(f"is {epsilon}, expected a number of at least 0", key="data.epsilon")
+    if variances[0] == 0:
+        raise InputError("no input varies over the training samples: there is nothing to whiten", key=KEY)
+    # Rounding gives a direction in which nothing varies up to this variance; to divide by its root is noise.
+    smallest = variances[0] * len(matrix) * np.finfo(np.float64).eps
+    scales = variances + epsilon * variances[0]
+    if scales[-1] <= smallest:
+        flat = int((scales <= smallest).sum())
+        raise InputError(
+            f"is {epsilon:g}, but {flat} of {len(scales)} components do not vary over the training samples; "
+            "set it above 0" + (", or keep fewer components" if kind == "pca_whitening" else ""),
+            key="data.epsilon",
+        )
+    whitened = vectors.T / np.sqrt(scales)
+    if kind == "pca_whitening":
+        return np.ascontiguousarray(whitened)
+    from ravine._core import multiply
+
+    return multiply(np.ascontiguousarray(whitened), vectors)
+
+
+def _kept(variances: NDArray[np.float64], components: float) -> int:
+    """How many of the components, whose variances these are, are asked for."""
+    features = len(variances)
+    if components == 0:
+        return features
+    if 0 < components < 1:
+        total = float(variances.sum())
+        if total == 0:
+            return 1
+        shares = np.cumsum(variances) / total
+        return min(features, int(np.searchsorted(shares, components, side="right")) + 1)
+    if components != int(components) or not 1 <= components <= features:
+        raise InputError(
+            f"is {components:g}, expected a whole number up to the {features} features, or a share of the "
+            "variance between 0 and 1",
+            key="data.components",
+        )
+    return int(components)
 
 
 def _rounding_bound(

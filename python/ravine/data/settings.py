@@ -87,8 +87,12 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         weights: name of an array of sample weights [samples], at least 0, in the NPZ file; empty: all samples
             count the same. The test samples count the same where the test file has no such array.
         split: how samples are divided.
-        preprocessing: "none", "standardize", "scale" or "centre", fitted on the training samples.
+        preprocessing: "none", "standardize", "scale", "centre", "min_max", "pca", "pca_whitening" or "zca",
+            fitted on the training samples; see `ravine.data.fit`.
         divisor: of "scale".
+        components: of "pca" and "pca_whitening": how many are kept; below 1, as many as hold this share of
+            the variance; 0 keeps all.
+        epsilon: of "pca_whitening" and "zca": added to variances, as a share of the largest.
         task: "auto" takes integer targets for classes and floating targets for values.
         classes: number of classes; 0: the largest label plus one.
         limit: use the first so many training samples only; 0: all.
@@ -117,6 +121,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     split: SplitSettings = SplitSettings()
     preprocessing: Kind = "standardize"
     divisor: Annotated[float, Meta(gt=0.0, le=1e300)] = 255.0
+    components: Annotated[float, Meta(ge=0.0, le=1e9)] = 0.0
+    epsilon: Annotated[float, Meta(ge=0.0, le=1e300)] = 1e-5
     task: Literal["auto", "classification", "regression"] = "auto"
     classes: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=0)] = 0

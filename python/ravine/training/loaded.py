@@ -77,7 +77,7 @@ class LoadedRun:
         return metrics
 
     def _prepared(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        expected = tuple(self.network.input_shape)
+        expected = self.transform.input_shape
         if inputs.shape[1:] != expected and int(np.prod(inputs.shape[1:])) == int(np.prod(expected)):
             inputs = inputs.reshape(len(inputs), *expected)  # images as rows of pixels, or the reverse
         return self.transform.apply(inputs, dtype=self.network.array_dtype)
@@ -115,7 +115,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
     dtype, instead = _dtype(experiment)
     try:
         network = _core.Network(
-            specification(transform.mean.shape, experiment.model.layers),
+            specification(transform.output_shape, experiment.model.layers),
             experiment.loss,
             batch_size=_rows(experiment, loaded.state.get("samples_at_once")),
             dtype=dtype,

@@ -1,0 +1,137 @@
+"""Principal axes of samples: covariance, eigenvectors, projection, in float64.
+
+The bits do not depend on the number of threads, nor on that of NumPy's BLAS, which is not used here: the
+core's products and eigenvectors run on one thread each, and threads share blocks of rows whose sums are
+added in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.data._gather import scale_columns
+from ravine.data.dataset import Array
+from ravine.errors import InputError
+
+Matrix = NDArray[np.float64]
+Result = TypeVar("Result")
+
+MAXIMUM_FEATURES = 8192  # the covariance takes 512 MiB, its eigenvectors minutes
+COVARIANCE_ROWS = 2048
+PROJECTED_ROWS = 128  # always so many at once: what a row gives does not depend on the rows beside it
+
+
+def covariance(source: Array, mean: Matrix, threads: int = 1) -> Matrix:
+    """The population covariance C = sum (x - mean) (x - mean)^T / n.
+
+    Args:
+        source: uint8, float32 or float64 [n, *shape], C-contiguous, at least one row.
+        mean: of each feature, float64 [*shape].
+        threads: the most threads to use.
+
+    Returns:
+        float64 [features, features].
+
+    Raises:
+        InputError: too many features.
+
+    Example:
+        >>> covariance(np.array([[1.0, 0.0], [3.0, 0.0]]), np.array([2.0, 0.0]))
+        array([[1., 0.],
+               [0., 0.]])
+    """
+    from ravine._core import scatter_matrix
+
+    features = mean.size
+    if features > MAXIMUM_FEATURES:
+        raise InputError(
+            f"takes a matrix of {features:,} x {features:,} features; at most {MAXIMUM_FEATURES:,} can be "
+            "used: make images smaller, or use standardize",
+            key="data.preprocessing",
+        )
+    ones = np.ones_like(mean)
+
+    def scatter(begin: int) -> Matrix:
+        block = source[begin : begin + COVARIANCE_ROWS]
+        centred = np.empty(block.shape)
+        scale_columns(block, mean, ones, centred, 1)
+        return scatter_matrix(centred.reshape(len(block), features))
+
+    total = np.zeros((features, features))
+    for part in _in_order(scatter, range(0, len(source), COVARIANCE_ROWS), threads):
+        total += part
+    total /= len(source)
+    return total
+
+
+def axes(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Variances in descending order [features], and the unit vectors that have them, one a row.
+
+    The largest coordinate of each vector is positive, as in scikit-learn's `PCA`: a vector and its opposite
+    are equally good, and which of them is found must not decide about a run. Variances below 0, which only
+    rounding can give, are 0.
+
+    Raises:
+        InputError: values too large for their covariance.
+
+    Example:
+        >>> axes(np.array([[1.0, 0.0], [0.0, 4.0]]))[0]
+        array([4., 1.])
+    """
+    from ravine._core import symmetric_eigen
+
+    if not np.isfinite(matrix).all():
+        raise InputError("the values are too large for a covariance", key="data.preprocessing")
+    values, vectors = symmetric_eigen(matrix)
+    variances, vectors = np.maximum(values[::-1], 0.0), vectors[::-1].copy()
+    largest = np.abs(vectors).argmax(axis=1)
+    vectors *= np.where(vectors[np.arange(len(vectors)), largest] < 0, -1.0, 1.0)[:, np.newaxis]
+    return variances, vectors
+
+
+def project(source: Array, mean: Matrix, matrix: Matrix, out: Array, threads: int = 1) -> None:
+    """out = (x - mean) matrix, computed in float64.
+
+    Args:
+        source: uint8, float32 or float64 [rows, *shape], C-contiguous.
+        mean: float64 [*shape].
+        matrix: float64 [features, columns].
+        out: float32 or float64 [rows, columns], overwritten.
+        threads: the most threads to use.
+
+    Example:
+        >>> out = np.empty((1, 1))
+        >>> project(np.array([[3.0, 4.0]]), np.zeros(2), np.array([[1.0], [0.5]]), out)
+        >>> out
+        array([[5.]])
+    """
+    from ravine._core import multiply
+
+    ones = np.ones_like(mean)
+
+    def put(begin: int) -> None:
+        block = source[begin : begin + PROJECTED_ROWS]
+        centred = np.zeros((PROJECTED_ROWS, *block.shape[1:]))
+        scale_columns(block, mean, ones, centred[: len(block)], 1)
+        with np.errstate(over="ignore"):  # what does not fit the type is found, and named, by the caller
+            out[begin : begin + len(block)] = multiply(centred.reshape(PROJECTED_ROWS, -1), matrix)[
+                : len(block)
+            ]
+
+    for _ in _in_order(put, range(0, len(source), PROJECTED_ROWS), threads):
+        pass
+
+
+def _in_order(work: Callable[[int], Result], places: range, threads: int) -> Iterator[Result]:
+    """What `work` gives for each place, in their order, computed by several threads, a few ahead at most."""
+    if threads <= 1 or len(places) <= 1:
+        yield from map(work, places)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, len(places), threads):
+            yield from pool.map(work, places[first : first + threads])
