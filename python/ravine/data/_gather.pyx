@@ -56,6 +56,14 @@ cdef int require_columns(cnp.ndarray array, str name, Py_ssize_t columns) except
     return 0
 
 
+cdef Py_ssize_t require_indices(cnp.ndarray indices) except -1:
+    """Their number."""
+    require_array(indices, "indices", False)
+    if cnp.PyArray_TYPE(indices) != cnp.NPY_INT64 or cnp.PyArray_NDIM(indices) != 1:
+        raise ValueError("indices must be one-dimensional int64")
+    return cnp.PyArray_DIM(indices, 0)
+
+
 cdef Py_ssize_t columns_of(cnp.ndarray array) noexcept:
     cdef Py_ssize_t columns = 1
     cdef int axis
@@ -134,11 +142,8 @@ def gather_rows(
     cdef int source_type = cnp.PyArray_TYPE(source)
     cdef int out_type = cnp.PyArray_TYPE(out)
     require_array(source, "source", False)
-    require_array(indices, "indices", False)
     require_array(out, "out", True)
-    if cnp.PyArray_TYPE(indices) != cnp.NPY_INT64 or cnp.PyArray_NDIM(indices) != 1:
-        raise ValueError("indices must be one-dimensional int64")
-    cdef Py_ssize_t rows = cnp.PyArray_DIM(indices, 0)
+    cdef Py_ssize_t rows = require_indices(indices)
     require_rows(source, out, rows)
     if source_type == out_type:
         if cnp.PyArray_ITEMSIZE(source) != cnp.PyArray_ITEMSIZE(out) or source_type == cnp.NPY_OBJECT:
@@ -171,32 +176,90 @@ def gather_rows(
 
 
 cdef void scale_range(
-    const source_value* source, const double* mean, const double* inverse_deviation, output_value* out,
-    Py_ssize_t columns, Py_ssize_t begin, Py_ssize_t end,
+    const source_value* source, const int64_t* indices, const double* mean, const double* inverse_deviation,
+    output_value* out, Py_ssize_t columns, Py_ssize_t begin, Py_ssize_t end,
 ) noexcept nogil:
     cdef Py_ssize_t row, column
     cdef const source_value* source_row
     cdef output_value* out_row
     for row in range(begin, end):
-        source_row = source + row * columns
+        source_row = source + (row if indices == NULL else indices[row]) * columns
         out_row = out + row * columns
         for column in range(columns):
             out_row[column] = <output_value>((source_row[column] - mean[column]) * inverse_deviation[column])
 
 
 cdef void scale_parts(
-    const source_value* source, const double* mean, const double* inverse_deviation, output_value* out,
-    Py_ssize_t rows, Py_ssize_t columns, int threads,
+    const source_value* source, const int64_t* indices, const double* mean, const double* inverse_deviation,
+    output_value* out, Py_ssize_t rows, Py_ssize_t columns, int threads,
 ) noexcept nogil:
     cdef Py_ssize_t part
     if threads <= 1 or rows * columns * <Py_ssize_t>sizeof(output_value) < PARALLEL_BYTES:
-        scale_range(source, mean, inverse_deviation, out, columns, 0, rows)
+        scale_range(source, indices, mean, inverse_deviation, out, columns, 0, rows)
     else:
         for part in prange(threads, num_threads=threads, schedule="static"):
             scale_range(
-                source, mean, inverse_deviation, out, columns,
+                source, indices, mean, inverse_deviation, out, columns,
                 rows * part // threads, rows * (part + 1) // threads,
             )
+
+
+cdef void scale_typed(
+    const char* data, int source_type, const int64_t* indices, const double* mean, const double* scale,
+    char* output, int out_type, Py_ssize_t rows, Py_ssize_t columns, int threads,
+) noexcept nogil:
+    """The pair of types was checked by the caller; without indices rows keep their order."""
+    if out_type == cnp.NPY_FLOAT32:
+        if source_type == cnp.NPY_UINT8:
+            scale_parts(<const uint8_t*>data, indices, mean, scale, <float*>output, rows, columns, threads)
+        elif source_type == cnp.NPY_FLOAT32:
+            scale_parts(<const float*>data, indices, mean, scale, <float*>output, rows, columns, threads)
+        else:
+            scale_parts(<const double*>data, indices, mean, scale, <float*>output, rows, columns, threads)
+    else:
+        if source_type == cnp.NPY_UINT8:
+            scale_parts(<const uint8_t*>data, indices, mean, scale, <double*>output, rows, columns, threads)
+        elif source_type == cnp.NPY_FLOAT32:
+            scale_parts(<const float*>data, indices, mean, scale, <double*>output, rows, columns, threads)
+        else:
+            scale_parts(<const double*>data, indices, mean, scale, <double*>output, rows, columns, threads)
+
+
+cdef int scale_rows(
+    cnp.ndarray source, cnp.ndarray indices, cnp.ndarray mean, cnp.ndarray inverse_deviation, cnp.ndarray out,
+    int threads,
+) except -1:
+    """Checks and calls scale_typed; indices may be None."""
+    cdef int source_type = cnp.PyArray_TYPE(source)
+    cdef int out_type = cnp.PyArray_TYPE(out)
+    cdef Py_ssize_t samples = cnp.PyArray_DIM(source, 0) if cnp.PyArray_NDIM(source) > 0 else 0
+    cdef Py_ssize_t rows = samples
+    cdef Py_ssize_t columns = columns_of(source)
+    cdef Py_ssize_t outside = -1
+    cdef const int64_t* places = NULL
+    require_array(source, "source", False)
+    require_array(out, "out", True)
+    if indices is not None:
+        rows = require_indices(indices)
+        places = <const int64_t*>cnp.PyArray_DATA(indices)
+    require_rows(source, out, rows)
+    require_columns(mean, "mean", columns)
+    require_columns(inverse_deviation, "inverse_deviation", columns)
+    if not converts(source_type, out_type):
+        raise ValueError(f"cannot scale {(<object>source).dtype} into {(<object>out).dtype}")
+
+    cdef const char* data = cnp.PyArray_BYTES(source)
+    cdef const double* means = <const double*>cnp.PyArray_DATA(mean)
+    cdef const double* inverses = <const double*>cnp.PyArray_DATA(inverse_deviation)
+    cdef char* output = cnp.PyArray_BYTES(out)
+    with nogil:
+        if places != NULL:
+            outside = first_outside(places, rows, samples)
+        if outside < 0:
+            scale_typed(data, source_type, places, means, inverses, output, out_type, rows, columns, threads)
+    if outside >= 0:
+        raise IndexError(f"indices[{outside}] is {places[outside]}, outside the {samples} samples")
+    return 0
 
 
 def scale_columns(
@@ -219,37 +282,30 @@ def scale_columns(
         >>> out = np.empty((1, 2), np.float32)
         >>> scale_columns(np.array([[1.0, 2.0]]), np.array([1.0, 0.0]), np.array([1.0, 0.5]), out)
     """
-    cdef int source_type = cnp.PyArray_TYPE(source)
-    cdef int out_type = cnp.PyArray_TYPE(out)
-    cdef Py_ssize_t rows = cnp.PyArray_DIM(source, 0) if cnp.PyArray_NDIM(source) > 0 else 0
-    cdef Py_ssize_t columns = columns_of(source)
-    require_array(source, "source", False)
-    require_array(out, "out", True)
-    require_rows(source, out, rows)
-    require_columns(mean, "mean", columns)
-    require_columns(inverse_deviation, "inverse_deviation", columns)
-    if not converts(source_type, out_type):
-        raise ValueError(f"cannot scale {(<object>source).dtype} into {(<object>out).dtype}")
+    scale_rows(source, None, mean, inverse_deviation, out, threads)
 
-    cdef const char* data = cnp.PyArray_BYTES(source)
-    cdef const double* means = <const double*>cnp.PyArray_DATA(mean)
-    cdef const double* inverses = <const double*>cnp.PyArray_DATA(inverse_deviation)
-    cdef char* output = cnp.PyArray_BYTES(out)
-    with nogil:
-        if out_type == cnp.NPY_FLOAT32:
-            if source_type == cnp.NPY_UINT8:
-                scale_parts(<const uint8_t*>data, means, inverses, <float*>output, rows, columns, threads)
-            elif source_type == cnp.NPY_FLOAT32:
-                scale_parts(<const float*>data, means, inverses, <float*>output, rows, columns, threads)
-            else:
-                scale_parts(<const double*>data, means, inverses, <float*>output, rows, columns, threads)
-        else:
-            if source_type == cnp.NPY_UINT8:
-                scale_parts(<const uint8_t*>data, means, inverses, <double*>output, rows, columns, threads)
-            elif source_type == cnp.NPY_FLOAT32:
-                scale_parts(<const float*>data, means, inverses, <double*>output, rows, columns, threads)
-            else:
-                scale_parts(<const double*>data, means, inverses, <double*>output, rows, columns, threads)
+
+def gather_scaled(
+    cnp.ndarray source not None, cnp.ndarray indices not None, cnp.ndarray mean not None,
+    cnp.ndarray inverse_deviation not None, cnp.ndarray out not None, int threads=1,
+):
+    """out[i] = (source[indices[i]] - mean) * inverse_deviation: the bits of `scale_columns`, row by row.
+
+    Args:
+        source, mean, inverse_deviation: as `scale_columns`.
+        indices: int64 [rows], each in [0, samples).
+        out: float32 or float64 [rows, *shape].
+        threads: the most threads to use; small copies use one.
+
+    Raises:
+        IndexError: an index is outside the source; nothing was written.
+        ValueError: types or shapes do not fit.
+
+    Example:
+        >>> out = np.empty((1, 2), np.float32)
+        >>> gather_scaled(np.eye(2), np.array([1]), np.array([1.0, 0.0]), np.array([1.0, 0.5]), out)
+    """
+    scale_rows(source, indices, mean, inverse_deviation, out, threads)
 
 
 cdef void block_statistics(

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ravine.data._gather import gather_rows
+from ravine.data._gather import gather_rows, gather_scaled
+from ravine.data.checks import FLOAT_TYPES, check_weights
+from ravine.data.checks import check_finite as check_finite
+from ravine.data.checks import check_inputs as check_inputs
+from ravine.data.checks import check_labels as check_labels
+from ravine.data.content import content_hash as content_hash
+from ravine.data.mapping import mapped_file
 from ravine.errors import InputError
 
+if TYPE_CHECKING:
+    from ravine.data.preprocessing import Transform
+
 Array = NDArray[Any]
+Indices = NDArray[np.int64]
 Task = Literal["classification", "regression"]
 
-INPUT_TYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
-FLOAT_TYPES = INPUT_TYPES[1:]
-CHECK_BYTES = 1 << 20  # finite values are looked for in blocks that stay in the cache
+
+class Augmentation(Protocol):
+    """What changes pictures at random while they are gathered; see `ravine.data.augmentation`."""
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a sample when it has been changed."""
+
+    def apply(
+        self,
+        source: Array,
+        indices: Indices,
+        epoch: int,
+        mean: NDArray[np.float64] | None,
+        scale: NDArray[np.float64] | None,
+        out: Array,
+        threads: int,
+        rows: Indices | None = None,
+    ) -> None:
+        """Writes (changed - mean) * scale of the samples `indices` to `out` [count, *output_shape].
+
+        What happens to a sample is keyed by its index and the epoch; it lies in `source` at `rows`, where
+        these are given, or else at its index.
+        """
+
+    def evaluation(self) -> Augmentation:
+        """The counterpart without chance, to the same shape: a crop of the centre where crops are random."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Inputs and targets of the same samples.
 
+    With `rows`, `transform` or `augmentation` the inputs are prepared as they are gathered: `len`,
+    `input_shape`, `gather` and `prepared` are those of the prepared samples, `inputs` what is stored.
+
     Args:
-        inputs: uint8, float32 or float64 [samples, *shape], C-contiguous and finite.
+        inputs: uint8, float32 or float64 [stored samples, *shape], C-contiguous and finite. Of a memory map
+            it is checked as it is gathered whether values are finite.
         targets: int32 class labels [samples] in [0, classes), or float32 or float64 [samples, outputs].
         classes: number of classes; 0 for regression.
         class_names: one name a class, or empty.
         name: what messages call it.
         weights: float32 or float64 [samples], at least 0: what each sample counts in the mean loss
             sum w l / sum w; None where all count the same.
+        rows: int64 [samples]: where each sample lies in `inputs`, so that a part of a memory map or of a
+            shared array is no copy; None: sample i is row i.
+        transform: applied to inputs as they are gathered; None where that is done, or nothing is to be done.
+        augmentation: of uint8 images [height, width, channels], as they are gathered for training.
 
     Raises:
         InputError: no samples, unequal numbers of samples, a value that is not finite, a label out of range
@@ -49,10 +89,14 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     name: str = "data"
     weights: Array | None = None
+    rows: Indices | None = None
+    transform: Transform | None = None
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         check_inputs(self.inputs, self.name)
-        samples = len(self.inputs)
+        self._check_preparation()
+        samples = len(self)
         if len(self.targets) != samples:
             raise InputError(
                 f"there are {samples:,} inputs and {len(self.targets):,} targets; give one target a sample",
@@ -83,9 +127,31 @@ class Dataset:
                 )
             check_finite(self.targets, "targets", self.name)
 
+    def _check_preparation(self) -> None:
+        if self.rows is not None:
+            if self.rows.dtype != np.int64 or self.rows.ndim != 1 or not self.rows.flags.c_contiguous:
+                raise InputError("rows must be contiguous int64 [samples]", key=self.name)
+            if len(self.rows) == 0:
+                raise InputError("there are no samples", key=self.name)
+            if self.rows.min() < 0 or self.rows.max() >= len(self.inputs):
+                raise InputError(f"rows must be in 0..{len(self.inputs) - 1}", key=self.name)
+        stored = self.inputs.shape[1:]
+        if self.augmentation is not None and (self.inputs.dtype != np.uint8 or len(stored) != 3):
+            raise InputError(
+                "augmentation needs uint8 images [samples, height, width, channels], not "
+                f"{self.inputs.dtype} {list(self.inputs.shape)}",
+                key=self.name,
+            )
+        if self.augmentation is None and self.transform is not None and self.transform.mean.shape != stored:
+            raise InputError(
+                f"a sample has shape {list(stored)}, the preprocessing was fitted on "
+                f"{list(self.transform.mean.shape)}",
+                key=self.name,
+            )
+
     def __len__(self) -> int:
         """Number of samples."""
-        return len(self.inputs)
+        return len(self.inputs if self.rows is None else self.rows)
 
     @property
     def task(self) -> Task:
@@ -94,33 +160,118 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        return self.inputs.shape[1:]
+        """Shape of one prepared sample."""
+        stored = self.inputs.shape[1:]
+        return stored if self.augmentation is None else self.augmentation.output_shape(stored)
 
     @property
     def outputs(self) -> int:
         """Values a network must give for each sample: the classes, or the columns of the targets."""
         return self.classes if self.classes > 0 else int(self.targets.shape[1])
 
+    @property
+    def costs(self) -> bool:
+        """Whether gathering samples takes so long that it is worth doing while others are trained on."""
+        return self.augmentation is not None or mapped_file(self.inputs) is not None
+
     def require_classes(self, classes: int) -> None:
         """Raise InputError, with the row, where a label is not in [0, classes)."""
         check_labels(self.targets, classes, self.name)
 
-    def take(self, indices: NDArray[np.int64], *, name: str | None = None, threads: int = 1) -> Dataset:
-        """A new data set of the samples at `indices`, in that order."""
-        inputs = np.empty((len(indices), *self.input_shape), self.inputs.dtype)
+    def gather(self, indices: Indices, out: Array, *, epoch: int | None = None, threads: int = 1) -> None:
+        """Writes the prepared inputs of the samples at `indices` to `out`.
+
+        Args:
+            indices: int64 [count], each in [0, samples).
+            out: float32 or float64 [count, *input_shape], C-contiguous.
+            epoch: of a training, whose augmentation differs from epoch to epoch; None: as an evaluation sees
+                the samples.
+            threads: the most threads to use; the result is the same bits for any number.
+
+        Raises:
+            InputError: a value of a memory map is not finite; file and row are named.
+        """
+        rows = indices if self.rows is None else self.rows[indices]
+        mean, scale = None, None
+        if self.transform is not None:
+            mean, scale = self.transform.mean, 1.0 / self.transform.deviation
+        if self.augmentation is not None:
+            chosen = self.augmentation if epoch is not None else self.augmentation.evaluation()
+            chosen.apply(self.inputs, indices, epoch or 0, mean, scale, out, threads, rows=rows)
+        elif mean is not None and scale is not None:
+            gather_scaled(self.inputs, rows, mean, scale, out, threads)
+        else:
+            gather_rows(self.inputs, rows, out, threads)
+        if self.inputs.dtype != np.uint8:
+            file = mapped_file(self.inputs)
+            if file is not None:
+                check_finite(out, "inputs", self.name, rows=rows, file=file)
+
+    def prepared(self, begin: int, end: int, dtype: DTypeLike, out: Array | None = None) -> Array:
+        """Inputs of the samples [begin, end) as an evaluation sees them, of type `dtype`.
+
+        Args:
+            begin, end: of a slice; `end` may lie beyond the last sample.
+            dtype: float32 or float64.
+            out: [at least end - begin, *input_shape] of that type, written to where inputs are prepared.
+
+        Returns:
+            A view of the inputs where nothing is to be done, or else of `out` or of a new array.
+
+        Example:
+            >>> data = Dataset(np.eye(2, dtype=np.uint8), np.zeros((2, 1), np.float32))
+            >>> data.prepared(1, 9, np.float32)
+            array([[0., 1.]], dtype=float32)
+        """
+        if self.as_stored(dtype):
+            return self.inputs[begin:end]
+        indices = np.arange(begin, min(end, len(self)), dtype=np.int64)
+        if out is None:
+            out = np.empty((len(indices), *self.input_shape), dtype)
+        out = out[: len(indices)]
+        self.gather(indices, out)
+        return out
+
+    def as_stored(self, dtype: DTypeLike) -> bool:
+        """Whether inputs of type `dtype` are those that are stored, in their order."""
+        prepares = self.rows is not None or self.transform is not None or self.augmentation is not None
+        return not prepares and self.inputs.dtype == dtype and mapped_file(self.inputs) is None
+
+    def take(self, indices: Indices, *, name: str | None = None, threads: int = 1) -> Dataset:
+        """A new data set with copies of the samples at `indices`, in that order."""
+        rows = indices if self.rows is None else self.rows[indices]
+        inputs = np.empty((len(indices), *self.inputs.shape[1:]), self.inputs.dtype)
+        gather_rows(self.inputs, rows, inputs, threads)
+        return self._part(inputs, None, indices, name)
+
+    def view(self, indices: Indices, *, name: str | None = None) -> Dataset:
+        """The samples at `indices`, in that order, without a copy of their inputs.
+
+        Example:
+            >>> data = Dataset(np.eye(3, dtype=np.float32), np.arange(3, dtype=np.float32)[:, np.newaxis])
+            >>> part = data.view(np.array([2, 0]))
+            >>> part.inputs is data.inputs, part.targets.ravel()
+            (True, array([2., 0.], dtype=float32))
+        """
+        indices = np.ascontiguousarray(indices, np.int64)
+        return self._part(self.inputs, indices if self.rows is None else self.rows[indices], indices, name)
+
+    def _part(self, inputs: Array, rows: Indices | None, indices: Indices, name: str | None) -> Dataset:
+        """Samples that are part of these: with their targets and weights, prepared in the same way."""
         targets = np.empty((len(indices), *self.targets.shape[1:]), self.targets.dtype)
-        gather_rows(self.inputs, indices, inputs, threads)
-        gather_rows(self.targets, indices, targets, threads)
+        gather_rows(self.targets, indices, targets)
         weights = None
         if self.weights is not None:
             weights = np.empty(len(indices), self.weights.dtype)
-            gather_rows(self.weights, indices, weights, threads)
-        return Dataset(inputs, targets, self.classes, self.class_names, name or self.name, weights)
+            gather_rows(self.weights, indices, weights)
+        return Dataset(
+            inputs, targets, self.classes, self.class_names, name or self.name, weights,
+            rows, self.transform, self.augmentation,
+        )  # fmt: skip
 
     def content_hash(self) -> str:
-        """BLAKE2b (256 bits, hexadecimal) over types, shapes and bytes: equal data, equal hash."""
-        return content_hash(self.inputs, self.targets, self.weights)
+        """See `ravine.data.content.content_hash`: of what is stored, before it is prepared."""
+        return content_hash(self.inputs, self.targets, self.weights, rows=self.rows)
 
 
 def as_dataset(
@@ -200,71 +351,6 @@ def as_inputs(inputs: ArrayLike, name: str = "inputs") -> Array:
     return np.ascontiguousarray(array, working)
 
 
-def check_inputs(inputs: Array, name: str) -> None:
-    """Raise InputError unless inputs are [samples, *shape], contiguous, finite, of a working type."""
-    if inputs.dtype not in INPUT_TYPES:
-        raise InputError(f"inputs must be uint8, float32 or float64, not {inputs.dtype}", key=name)
-    if inputs.ndim < 2 or not inputs.flags.c_contiguous:
-        raise InputError(
-            f"inputs must be a C-contiguous array [samples, features...], not {list(inputs.shape)}", key=name
-        )
-    if len(inputs) == 0:
-        raise InputError("there are no samples", key=name)
-    if inputs.size == 0:
-        raise InputError(f"a sample of shape {list(inputs.shape[1:])} holds no values", key=name)
-    check_finite(inputs, "inputs", name)
-
-
-def check_finite(array: Array, what: str, name: str) -> None:
-    """Raise InputError, with row and position, where an array [rows, ...] holds NaN or Inf."""
-    if array.dtype.kind != "f":
-        return
-    rows = array.reshape(len(array), -1)
-    block = max(1, CHECK_BYTES // max(1, rows.itemsize * rows.shape[1]))
-    for begin in range(0, len(rows), block):
-        finite = np.isfinite(rows[begin : begin + block])
-        if not finite.all():
-            row, column = (int(index) for index in np.argwhere(~finite)[0])
-            value = rows[begin + row, column]
-            position = [int(index) for index in np.unravel_index(column, array.shape[1:])]
-            raise InputError(
-                f"{what}{position} is {'NaN' if np.isnan(value) else value}; "
-                "remove the sample or replace the value",
-                key=name,
-                row=begin + row,
-            )
-
-
-def check_labels(labels: Array, classes: int, name: str) -> None:
-    """Raise InputError, with the row, where a label is not in [0, classes)."""
-    outside = (labels < 0) | (labels >= classes)
-    if outside.any():
-        row = int(np.argmax(outside))
-        raise InputError(
-            f"label {int(labels[row])} is outside 0..{classes - 1} ({classes} classes)", key=name, row=row
-        )
-
-
-def check_weights(weights: Array, samples: int, name: str) -> None:
-    """Raise InputError unless there is a weight a sample, finite and at least 0; the row is named."""
-    if weights.dtype not in FLOAT_TYPES or weights.ndim != 1 or not weights.flags.c_contiguous:
-        raise InputError(
-            "sample weights must be contiguous float32 or float64 [samples], not "
-            f"{weights.dtype} {list(weights.shape)}",
-            key=name,
-        )
-    if len(weights) != samples:
-        raise InputError(
-            f"there are {len(weights):,} sample weights for {samples:,} samples; give one a sample", key=name
-        )
-    usable = np.isfinite(weights) & (weights >= 0)
-    if not usable.all():
-        row = int(np.argmin(usable))
-        raise InputError(
-            f"the sample weight is {weights[row]}, expected a finite number of at least 0", key=name, row=row
-        )
-
-
 def _as_weights(weights: ArrayLike, name: str) -> Array:
     """Weights as floats [samples]; [samples, 1] is taken too."""
     array = np.asarray(weights)
@@ -302,14 +388,3 @@ def as_labels(targets: Array, name: str) -> NDArray[np.int32]:
             f"label {targets[row]} is outside 0..{limit - 1}; number the classes from 0", key=name, row=row
         )
     return np.ascontiguousarray(targets, np.int32)
-
-
-def content_hash(*arrays: Array | None) -> str:
-    """BLAKE2b (256 bits, hexadecimal) over types, shapes and bytes: equal data, equal hash."""
-    digest = hashlib.blake2b(digest_size=32)
-    for array in arrays:
-        if array is None:
-            continue
-        digest.update(f"{array.dtype.str}{array.shape};".encode())
-        digest.update(array.data.cast("B"))
-    return digest.hexdigest()

@@ -129,6 +129,13 @@ class BatchSource:
         """Samples that an epoch visits."""
         return min(self.batches_per_epoch * self.batch_size, len(self.dataset))
 
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The samples of an epoch in their order; batch i takes those from i * batch_size on."""
+        if epoch != self._order_epoch:
+            self._order = epoch_order(self.seed, epoch, len(self.dataset), self.shuffle)
+            self._order_epoch = epoch
+        return self._order
+
     def chunk(self, epoch: int, first_batch: int, batches: int) -> Chunk:
         """Up to `batches` batches of an epoch from `first_batch` on.
 
@@ -150,20 +157,17 @@ class BatchSource:
             )
         if self._kept is not None:
             return self._kept
-        if epoch != self._order_epoch:
-            self._order = epoch_order(self.seed, epoch, len(self.dataset), self.shuffle)
-            self._order_epoch = epoch
         following_full = max(
             1, self.full_batches - first_batch
         )  # 1 where only the smaller last batch is left
         batches = min(batches, self.maximum_batches, following_full)
         begin = first_batch * self.batch_size
-        indices = self._order[begin : begin + batches * self.batch_size]
+        indices = self.order(epoch)[begin : begin + batches * self.batch_size]
         self._turn = (self._turn + 1) % len(self._inputs)
         inputs = self._inputs[self._turn][: len(indices)]
         targets = self._targets[self._turn][: len(indices)]
         # On this thread alone: those of OpenMP would go on spinning beside the workers that train.
-        gather_rows(self.dataset.inputs, indices, inputs)
+        self.dataset.gather(indices, inputs, epoch=epoch)
         gather_rows(self.dataset.targets, indices, targets)
         weights = None
         if self._weights is not None and self.dataset.weights is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from ravine import _core
 from ravine.data import Dataset
 
@@ -25,8 +27,13 @@ def rows_per_slice(network: _core.Network, dataset: Dataset) -> int:
     weights = network.flat_parameters.size
     places = max((math.prod(layer["output_shape"][:-1]) for layer in network.layers), default=1)
     operations = 2 * weights * places
-    rows = min(SLICE_FLOPS / max(1, operations), SLICE_BYTES / max(1, dataset.inputs[0].nbytes))
+    rows = min(SLICE_FLOPS / max(1, operations), SLICE_BYTES / max(1, sample_bytes(network, dataset)))
     return batch * max(1, int(rows) // batch)
+
+
+def sample_bytes(network: _core.Network, dataset: Dataset) -> int:
+    """Bytes of the inputs of one sample as the network takes them."""
+    return math.prod(dataset.input_shape) * np.dtype(network.array_dtype).itemsize
 
 
 def evaluate(
@@ -52,13 +59,17 @@ def evaluate(
         {'loss': 1.0}
     """
     size = rows_per_slice(network, dataset)
+    dtype = network.array_dtype
+    rows = min(size, len(dataset))
+    buffer = None if dataset.as_stored(dtype) else np.empty((rows, *dataset.input_shape), dtype)
     sums: _core.Evaluation | None = None
     for begin in range(0, len(dataset), size):
         if begin and between is not None and between():
             return None
         part = slice(begin, begin + size)
         weights = None if dataset.weights is None else dataset.weights[part]
-        measured = network.measure(dataset.inputs[part], dataset.targets[part], weights)
+        inputs = dataset.prepared(begin, begin + size, dtype, buffer)
+        measured = network.measure(inputs, dataset.targets[part], weights)
         sums = measured if sums is None else sums + measured
     assert sums is not None  # a data set has samples
     return network.metrics(sums)

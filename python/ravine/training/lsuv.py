@@ -98,7 +98,7 @@ def lsuv(
 def calibrate(network: _core.Network, samples: Dataset, seed: int) -> str:
     """Calibrates before the first step of an experiment, on samples that the seed picks; says how."""
     rows = _core.permutation(seed, 0, len(samples))[:SAMPLES]
-    calibrated = lsuv(network, samples.inputs[rows])
+    calibrated = lsuv(network, samples.view(rows).prepared(0, len(rows), network.array_dtype))
     scales = ", ".join(f"{row.name} x{row.scale:.3g}" for row in calibrated)
     return f"weights calibrated to unit variance on {len(rows)} samples: {scales}"
 

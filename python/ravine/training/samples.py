@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from ravine import _core
 from ravine.data import Dataset, as_dataset
+from ravine.data.mapping import mapped_file
 from ravine.errors import InputError
 
 Samples = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]  # inputs, targets, weights
@@ -16,6 +17,8 @@ def typed_samples(
     network: _core.Network, name: str, inputs: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None
 ) -> Dataset:
     """The samples with labels or values as the loss takes them, in the network's element type.
+
+    Inputs in a memory map stay there, and are converted as they are gathered.
 
     Args:
         network: which they are for.
@@ -45,8 +48,9 @@ def typed_samples(
                 key=name,
             )
         values = data.targets.astype(network.array_dtype)
+    mapped = mapped_file(data.inputs) is not None  # converted as it is read
     return Dataset(
-        np.ascontiguousarray(data.inputs, network.array_dtype),
+        data.inputs if mapped else np.ascontiguousarray(data.inputs, network.array_dtype),
         values,
         data.classes,
         data.class_names,

@@ -29,7 +29,7 @@ from ravine.training.batches import (
 from ravine.training.callback import Callback as Callback
 from ravine.training.class_weights import check_classes, with_class_weights
 from ravine.training.early_stopping import EarlyStopping
-from ravine.training.evaluation import evaluate
+from ravine.training.evaluation import evaluate, sample_bytes
 from ravine.training.history import EvaluationRecord, History
 from ravine.training.optimizer import advice, make_optimizer
 from ravine.training.plan import Plan
@@ -253,7 +253,7 @@ class Trainer:
         self.attach()
         network.drain()  # what a broken call left
         network.drain_distributions()
-        sample = train.inputs[0].nbytes if len(train) else 1
+        sample = sample_bytes(network, train)
         rows = rows_of_batch(self.batch_size, len(train))
         source = BatchSource(
             train,

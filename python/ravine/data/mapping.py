@@ -1,0 +1,29 @@
+"""Arrays whose values lie in a file, and are read when they are asked for."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def mapped_file(array: NDArray[Any]) -> Path | None:
+    """The file that an array, or what it is a view of, is a memory map of; None where it lies in memory.
+
+    A map that does not know the name of its file, such as an `mmap.mmap`, gives "memory map".
+
+    Example:
+        >>> mapped_file(np.zeros(3)) is None
+        True
+    """
+    owner: Any = array
+    while owner is not None:
+        if isinstance(owner, np.memmap) and owner.filename is not None:
+            return Path(owner.filename)
+        if isinstance(owner, mmap.mmap):
+            return Path("memory map")
+        owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+    return None
