@@ -44,6 +44,7 @@ struct RunContext {
   std::uint32_t first_row = 0;   // position of this batch's first row in the global batch
   bool observe = true;           // measure the outputs of layers
   Histogram* outputs = nullptr;  // one a layer, which the values of its output are added to; null: none
+  double* row_losses = nullptr;  // where the loss of each row is written, in evaluation; null: nowhere
 };
 
 // Moments of a layer's output.

@@ -73,7 +73,13 @@ RAVINE_HOST_DEVICE double kept_share(double rate) {
   return (65536.0 - static_cast<double>(dropout_threshold(rate))) / 65536.0;
 }
 
-// A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox draws. `order` holds count elements.
-void shuffled_order(std::uint64_t seed, std::uint32_t epoch, std::int64_t count, std::int64_t* order);
+// 64 random bits for each of 0 .. count-1, for whoever orders samples: of the purpose `shuffle`.
+void order_draws(std::uint64_t seed, std::uint32_t stream, std::uint32_t epoch, std::int64_t count,
+                 std::uint64_t* draws);
+
+// A new order of 0 .. count-1 for each stream and epoch: Fisher-Yates over such draws, of which the i-th says
+// which of the i + 1 first elements takes place i. `order` holds count elements.
+void shuffled_order(std::uint64_t seed, std::uint32_t stream, std::uint32_t epoch, std::int64_t count,
+                    std::int64_t* order);
 
 }  // namespace ravine

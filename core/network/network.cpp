@@ -328,8 +328,8 @@ void Network::step(Optimizer& optimizer) {
   }
 }
 
-Evaluation Network::evaluate(const void* inputs, const void* targets, const void* weights,
-                             std::int64_t rows) {
+Evaluation Network::evaluate(const void* inputs, const void* targets, const void* weights, std::int64_t rows,
+                             double* row_losses) {
   const Turn turn(*this);
   if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows to evaluate").at_key("inputs");
   check_targets(targets, weights, rows);
@@ -343,7 +343,9 @@ Evaluation Network::evaluate(const void* inputs, const void* targets, const void
     plan.bind_input(rows_from(inputs, row, input_bytes));
     plan.bind_targets(rows_from(targets, row, target_bytes), rows_from(weights, row, element));
     plan.bind_output(nullptr);
-    run(plan, {Section::forward, Section::loss}, context(false));
+    RunContext run_context = context(false);
+    run_context.row_losses = row_losses == nullptr ? nullptr : row_losses + row;
+    run(plan, {Section::forward, Section::loss}, run_context);
     const Measurements& measured = plan.program().measurements();
     evaluation.loss += measured.loss;
     evaluation.weight += measured.weight;

@@ -112,7 +112,9 @@ class Network {
   void step(Optimizer& optimizer);
   void attach_optimizer(Optimizer& optimizer);
 
-  Evaluation evaluate(const void* inputs, const void* targets, const void* weights, std::int64_t rows);
+  // Where asked for, the loss of each row goes to `row_losses`: its part of the weighted sum.
+  Evaluation evaluate(const void* inputs, const void* targets, const void* weights, std::int64_t rows,
+                      double* row_losses = nullptr);
   void predict(const void* inputs, std::int64_t rows, void* output);
   // Of every layer's output over one batch in evaluation, or of what its parameters give before its
   // activation; NaN for layers that compute nothing.

@@ -106,6 +106,19 @@ Evaluation measure(Network& network, const py::array& inputs, const py::array& t
   return network.evaluate(data, target_data, weight_data, rows);
 }
 
+py::array_t<double> row_losses(Network& network, const py::array& inputs, const py::array& targets,
+                               const std::optional<py::array>& weights) {
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, inputs, &rows);
+  const void* target_data = checked_targets(network, targets, rows);
+  const void* weight_data = checked_weights(network, weights, rows);
+  py::array_t<double> losses(rows);
+  double* loss_data = losses.mutable_data();
+  const py::gil_scoped_release release;
+  network.evaluate(data, target_data, weight_data, rows, loss_data);
+  return losses;
+}
+
 py::dict metrics(const Network& network, const Evaluation& evaluation) {
   py::dict metrics;
   metrics["loss"] = evaluation.weight > 0 ? evaluation.loss / evaluation.weight : evaluation.loss;
@@ -335,6 +348,8 @@ void bind_network(py::module_& module) {
           "rows.")
       .def("measure", &measure, py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
            "The sums that the metrics of evaluate are made of.")
+      .def("losses", &row_losses, py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
+           "The loss of each row in evaluation, times its weight: what the sum of measure is made of.")
       .def("metrics", &metrics, py::arg("sums"), "The metrics of such sums.")
       .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")
       .def_property_readonly("columns", [](Network& network) { return network.columns(); })

@@ -177,6 +177,10 @@ class Network:
         self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
     ) -> Evaluation:
         """The sums that the metrics of evaluate are made of."""
+    def losses(
+        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> NDArray[np.float64]:
+        """The loss of each row in evaluation, times its weight: what the sum of measure is made of."""
     def metrics(self, sums: Evaluation) -> dict[str, float]:
         """The metrics of such sums."""
     def train(
@@ -409,8 +413,12 @@ def custom_rule(
 
 # ---- random numbers and the machine ------------------------------------------------------------------------
 
-def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    """A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch)."""
+def permutation(seed: int, epoch: int, count: int, stream: int = 0) -> NDArray[np.int64]:
+    """A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch), and
+    by a stream below 2^24 where there are several orders."""
+
+def order_draws(seed: int, epoch: int, count: int, stream: int) -> NDArray[np.uint64]:
+    """64 random bits for each of 0 .. count-1, keyed as those of permutation."""
 
 def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]:
     """Four random words of Philox4x32-10."""

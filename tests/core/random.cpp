@@ -18,7 +18,7 @@ std::array<std::uint32_t, 4> words(const RandomBits& bits) {
 
 std::vector<std::int64_t> order_of(std::uint64_t seed, std::uint32_t epoch, std::int64_t count) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(count), -1);
-  shuffled_order(seed, epoch, count, order.data());
+  shuffled_order(seed, 0, epoch, count, order.data());
   return order;
 }
 

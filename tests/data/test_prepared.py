@@ -150,7 +150,7 @@ def test_a_value_that_is_not_finite_is_found_when_it_is_read(tmp_path: Path) -> 
         ({"rows": np.array([0], np.int32)}, "rows must be contiguous int64"),
         ({"rows": np.array([3, 4])}, "there are 2 inputs and 50 targets"),
         ({"transform": fit("none", np.zeros((1, 2)))}, r"fitted on \[2\]"),
-        ({"inputs": IMAGES[:, 0], "augmentation": Shifted()}, "augmentation needs uint8 images"),
+        ({"inputs": IMAGES[:, 0].copy(), "augmentation": Shifted()}, "augmentation needs uint8 images"),
     ],
 )
 def test_errors(settings: dict[str, Any], message: str) -> None:

@@ -44,7 +44,32 @@ class LossOperation : public LoopOperation<T> {
   T* row_of(TensorId id, std::int64_t row) const {
     return id == no_tensor ? nullptr : this->at(id) + row * columns_;
   }
-  PartialLoss& partial(int tile) { return partials_[static_cast<std::size_t>(tile)]; }
+  // Computes the rows of a tile by kernel(first row, rows, their weights); one after the other where the loss
+  // of each is asked for.
+  template <typename Kernel>
+  void run_rows(int tile, const RunContext& context, const Kernel& kernel) noexcept {
+    const std::int64_t begin = this->cut_.begin(tile);
+    const std::int64_t length = this->cut_.length(tile);
+    RowWeights<T> weights = weights_of(tile);
+    PartialLoss& sum = partials_[static_cast<std::size_t>(tile)];
+    if (context.row_losses == nullptr) {
+      sum = kernel(begin, length, weights);
+      return;
+    }
+    sum = {};
+    for (std::int64_t row = begin; row < begin + length; ++row) {
+      const PartialLoss one = kernel(row, std::int64_t{1}, weights);
+      context.row_losses[row] = one.loss;
+      sum.loss += one.loss;
+      sum.correct += one.correct;
+      sum.correct_top5 += one.correct_top5;
+      if (weights.samples != nullptr) ++weights.samples;
+    }
+  }
+
+  std::int64_t columns_;
+
+ private:
   // Of the rows of a tile.
   RowWeights<T> weights_of(int tile) noexcept {
     const T* samples = sample_weights();
@@ -54,9 +79,6 @@ class LossOperation : public LoopOperation<T> {
             class_weights_.empty() ? nullptr : class_weights_.data(), class_sum_, total};
   }
 
-  std::int64_t columns_;
-
- private:
   const T* sample_weights() const { return this->at(weights_); }
   bool weighs() const { return sample_weights() != nullptr || !class_weights_.empty(); }
 
@@ -88,12 +110,13 @@ class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
                                const PointerTable& pointers, std::int64_t samples)
       : LossOperation<T>(program, pointers, o.logits, o.weights, o.class_weights, samples), operation_(o) {}
 
-  void run(int tile, int, const RunContext&) noexcept override {
-    const std::int64_t row = this->cut_.begin(tile);
-    this->partial(tile) = kernels<T>().softmax_cross_entropy(
-        {this->row_of(operation_.logits, row), this->cut_.length(tile), this->columns_, this->columns_},
-        labels() + row, static_cast<T>(operation_.label_smoothing), this->weights_of(tile),
-        this->row_of(operation_.gradient, row));
+  void run(int tile, int, const RunContext& context) noexcept override {
+    const auto smoothing = static_cast<T>(operation_.label_smoothing);
+    this->run_rows(tile, context, [&](std::int64_t row, std::int64_t rows, const RowWeights<T>& weights) {
+      return kernels<T>().softmax_cross_entropy(
+          {this->row_of(operation_.logits, row), rows, this->columns_, this->columns_}, labels() + row,
+          smoothing, weights, this->row_of(operation_.gradient, row));
+    });
   }
 
  private:
@@ -114,13 +137,13 @@ class ElementwiseLossOperation final : public LossOperation<T> {
         rule_(make_rule<ElementwiseLossRules, T>(o.rule.name, o.rule.values)),
         output_settings_(o.output_settings.begin(), o.output_settings.end()) {}
 
-  void run(int tile, int, const RunContext&) noexcept override {
-    const std::int64_t row = this->cut_.begin(tile);
-    this->partial(tile) = kernels<T>().elementwise_loss[rule_.index](
-        rule_.get(),
-        {this->row_of(operation_.prediction, row), this->cut_.length(tile), this->columns_, this->columns_},
-        this->row_of(operation_.targets, row), output_settings_.empty() ? nullptr : output_settings_.data(),
-        this->weights_of(tile), this->row_of(operation_.gradient, row));
+  void run(int tile, int, const RunContext& context) noexcept override {
+    const T* settings = output_settings_.empty() ? nullptr : output_settings_.data();
+    this->run_rows(tile, context, [&](std::int64_t row, std::int64_t rows, const RowWeights<T>& weights) {
+      return kernels<T>().elementwise_loss[rule_.index](
+          rule_.get(), {this->row_of(operation_.prediction, row), rows, this->columns_, this->columns_},
+          this->row_of(operation_.targets, row), settings, weights, this->row_of(operation_.gradient, row));
+    });
   }
 
  private:
