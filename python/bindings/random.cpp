@@ -15,7 +15,8 @@ void bind_random(py::module_& module) {
         return order;
       },
       py::arg("seed"), py::arg("epoch"), py::arg("count"), py::arg("stream") = 0,
-      "A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch), and "
+      "A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch), "
+      "and "
       "by a stream below 2^24 where there are several orders.");
   module.def(
       "order_draws",

@@ -16,6 +16,7 @@ import tomli_w
 from ravine import _core
 from ravine.checks import check_keys, explained, named
 from ravine.data.files import expanded, unexpanded
+from ravine.data.sampler import sampler_settings
 from ravine.data.settings import FIELD_SOURCES, FILE_FIELDS
 from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay, resolved_schedule
@@ -110,6 +111,7 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
     except msgspec.ValidationError as error:
         raise explained(error, table) from None
     check_decay(experiment.training.average_weights, "training.average_weights")
+    _check_order(experiment)
     optimizer = _resolved_optimizer(experiment.optimizer)
     data = experiment.data
     places = {name: str(base / expanded(value)) for name in FILE_FIELDS if (value := getattr(data, name))}
@@ -121,6 +123,16 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
         schedules=_resolved_schedules(experiment.schedules, optimizer),
         model=msgspec.structs.replace(experiment.model, layers=_resolved_layers(experiment.model.layers)),
     )
+
+
+def _check_order(experiment: Experiment) -> None:
+    """Raises InputError where the sampler contradicts `training.shuffle`."""
+    try:
+        sampler_settings(experiment.data.sampler, experiment.training.shuffle)
+    except InputError as error:
+        raise InputError(
+            error.message.replace("shuffle = false", "training.shuffle = false"), key="data.sampler.type"
+        ) from None
 
 
 def _renamed(table: Mapping[str, Any]) -> Mapping[str, Any]:

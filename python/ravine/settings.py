@@ -69,7 +69,8 @@ class TrainingSettings(_Section, frozen=True):
         micro_batch: samples that are computed at once. The gradients of a batch's parts are added before the
             update (gradient accumulation): memory is a part's, the gradient the whole batch's, but that batch
             normalization takes its moments over a part. 0: a batch at once.
-        shuffle: a new random order each epoch.
+        shuffle: a new random order each epoch; false keeps the order of the data, as the sampler
+            "sequential" does. Other orders are those of `data.sampler`.
         drop_last: leave out a last batch that is not full.
         evaluate_every: epochs between evaluations on the validation samples.
         checkpoint_seconds: least time between two checkpoints at the end of epochs; the last is always saved.

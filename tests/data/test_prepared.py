@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravine.data import BatchSource, Dataset, as_dataset, fit
+from ravine.data import BatchSource, Dataset, Sampler, as_dataset, fit
 from ravine.data._gather import gather_scaled, scale_columns
 from ravine.data.mapping import mapped_file
 from ravine.errors import InputError
@@ -100,10 +100,10 @@ def test_augmentation_in_training_and_its_counterpart_in_evaluation(with_transfo
     assert data.input_shape == (3, 5, 3)
     scale = np.ones((4, 5, 3)) if transform is None else 1 / transform.deviation
     mean = np.zeros((4, 5, 3)) if transform is None else transform.mean
-    source = BatchSource(data, batch_size=8, seed=2)
+    source = BatchSource(data, Sampler(2, 33), batch_size=8)
     for epoch in range(2):
         chunk = source.chunk(epoch, 1, 2)
-        indices = BatchSource(data, batch_size=8, seed=2).order(epoch)[8:24]
+        indices = Sampler(2, 33).order(epoch)[8:24]
         changed = IMAGES[ORDER[indices], 1:] + (epoch * 100.0 + indices)[:, None, None, None]
         np.testing.assert_allclose(chunk.inputs, (changed - mean[1:]) * scale[1:], rtol=1e-6)
     plain = (IMAGES[ORDER[4:9], 1:] - mean[1:]) * scale[1:]

@@ -1,4 +1,4 @@
-"""The order of samples and their batches."""
+"""The orders of samplers, against their definitions in NumPy and plain Python."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import philox
 
-from ravine.data import BatchSource, Dataset, as_dataset, epoch_order
-from ravine.errors import InputError
+from ravine.data import (
+    BalancedSampler,
+    HardSampler,
+    MixedSampler,
+    Sampler,
+    SamplerSettings,
+    SequentialSampler,
+    as_dataset,
+    epoch_order,
+)
+from ravine.data.sampler import make_sampler, sampler_settings
+from ravine.errors import InputError, NotFiniteError
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 10_000), st.integers(1, 2000))
@@ -27,7 +38,7 @@ def test_another_epoch_or_seed_is_another_order() -> None:
 
 
 def test_without_shuffling() -> None:
-    assert epoch_order(5, 3, 4, shuffle=False).tolist() == [0, 1, 2, 3]
+    assert SequentialSampler(5, 4).order(3).tolist() == [0, 1, 2, 3]
 
 
 def test_every_sample_is_equally_likely_at_every_position() -> None:
@@ -53,85 +64,208 @@ def test_neighbours_are_independent() -> None:
     assert 2.8 < statistic < 76.9  # 23 degrees of freedom, 10^-7 on either side
 
 
-def numbered(samples: int) -> Dataset:
-    """Inputs and targets that say which sample they are."""
-    inputs = np.arange(samples, dtype=np.float32)[:, np.newaxis] + np.array([0.0, 0.5], np.float32)
-    return as_dataset(inputs, np.arange(samples) % 7, classes=7)
+def draws(seed: int, epoch: int, count: int, stream: int) -> list[int]:
+    """64 random bits a place, by the reference of Philox."""
+    words = philox.words(seed, philox.SHUFFLE, stream, epoch, np.arange(count), np.zeros(count, np.uint64))
+    return [(int(word[0]) << 32) | int(word[1]) for word in words]
 
 
-@given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 9), st.integers(1, 9), st.booleans())
-def test_chunks_cover_an_epoch_in_order(
-    samples: int, batch_size: int, asked: int, maximum: int, drop_last: bool
+def shuffled(seed: int, epoch: int, count: int, stream: int = 0) -> list[int]:
+    order, bits = list(range(count)), draws(seed, epoch, count, stream)
+    for i in range(count - 1, 0, -1):
+        pick = bits[i] * (i + 1) >> 64
+        order[i], order[pick] = order[pick], order[i]
+    return order
+
+
+def mixed(seed: int, epoch: int, labels: list[int]) -> list[int]:
+    """The definition: which class may come next, and how likely each is."""
+    left: dict[int, list[int]] = {label: [] for label in range(max(labels) + 1)}
+    for row in shuffled(seed, epoch, len(labels)):
+        left[labels[row]].append(row)
+    bits, order, last = draws(seed, epoch, len(labels), 1), [], -1
+    for place in range(len(labels)):
+        remain = len(labels) - place
+        forced = [label for label, rows in left.items() if 2 * len(rows) > remain]
+        if forced:
+            chosen = forced[0]
+        else:
+            others = [label for label in left if label != last]
+            total = sum(len(left[label]) for label in others)
+            number = (bits[place] >> 32) * total >> 32
+            for chosen in others:
+                if number < len(left[chosen]):
+                    break
+                number -= len(left[chosen])
+        order.append(left[chosen].pop(0))
+        last = chosen
+    return order
+
+
+def pairs_of_one_class(labels: np.ndarray, order: np.ndarray) -> int:
+    return int((labels[order][1:] == labels[order][:-1]).sum())
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 9), st.lists(st.integers(0, 6), min_size=1, max_size=80))
+def test_mixed_puts_no_two_of_a_class_in_a_row_where_possible(
+    seed: int, epoch: int, classes: list[int]
 ) -> None:
-    if drop_last and batch_size > samples:
-        return
-    source = BatchSource(
-        numbered(samples), batch_size=batch_size, seed=4, drop_last=drop_last, maximum_batches=maximum
-    )
-    order = epoch_order(4, 2, samples)
-    batch, seen = 0, 0
-    while batch < source.batches_per_epoch:
-        chunk = source.chunk(2, batch, asked)
-        batches = chunk.batches
-        assert 1 <= batches <= min(asked, maximum)
-        assert len(chunk.inputs) == batches * batch_size or (
-            batches == 1 and seen + len(chunk.inputs) == samples
-        )
-        rows = order[seen : seen + len(chunk.inputs)]
-        np.testing.assert_array_equal(chunk.inputs[:, 0], rows)
-        np.testing.assert_array_equal(chunk.inputs[:, 1], rows + 0.5)
-        np.testing.assert_array_equal(chunk.targets, rows % 7)
-        seen += len(chunk.inputs)
-        batch += batches
-    assert seen == source.samples_per_epoch == (samples // batch_size * batch_size if drop_last else samples)
+    labels = np.array(classes, np.int32)
+    order = MixedSampler(seed, labels).order(epoch)
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(labels)))
+    counts = np.bincount(labels)
+    most = int(counts.max())
+    # With k others the largest class falls into k + 1 stretches at most.
+    assert pairs_of_one_class(labels, order) == max(0, most - (len(labels) - most) - 1)
+    if most <= (len(labels) + 1) // 2:
+        assert order.tolist() == mixed(seed, epoch, classes)
 
 
-def test_a_chunk_depends_only_on_its_place() -> None:
-    source, fresh = (BatchSource(numbered(100), batch_size=8, seed=9) for _ in range(2))
-    for epoch in range(3):
-        for batch in range(0, 12, 3):
-            source.chunk(epoch, batch, 3)
-    np.testing.assert_array_equal(source.chunk(1, 6, 2).inputs, fresh.chunk(1, 6, 2).inputs)
+@pytest.mark.parametrize("others", [0, 1, 2, 7, 30])
+def test_a_class_over_half_is_spread_evenly(others: int) -> None:
+    labels = np.array([2] * 70 + [0, 1] * (others // 2) + [0] * (others % 2), np.int32)
+    orders = [MixedSampler(3, labels).order(epoch) for epoch in range(40)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(len(labels)))
+        text = "".join("x" if labels[row] == 2 else "o" for row in order)
+        lengths = [len(stretch) for stretch in text.split("o")]
+        assert len(lengths) == others + 1
+        assert max(lengths) - min(lengths) <= 1
+    assert len({order.tobytes() for order in orders}) == 40
 
 
-def test_two_buffers_take_turns() -> None:
-    source = BatchSource(numbered(64), batch_size=8, seed=0, maximum_batches=2)
-    first, second, third = (source.chunk(0, batch, 2) for batch in (0, 2, 4))
-    assert not np.shares_memory(first.inputs, second.inputs)
-    assert np.shares_memory(first.inputs, third.inputs)
-    np.testing.assert_array_equal(second.inputs[:, 0], epoch_order(0, 0, 64)[16:32])
+def test_mixed_orders_of_equal_classes_are_equally_likely() -> None:
+    """Two classes of two: AB AB alternate in 2 ways, with 2 x 2 orders of the samples within them."""
+    labels = np.array([0, 0, 1, 1], np.int32)
+    counts: dict[tuple[int, ...], int] = {}
+    for epoch in range(8000):
+        order = tuple(MixedSampler(5, labels).order(epoch).tolist())
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 8
+    statistic = sum((found - 1000) ** 2 / 1000 for found in counts.values())
+    assert 0.09 < statistic < 44.7  # 7 degrees of freedom, 10^-7 on either side
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_bytes_are_converted_as_they_are_gathered(dtype: type) -> None:
-    data = as_dataset(np.arange(24, dtype=np.uint8).reshape(6, 4), np.arange(6.0))
-    chunk = BatchSource(data, batch_size=4, seed=0, shuffle=False, dtype=dtype).chunk(0, 0, 1)
-    assert chunk.inputs.dtype == chunk.targets.dtype == dtype
-    np.testing.assert_array_equal(chunk.inputs, np.arange(16).reshape(4, 4))
-    np.testing.assert_array_equal(chunk.targets, [[0], [1], [2], [3]])
+def test_mixed_first_classes_are_as_likely_as_they_are_frequent() -> None:
+    labels = np.repeat(np.arange(4, dtype=np.int32), [10, 20, 30, 40])
+    first = np.zeros(4)
+    for epoch in range(10_000):
+        first[labels[MixedSampler(6, labels).order(epoch)[0]]] += 1
+    expected = np.array([1000, 2000, 3000, 4000])
+    assert ((first - expected) ** 2 / expected).sum() < 34.7  # 3 degrees of freedom, 10^-7
 
 
-def test_errors() -> None:
-    with pytest.raises(InputError, match=r"training\.batch_size: is 0"):
-        BatchSource(numbered(4), batch_size=0, seed=0)
-    with pytest.raises(InputError, match="drop_last leaves none"):
-        BatchSource(numbered(4), batch_size=5, seed=0, drop_last=True)
-    source = BatchSource(numbered(10), batch_size=4, seed=0)
-    for epoch, batch, batches in ((0, 3, 1), (0, -1, 1), (-1, 0, 1), (0, 0, 0)):
-        with pytest.raises(IndexError, match=r"batches 0\.\.2"):
-            source.chunk(epoch, batch, batches)
+@given(st.integers(0, 99), st.integers(0, 4), st.lists(st.integers(0, 5), min_size=1, max_size=60))
+def test_balanced_by_its_definition(seed: int, epoch: int, classes: list[int]) -> None:
+    """Place p of all epochs is of class p mod C; each class goes through its samples, order after order."""
+    labels = np.array(classes, np.int32)
+    present = sorted(set(classes))
+    members = [[row for row, label in enumerate(classes) if label == one] for one in present]
+    chosen = []
+    for place, (label, rows) in enumerate(zip(present, members, strict=True)):
+        numbers = [p for p in range((epoch + 1) * len(classes)) if p % len(present) == place]
+        for number, p in enumerate(numbers):
+            if p >= epoch * len(classes):
+                turn = shuffled(seed, number // len(rows), len(rows), 16 + label)
+                chosen.append(rows[turn[number % len(rows)]])
+    order = BalancedSampler(seed, labels).order(epoch)
+    expected = [chosen[i] for i in shuffled(seed, epoch, len(classes))]
+    assert order.tolist() == expected
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_weights_come_with_their_samples(dtype: type[np.floating[Any]]) -> None:
-    x = np.arange(50.0).reshape(25, 2)
-    source = BatchSource(as_dataset(x, x[:, 0], x[:, 0] / 4), batch_size=4, seed=3, dtype=dtype)
-    for epoch in range(2):
-        batch = 0
-        while batch < source.batches_per_epoch:
-            chunk = source.chunk(epoch, batch, 3)
-            assert chunk.weights is not None
-            assert chunk.weights.dtype == dtype
-            np.testing.assert_array_equal(chunk.weights, chunk.inputs[:, 0] / 4)
-            batch += chunk.batches
-    assert BatchSource(as_dataset(x, x[:, 0]), batch_size=4, seed=3).chunk(0, 0, 1).weights is None
+def test_balanced_classes_and_samples_come_equally_often() -> None:
+    labels = np.repeat(np.array([0, 3, 4], np.int32), [80, 15, 6])
+    sampler = BalancedSampler(1, labels)
+    seen = np.zeros(len(labels), int)
+    for epoch in range(30):
+        order = sampler.order(epoch)
+        assert len(order) == 101
+        counts = np.bincount(labels[order], minlength=5)[[0, 3, 4]]
+        assert counts.max() - counts.min() <= 1
+        seen += np.bincount(order, minlength=101)
+        for label in (0, 3, 4):
+            of_class = seen[labels == label]
+            assert of_class.max() - of_class.min() <= 1
+    assert [seen[labels == label].sum() for label in (0, 3, 4)] == [1010, 1010, 1010]
+
+
+@given(
+    st.integers(0, 2**63 - 1),
+    st.integers(1, 5),
+    st.lists(st.floats(0, 1e6), min_size=1, max_size=50),
+    st.sampled_from([1.0, 2.0, 4.0]),
+)
+def test_hard_by_its_definition(seed: int, epoch: int, losses: list[float], cap: float) -> None:
+    """n p rounded up or down; p in proportion to the loss, but no more than cap times the mean."""
+    count = len(losses)
+    sampler = HardSampler(seed, count, cap)
+    assert sampler.order(0).tolist() == shuffled(seed, 0, count)
+    assert not sampler.knows(epoch)
+    with pytest.raises(ValueError, match="were not observed"):
+        sampler.order(epoch)
+    sampler.observe(epoch, losses)
+    assert sampler.knows(epoch)
+    assert not sampler.knows(epoch + 1)
+    order = sampler.order(epoch)
+    values = np.array(losses)
+    weights = np.minimum(values, cap * values.mean())
+    times = np.bincount(order, minlength=count)
+    assert times.sum() == count
+    if weights.sum() > 0:
+        expected = count * weights / weights.sum()
+        assert (times >= np.floor(expected - 1e-6)).all()
+        assert (times <= np.ceil(expected + 1e-6)).all()
+    else:
+        assert (times == 1).all()
+
+
+def test_hard_samples_come_as_often_as_their_capped_loss() -> None:
+    losses = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 100.0])
+    weights = np.minimum(losses, 2 * losses.mean())
+    seen = np.zeros(6)
+    for seed in range(4000):
+        sampler = HardSampler(seed, 6, cap=2.0)
+        sampler.observe(1, losses)
+        seen += np.bincount(sampler.order(1), minlength=6)
+    # Each count is rounded up or down, so that its variance is at most a quarter.
+    np.testing.assert_allclose(seen / 4000, 6 * weights / weights.sum(), atol=5 * 0.5 / np.sqrt(4000))
+
+
+def test_a_loss_that_is_not_finite_is_named() -> None:
+    with pytest.raises(NotFiniteError, match="row 2: the loss is nan"):
+        HardSampler(0, 4).observe(1, [0.0, 1.0, np.nan, 2.0])
+
+
+@pytest.mark.parametrize("kind", ["shuffle", "sequential", "mixed", "balanced", "hard"])
+def test_an_order_depends_on_seed_epoch_and_data_alone(kind: Any) -> None:
+    data = as_dataset(np.zeros((60, 2)), np.arange(60) % 4)
+
+    def sampler(seed: int) -> Sampler:
+        made = make_sampler(SamplerSettings(type=kind), data, seed)
+        if isinstance(made, HardSampler):
+            made.observe(3, np.arange(60.0))
+        return made
+
+    one = sampler(7)
+    assert one.order(3).tobytes() == one.order(3).tobytes() == sampler(7).order(3).tobytes()
+    assert (one.order(3).tobytes() == sampler(8).order(3).tobytes()) == (kind == "sequential")
+    assert len(one.order(3)) == 60
+
+
+def test_settings() -> None:
+    assert sampler_settings({"type": "hard", "cap": 2}).cap == 2.0
+    for given_, message in (
+        ("hart", "expected shuffle, sequential, mixed, balanced or hard"),
+        ({"type": "hard", "cap": 0.5}, "expected"),
+        ({"type": "mixed", "cap": 2.0}, "`cap` belongs to type"),
+        ({"kind": "mixed"}, "kind"),
+    ):
+        with pytest.raises(InputError, match=message):
+            sampler_settings(given_)
+    for kind in ("mixed", "balanced", "hard"):
+        with pytest.raises(InputError, match="shuffle = false keeps the order"):
+            sampler_settings(kind, shuffle=False)
+    values = as_dataset(np.zeros((3, 1)), np.zeros(3))
+    for kind in ("mixed", "balanced"):
+        with pytest.raises(InputError, match="needs class labels"):
+            make_sampler(sampler_settings(kind), values, 0)

@@ -12,7 +12,7 @@ import pytest
 
 from ravine import InputError, Sequential, Trainer, layers, load_run, resume_run, train_experiment
 from ravine.cli import main
-from ravine.data import BatchSource, Dataset
+from ravine.data import BatchSource, Dataset, Sampler, SequentialSampler
 from ravine.experiment import Experiment, to_toml
 from ravine.training.preparation import build, load_parts
 
@@ -69,11 +69,11 @@ def test_all_samples_in_one_step() -> None:
 
 def test_a_source_of_one_batch_is_gathered_once() -> None:
     data = Dataset(np.arange(10, dtype=np.uint8).reshape(5, 2), np.ones((5, 1), np.float32))
-    source = BatchSource(data, batch_size=5, seed=0, shuffle=False)
+    source = BatchSource(data, SequentialSampler(0, 5), batch_size=5)
     chunk = source.chunk(0, 0, 3)
     assert chunk.inputs.tolist() == data.inputs.tolist()
     assert source.chunk(7, 0, 1) is chunk
-    shuffled = BatchSource(data, batch_size=5, seed=0)
+    shuffled = BatchSource(data, Sampler(0, 5), batch_size=5)
     assert shuffled.chunk(0, 0, 1).inputs.tolist() != shuffled.chunk(1, 0, 1).inputs.tolist()
 
 

@@ -32,30 +32,29 @@ import json, sys
 from pathlib import Path
 from ravine.cli import main
 from ravine.data import BatchSource
-from ravine.data.sampler import epoch_order
-from ravine.training.trainer import Trainer
+from ravine.training.loop import Loop
 
 log = open(Path(__file__).with_suffix(".jsonl"), "a")
-original_chunk, original_run = BatchSource.chunk, Trainer._run_steps
+original_chunk, original_run = BatchSource.chunk, Loop.run_steps
 given = []
 
 def chunk(self, *arguments):
     result = original_chunk(self, *arguments)
     first = arguments[1] * self.batch_size
-    given.append(epoch_order(self.seed, arguments[0], len(self.dataset))[first : first + len(result.inputs)])
+    given.append(self.order(arguments[0])[first : first + len(result.inputs)])
     return result
 
-def run_steps(self, source, history):
-    before = self.optimizer.step_count
-    batch = self.position.batch
-    original_run(self, source, history)
-    steps = self.optimizer.step_count - before
-    size = min(source.batch_size, len(given[-1]))
+def run_steps(self):
+    optimizer = self.trainer.optimizer
+    before = optimizer.step_count
+    original_run(self)
+    steps = optimizer.step_count - before
+    size = min(self.plan.source.batch_size, len(given[-1]))
     indices = given.pop()[: steps * size].tolist()
     log.write(json.dumps([before, [indices[i * size : (i + 1) * size] for i in range(steps)]]) + "\\n")
     log.flush()
 
-BatchSource.chunk, Trainer._run_steps = chunk, run_steps
+BatchSource.chunk, Loop.run_steps = chunk, run_steps
 sys.exit(main())
 """
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from ravine.data.batch_source import BatchSource, Chunk
 from ravine.data.dataset import Array, Dataset, as_dataset, as_inputs, as_labels
 from ravine.data.digits import load_digits
 from ravine.data.idx import read_idx
 from ravine.data.load import DataParts, DataSummary, load
 from ravine.data.npz import npz_names, read_npy, read_npz
+from ravine.data.prefetch import Prefetcher
 from ravine.data.preprocessing import Transform, fit
-from ravine.data.sampler import BatchSource, Chunk, epoch_order
+from ravine.data.sampler import (
+    BalancedSampler,
+    HardSampler,
+    MixedSampler,
+    Sampler,
+    SamplerSettings,
+    SequentialSampler,
+    epoch_order,
+)
 from ravine.data.settings import DataSettings, SplitSettings
 from ravine.data.split import Split, split
 
 __all__ = [
     "Array",
+    "BalancedSampler",
     "BatchSource",
     "Chunk",
     "DataParts",
     "DataSettings",
     "DataSummary",
     "Dataset",
+    "HardSampler",
+    "MixedSampler",
+    "Prefetcher",
+    "Sampler",
+    "SamplerSettings",
+    "SequentialSampler",
     "Split",
     "SplitSettings",
     "Transform",

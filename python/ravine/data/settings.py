@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from ravine.data.preprocessing import Kind
+from ravine.data.sampler import SamplerSettings
 
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 
@@ -87,6 +88,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         weights: name of an array of sample weights [samples], at least 0, in the NPZ file; empty: all samples
             count the same. The test samples count the same where the test file has no such array.
         split: how samples are divided.
+        sampler: which training samples an epoch visits, and in which order.
         preprocessing: "none", "standardize", "scale", "centre", "min_max", "pca", "pca_whitening" or "zca",
             fitted on the training samples; see `ravine.data.fit`.
         divisor: of "scale".
@@ -119,6 +121,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     targets: str = ""
     weights: str = ""
     split: SplitSettings = SplitSettings()
+    sampler: SamplerSettings = SamplerSettings()
     preprocessing: Kind = "standardize"
     divisor: Annotated[float, Meta(gt=0.0, le=1e300)] = 255.0
     components: Annotated[float, Meta(ge=0.0, le=1e9)] = 0.0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravine import _core
 from ravine.data import Dataset
@@ -58,18 +60,43 @@ def evaluate(
         >>> evaluate(network, data)
         {'loss': 1.0}
     """
-    size = rows_per_slice(network, dataset)
-    dtype = network.array_dtype
-    rows = min(size, len(dataset))
-    buffer = None if dataset.as_stored(dtype) else np.empty((rows, *dataset.input_shape), dtype)
     sums: _core.Evaluation | None = None
-    for begin in range(0, len(dataset), size):
-        if begin and between is not None and between():
+    for part in slices(network, dataset):
+        if sums is not None and between is not None and between():
             return None
-        part = slice(begin, begin + size)
-        weights = None if dataset.weights is None else dataset.weights[part]
-        inputs = dataset.prepared(begin, begin + size, dtype, buffer)
-        measured = network.measure(inputs, dataset.targets[part], weights)
+        measured = network.measure(*part)
         sums = measured if sums is None else sums + measured
     assert sums is not None  # a data set has samples
     return network.metrics(sums)
+
+
+def row_losses(
+    network: _core.Network, dataset: Dataset, between: Callable[[], bool] | None = None
+) -> NDArray[np.float64] | None:
+    """The loss of each sample in evaluation, times its weight [samples]; None where it was given up.
+
+    Args:
+        network, dataset, between: as in `evaluate`.
+    """
+    losses = np.empty(len(dataset))
+    done = 0
+    for inputs, targets, weights in slices(network, dataset):
+        if done and between is not None and between():
+            return None
+        losses[done : done + len(inputs)] = network.losses(inputs, targets, weights)
+        done += len(inputs)
+    return losses
+
+
+def slices(
+    network: _core.Network, dataset: Dataset
+) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]]:
+    """Inputs as evaluations see them, targets and weights, slice by slice; valid until the next one."""
+    size, dtype = rows_per_slice(network, dataset), network.array_dtype
+    buffer = None
+    if not dataset.as_stored(dtype):
+        buffer = np.empty((min(size, len(dataset)), *dataset.input_shape), dtype)
+    for begin in range(0, len(dataset), size):
+        end = begin + size
+        weights = None if dataset.weights is None else dataset.weights[begin:end]
+        yield dataset.prepared(begin, end, dtype, buffer), dataset.targets[begin:end], weights

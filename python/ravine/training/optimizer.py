@@ -81,14 +81,27 @@ def make_optimizer(
     return _core.Optimizer(rule, l2_form=l2_form, l1_form=l1_form, groups=checked_groups(groups), **numbers)
 
 
-def advice(optimizer: _core.Optimizer, batch_size: int, samples: int) -> list[str]:
+def advice(
+    optimizer: _core.Optimizer, batch_size: int, samples: int, *, resamples: bool = False
+) -> list[str]:
     """What a training on so many samples is to be warned of; empty if nothing speaks against it.
 
+    Args:
+        optimizer: that trains.
+        batch_size, samples: of a step, and in all.
+        resamples: whether an epoch may have some samples twice and others not.
+
     Raises:
-        InputError: the rule takes nothing less than all samples.
+        InputError: the rule takes nothing less than all samples, each once.
     """
     rule = optimizer.settings["type"]
     entry = next((entry for entry in _core.catalog("optimizer") if entry.name == rule), None)
+    if entry is not None and entry.closure and resamples:
+        raise InputError(
+            f"{rule} compares the loss of the same samples from step to step, and this sampler visits others "
+            'each epoch; use "shuffle" or "sequential", or choose another rule',
+            key="sampler",
+        )
     if entry is None or batch_size >= samples:
         return []
     if entry.closure:

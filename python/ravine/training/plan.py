@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ravine.data import BatchSource, Dataset
+from ravine.data import Dataset
+from ravine.training.feeding import Feed
 
 
 @dataclass
@@ -19,7 +20,7 @@ class Plan:
         first_step: steps that the optimizer had done in trainings before this one.
     """
 
-    source: BatchSource
+    source: Feed
     epochs: int
     evaluate_every: int
     splits: dict[str, Dataset] = field(default_factory=dict)

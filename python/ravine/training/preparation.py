@@ -11,7 +11,7 @@ from ravine import _core
 from ravine.components import Component
 from ravine.data import DataParts, as_dataset
 from ravine.data import load as load_data
-from ravine.data.sampler import check_batches
+from ravine.data.batch_source import check_batches
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
 from ravine.groups import checked_groups, refuse_groups
@@ -19,6 +19,7 @@ from ravine.model import layer_at_fault, specification
 from ravine.training.batches import compile_smaller, rows_at_once, rows_of_batch
 from ravine.training.class_weights import with_class_weights
 from ravine.training.early_stopping import EarlyStopping
+from ravine.training.feeding import training_sampler
 from ravine.training.optimizer import advice
 from ravine.training.resume import hyperparameters
 from ravine.training.samples import Samples
@@ -26,7 +27,11 @@ from ravine.training.schedules import Schedule
 from ravine.training.trainer import Trainer
 
 Arrays = Samples
-_KEYS = {"batch_size": "training.batch_size", "dtype": "compute.dtype"}  # of experiment files
+_KEYS = {
+    "batch_size": "training.batch_size",
+    "dtype": "compute.dtype",
+    "sampler": "data.sampler.type",
+}  # of experiment files
 
 
 def build(
@@ -77,6 +82,7 @@ def build(
         average_weights=training.average_weights,
         seed=experiment.seed,
         shuffle=training.shuffle,
+        sampler=experiment.data.sampler,
         drop_last=training.drop_last,
         record_every=experiment.statistics.every,
         statistics=experiment.statistics.level,
@@ -84,7 +90,9 @@ def build(
     )
     try:  # here, so that a group that matches nothing leaves no run folder
         trainer.attach()
-        advice(trainer.optimizer, rows_of_batch(training.batch_size, samples), samples)
+        sampler = training_sampler(trainer, parts.train)
+        rows = rows_of_batch(training.batch_size, samples)
+        advice(trainer.optimizer, rows, samples, resamples=not sampler.permutes)
     except InputError as error:
         raise type(error)(error.message, key=_KEYS.get(error.key or "", error.key)) from None
     splits = ["validation"] if parts.validation is not None else []

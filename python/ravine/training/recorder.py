@@ -19,8 +19,9 @@ from ravine.hyperparameters import REGULARIZATION, hyperparameters
 from ravine.runs import Command, RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.history import EvaluationRecord
+from ravine.training.loop import CONTROL_SECONDS
 from ravine.training.snapshot import copied, snapshot
-from ravine.training.trainer import CONTROL_SECONDS, Callback, Position, Trainer
+from ravine.training.trainer import Callback, Position, Trainer
 
 WRITE_SECONDS = 0.25  # recorded steps reach the database at least so often
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine import _core
-from ravine.data import DataParts, Transform
+from ravine.data import DataParts, HardSampler, Transform
 from ravine.errors import CheckpointError
 from ravine.hyperparameters import REGULARIZATION
 from ravine.training.checkpoint import Checkpoint
@@ -22,6 +22,7 @@ from ravine.training.weights import by_name, training_weights
 
 SLOT_PREFIX = "optimizer."
 TRANSFORM_PREFIX = "preprocessing."
+SAMPLER_LOSSES = "sampler.losses"
 _REALS = {"loss", "weight", "seconds"}  # of a position; all else is counted
 
 
@@ -41,6 +42,9 @@ def snapshot(
         tensors |= trainer.averaged.tensors()
     if trainer.early_stopping is not None:
         tensors |= trainer.early_stopping.tensors()
+    losses = _sampler_losses(trainer)
+    if losses is not None:
+        tensors[SAMPLER_LOSSES] = losses
     tensors |= {
         TRANSFORM_PREFIX + name: values for name, values in transform.state().items() if name != "kind"
     }
@@ -52,6 +56,7 @@ def snapshot(
         "schedule_state": trainer.schedules.state(),
         "early_stopping": None if trainer.early_stopping is None else trainer.early_stopping.state(),
         "averaged_weights": None if trainer.averaged is None else trainer.averaged.count,
+        "sampler_epoch": None if losses is None else trainer.position.epoch,
         "samples_at_once": trainer.network.batch_size,
         "preprocessing": transform.kind,
         "class_names": list(parts.summary.class_names),
@@ -59,6 +64,14 @@ def snapshot(
         **extra,
     }
     return Checkpoint(trainer.position.step, tensors, state, metrics)
+
+
+def _sampler_losses(trainer: Trainer) -> NDArray[np.float64] | None:
+    """What the order of the epoch that runs follows from, where it follows from losses."""
+    sampler = None if trainer.plan is None else trainer.plan.source.sampler
+    if not isinstance(sampler, HardSampler) or sampler.epoch != trainer.position.epoch:
+        return None
+    return sampler.losses
 
 
 def copied(checkpoint: Checkpoint) -> Checkpoint:
@@ -120,6 +133,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
         raise CheckpointError("holds no step count of the optimizer", file=path)
     optimizer.step_count = steps
     network.step = steps
+    _restore_sampler(trainer, checkpoint, path)
     try:
         trainer.schedules.restore(checkpoint.state.get("schedule_state", {}), changed=changed)
         _restore_early_stopping(trainer, checkpoint)
@@ -134,6 +148,16 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     for name, value in numbers.items():
         if name not in changed:
             optimizer.set(name, value)
+
+
+def _restore_sampler(trainer: Trainer, checkpoint: Checkpoint, path: Path) -> None:
+    epoch = checkpoint.state.get("sampler_epoch")
+    if epoch is None:
+        return
+    losses = checkpoint.tensors.get(SAMPLER_LOSSES)
+    if not isinstance(epoch, int) or losses is None or losses.dtype != np.float64:
+        raise CheckpointError("holds no losses of the samples, which their order follows from", file=path)
+    trainer.observed_losses = (epoch, np.array(losses))
 
 
 def _restore_early_stopping(trainer: Trainer, checkpoint: Checkpoint) -> None:

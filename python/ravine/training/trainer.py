@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine import _core
 from ravine.components import Component
-from ravine.data import BatchSource, Dataset, as_inputs, as_labels
-from ravine.distributions import DistributionRow
-from ravine.errors import InputError, NotFiniteError, RavineWarning
+from ravine.data import Dataset, SamplerSettings, as_inputs, as_labels
+from ravine.data.sampler import sampler_settings
+from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay
 from ravine.model import Sequential, Threads, whole_number
+from ravine.training import loop
 from ravine.training.batches import (
     BatchSize,
     checked_batch_size,
@@ -29,8 +28,9 @@ from ravine.training.batches import (
 from ravine.training.callback import Callback as Callback
 from ravine.training.class_weights import check_classes, with_class_weights
 from ravine.training.early_stopping import EarlyStopping
-from ravine.training.evaluation import evaluate, sample_bytes
-from ravine.training.history import EvaluationRecord, History
+from ravine.training.evaluation import evaluate
+from ravine.training.feeding import feeding
+from ravine.training.history import History
 from ravine.training.optimizer import advice, make_optimizer
 from ravine.training.plan import Plan
 from ravine.training.position import Position as Position
@@ -38,10 +38,6 @@ from ravine.training.samples import Samples, typed_samples
 from ravine.training.schedules import Schedule, Schedules
 from ravine.training.statistics import Statistics
 from ravine.training.weights import AveragedWeights
-
-CONTROL_SECONDS = 0.05  # Python gets control back at least this often
-MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
-STAGING_BYTES = 8 << 20
 
 
 class Trainer:
@@ -61,7 +57,9 @@ class Trainer:
         schedules: for a hyperparameter, a schedule from `ravine.schedules`, or a function of the step
             (counted from 0) that gives its value.
         callbacks: what listens, in order.
-        shuffle, drop_last: of the batches.
+        shuffle, drop_last: of the batches. Without shuffling samples keep their order.
+        sampler: which samples an epoch visits in which order: "shuffle", "sequential", "mixed", "balanced",
+            "hard", or settings; see `ravine.data.SamplerSettings`.
         l2, l2_form, l1, l1_form, clip_value, clip_layer_norm, clip_norm, max_norm, groups: see
             `make_optimizer`.
         record_every: steps between records, 0 for none.
@@ -96,6 +94,7 @@ class Trainer:
         schedules: Mapping[str, Schedule | Component | str] | None = None,
         callbacks: Sequence[Callback] = (),
         shuffle: bool = True,
+        sampler: str | Mapping[str, Any] | SamplerSettings = "shuffle",
         drop_last: bool = False,
         l2: float = 0.0,
         l2_form: str = "squared",
@@ -127,7 +126,9 @@ class Trainer:
         self.seed = whole_number("seed", seed, 0)
         self.schedules = Schedules(schedules or {}, self.optimizer)
         self.callbacks = list(callbacks)
-        self.shuffle = shuffle
+        self.sampler = sampler_settings(sampler, shuffle)
+        # Of a checkpoint: the epoch, and the losses its order follows from.
+        self.observed_losses: tuple[int, NDArray[np.float64]] | None = None
         self.drop_last = drop_last
         self.statistics = Statistics(statistics, record_every, full_every)
         self._compute: dict[str, Any] = {"dtype": dtype, "device": device, "threads": threads}
@@ -253,30 +254,28 @@ class Trainer:
         self.attach()
         network.drain()  # what a broken call left
         network.drain_distributions()
-        sample = sample_bytes(network, train)
         rows = rows_of_batch(self.batch_size, len(train))
-        source = BatchSource(
-            train,
-            batch_size=rows,
-            seed=self.seed,
-            drop_last=self.drop_last,
-            shuffle=self.shuffle and self.batch_size != "all",
-            dtype=network.array_dtype,
-            maximum_batches=max(1, min(MOST_STEPS, STAGING_BYTES // (sample * rows))),
-        )
-        compile_smaller(network, len(train), self.batch_size, self.micro_batch, self.drop_last)
-        self.position = position or Position(step=self.optimizer.step_count)
-        before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
-        self.plan = Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
-        for message in advice(self.optimizer, rows, len(train)):
-            warnings.warn(message, RavineWarning, stacklevel=3)
+        with feeding(self, train, epochs, loop.MOST_STEPS) as source:
+            compile_smaller(network, len(train), self.batch_size, self.micro_batch, self.drop_last)
+            self.position = position or Position(step=self.optimizer.step_count)
+            before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
+            self.plan = Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
+            for message in advice(self.optimizer, rows, len(train), resamples=not source.sampler.permutes):
+                warnings.warn(message, RavineWarning, stacklevel=3)
+            return self.run()
+
+    def run(self) -> History:
+        """Trains by the plan, from the position on."""
+        assert self.plan is not None
+        network, stopping, source = self.network, self.early_stopping, self.plan.source
         self.schedules.start(
-            steps=epochs * source.batches_per_epoch,
+            steps=self.plan.epochs * source.batches_per_epoch,
             steps_per_epoch=source.batches_per_epoch,
-            splits=splits,
+            splits=self.plan.splits,
             first_step=self.plan.first_step,
         )
         history = History(network.columns)
+        turn = loop.Loop(self, history)
         try:
             if stopping is not None and stopping.restored and not self.finished:
                 stopping.swap(network)  # a run that is longer now goes on from its last weights
@@ -286,9 +285,9 @@ class Trainer:
                 callback.on_start(self)
             while not self.stopping and not self.finished:
                 if self.position.batch < source.batches_per_epoch:
-                    self._run_steps(source, history)
-                if self.position.batch == source.batches_per_epoch:
-                    self._end_epoch(history)
+                    turn.run_steps()
+                if self.position.batch >= source.batches_per_epoch:
+                    turn.end_epoch()
             if self.averaged is not None and not self.averaged.in_place:
                 self.averaged.swap()
             if stopping is not None and self.finished and not stopping.restored and stopping.metrics:
@@ -341,7 +340,7 @@ class Trainer:
     def evaluate_dataset(self, dataset: Dataset) -> dict[str, float] | None:
         """Metrics on a data set that is typed already; None if the training was stopped meanwhile."""
         with self.answering():
-            return evaluate(self.network, dataset, self._between_slices)
+            return evaluate(self.network, dataset, self.between_slices)
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, [samples, outputs]."""
@@ -353,96 +352,8 @@ class Trainer:
         if self._network is None and self.loss is not None:
             self.loss = with_class_weights(self.loss, lambda: as_labels(np.asarray(targets), "train"))
 
-    def _between_slices(self) -> bool:
+    def between_slices(self) -> bool:
+        """Called within an evaluation that takes long; True gives it up."""
         for callback in self.callbacks:
             callback.on_pause_of_evaluation(self)
         return self.stopping
-
-    def _run_steps(self, source: BatchSource, history: History) -> None:
-        position, network = self.position, self.network
-        wanted = MOST_STEPS
-        if self.step_seconds > 0:
-            wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / self.step_seconds)))
-        else:
-            wanted = 1  # nothing is known of the first step
-        if self.limit_steps is not None:
-            wanted = min(wanted, self.limit_steps)
-        start = time.perf_counter()
-        chunk = source.chunk(position.epoch, position.batch, wanted)
-        steps = chunk.batches
-        result = network.train(
-            self.optimizer,
-            chunk.inputs,
-            chunk.targets,
-            batch_size=len(chunk.inputs) // steps,
-            micro_batch=self.micro_batch,
-            average=None if self.averaged is None else self.averaged.native,
-            schedule=self.schedules.values(position.step, steps),
-            weights=chunk.weights,
-            loss_so_far=position.loss,
-            weight_so_far=position.weight,
-            budget_seconds=CONTROL_SECONDS,
-            **self.statistics.settings,
-        )
-        elapsed = time.perf_counter() - start
-        position.seconds += elapsed
-        position.batch += result.steps
-        position.step += result.steps
-        position.rows += result.rows
-        # Running sums: their bits do not depend on when control came back.
-        position.loss, position.weight = result.loss, result.weight
-        position.correct += result.correct
-        if result.steps:
-            self.step_seconds = elapsed / result.steps
-        if not result.trouble:
-            batch = chunk.inputs[: len(chunk.inputs) // steps]
-            self.statistics.measure(network, batch, self.micro_batch, elapsed, result.steps)
-        recorded = network.drain()
-        distributions = [DistributionRow(*row) for row in network.drain_distributions()]
-        history.append(*recorded, distributions)
-        for callback in self.callbacks:
-            if distributions:
-                callback.on_distributions(self, distributions)
-            callback.on_steps(self, *recorded)
-        if result.trouble:
-            raise NotFiniteError(
-                f"{result.trouble} became NaN or Inf at step {position.step + 1}; "
-                "use a smaller learning rate, clip_norm, or check the data",
-                layer=result.trouble_layer or None,
-            )
-
-    def _end_epoch(self, history: History) -> None:
-        position, plan, network = self.position, self.plan, self.network
-        assert plan is not None
-        records = [("train", position.training_metrics(network.has_accuracy))]
-        last = position.epoch + 1 == plan.epochs
-        if last or (position.epoch + 1) % plan.evaluate_every == 0:
-            for split, dataset in plan.splits.items():
-                found = self.evaluate_dataset(dataset)
-                if found is None:
-                    return  # stopped: the end of the epoch is made up for when the training goes on
-                records.append((split, found))
-        position.epoch += 1
-        position.batch = position.rows = position.correct = 0
-        position.loss = position.weight = 0.0
-        for split, metrics in records:
-            if not all(math.isfinite(value) for value in metrics.values()):
-                raise NotFiniteError(
-                    f"the {split} loss is NaN or Inf after epoch {position.epoch}; "
-                    "use a smaller learning rate"
-                )
-        # Before anyone else hears of it: a checkpoint saved from here on knows what the schedules made of it.
-        for change in [change for record in records for change in self.schedules.observe(*record)]:
-            for callback in self.callbacks:
-                callback.on_schedule(self, change)
-        if self.early_stopping is not None and "validation" in dict(records):
-            metrics = dict(records)["validation"]
-            with self.answering():
-                self.early_stopping.observe(network, metrics, position.step, position.epoch)
-        for split, metrics in records:
-            record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
-            history.evaluations.append(record)
-            for callback in self.callbacks:
-                callback.on_evaluation(self, record)
-        for callback in self.callbacks:
-            callback.on_epoch_end(self)

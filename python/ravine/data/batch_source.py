@@ -1,0 +1,151 @@
+"""Consecutive batches of an epoch, gathered into preallocated buffers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ravine.data._gather import gather_rows
+from ravine.data.dataset import Array, Dataset, Indices
+from ravine.data.sampler import Sampler
+from ravine.errors import InputError
+
+
+def check_batches(samples: int, batch_size: int, drop_last: bool) -> None:
+    """Raises InputError unless some batches can be made of the samples."""
+    if batch_size < 1:
+        raise InputError(f"is {batch_size}, expected at least 1", key="training.batch_size")
+    if drop_last and batch_size > samples:
+        raise InputError(
+            f"is {batch_size}, but there are {samples} samples and drop_last leaves none of them; use "
+            "smaller batches",
+            key="training.batch_size",
+        )
+
+
+class Chunk(NamedTuple):
+    """Consecutive batches of one epoch, gathered into one buffer.
+
+    Args:
+        inputs: [rows, *shape]; batch i of the chunk is rows [i * batch_size, (i + 1) * batch_size).
+        targets: int32 [rows] or floating [rows, outputs].
+        batches: how many there are, at least 1.
+        weights: of the samples [rows], where they have some.
+    """
+
+    inputs: Array
+    targets: Array
+    batches: int
+    weights: Array | None = None
+
+
+class BatchSource:
+    """Mini-batches in the order of a sampler; every chunk is a pure function of that and its place.
+
+    Args:
+        dataset: the samples; inputs are prepared and converted to `dtype` as they are gathered.
+        sampler: gives the order of each epoch.
+        batch_size: samples a batch, at least 1; the last batch of an epoch may be smaller.
+        drop_last: leave out a last batch that is not full.
+        dtype: float32 or float64, of inputs, floating targets and weights.
+        maximum_batches: the most batches in a chunk; two buffers of this size are kept, but one where every
+            chunk is the same.
+
+    Raises:
+        InputError: a batch size below 1, or `drop_last` with fewer samples than one batch.
+
+    Example:
+        >>> data = Dataset(np.zeros((5, 2), np.float32), np.zeros((5, 1), np.float32))
+        >>> source = BatchSource(data, Sampler(seed=0, count=5), batch_size=2)
+        >>> source.batches_per_epoch, source.chunk(0, 2, 9).inputs.shape
+        (3, (1, 2))
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        sampler: Sampler,
+        *,
+        batch_size: int,
+        drop_last: bool = False,
+        dtype: DTypeLike = np.float32,
+        maximum_batches: int = 64,
+    ) -> None:
+        samples = len(dataset)
+        check_batches(samples, batch_size, drop_last)
+        if maximum_batches < 1:
+            raise ValueError(f"maximum_batches is {maximum_batches}, expected at least 1")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.sampler = sampler
+        self.drop_last = drop_last
+        self.full_batches = samples // batch_size
+        self.batches_per_epoch = self.full_batches if drop_last else -(-samples // batch_size)
+        self.maximum_batches = min(maximum_batches, self.batches_per_epoch)
+        rows = min(self.maximum_batches * batch_size, samples)
+        target_type = dataset.targets.dtype if dataset.task == "classification" else np.dtype(dtype)
+        # Every chunk is the same: it is gathered once.
+        self._same = sampler.keeps_order and self.batches_per_epoch == 1 and dataset.augmentation is None
+        turns = range(1 if self._same else 2)
+        self._inputs = [np.empty((rows, *dataset.input_shape), dtype) for _ in turns]
+        self._targets = [np.empty((rows, *dataset.targets.shape[1:]), target_type) for _ in turns]
+        self._weights = [np.empty(rows, dtype) for _ in turns] if dataset.weights is not None else None
+        self._kept: Chunk | None = None
+        self._turn = 0
+        self._order_epoch = -1
+        self._order: Indices = np.empty(0, np.int64)
+
+    @property
+    def samples_per_epoch(self) -> int:
+        """Samples that an epoch visits."""
+        return min(self.batches_per_epoch * self.batch_size, len(self.dataset))
+
+    def order(self, epoch: int) -> Indices:
+        """The samples of an epoch in their order; batch i takes those from i * batch_size on."""
+        if epoch != self._order_epoch:
+            self._order = self.sampler.order(epoch)
+            self._order_epoch = epoch
+        return self._order
+
+    def chunk(self, epoch: int, first_batch: int, batches: int) -> Chunk:
+        """Up to `batches` batches of an epoch from `first_batch` on.
+
+        There may be fewer: at most `maximum_batches`, none of the next epoch, and a last batch that is not
+        full comes alone. The arrays are views of one of two buffers and hold until the second next call.
+
+        Args:
+            epoch: counted from 0.
+            first_batch: in [0, batches_per_epoch).
+            batches: at least 1.
+
+        Raises:
+            IndexError: there is no such batch.
+        """
+        if epoch < 0 or batches < 1 or not 0 <= first_batch < self.batches_per_epoch:
+            raise IndexError(
+                f"epoch {epoch}, batch {first_batch}, {batches} batches: an epoch has batches "
+                f"0..{self.batches_per_epoch - 1}"
+            )
+        if self._kept is not None:
+            return self._kept
+        following_full = max(
+            1, self.full_batches - first_batch
+        )  # 1 where only the smaller last batch is left
+        batches = min(batches, self.maximum_batches, following_full)
+        begin = first_batch * self.batch_size
+        indices = self.order(epoch)[begin : begin + batches * self.batch_size]
+        self._turn = (self._turn + 1) % len(self._inputs)
+        inputs = self._inputs[self._turn][: len(indices)]
+        targets = self._targets[self._turn][: len(indices)]
+        # On this thread alone: those of OpenMP would go on spinning beside the workers that train.
+        self.dataset.gather(indices, inputs, epoch=epoch)
+        gather_rows(self.dataset.targets, indices, targets)
+        weights = None
+        if self._weights is not None and self.dataset.weights is not None:
+            weights = self._weights[self._turn][: len(indices)]
+            gather_rows(self.dataset.weights, indices, weights)
+        chunk = Chunk(inputs, targets, batches, weights)
+        self._kept = chunk if self._same else None
+        return chunk

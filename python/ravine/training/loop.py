@@ -1,0 +1,145 @@
+"""What a training does again and again: native chunks of steps, ends of epochs, and the events of both."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from ravine.data import HardSampler
+from ravine.distributions import DistributionRow
+from ravine.errors import NotFiniteError
+from ravine.training.evaluation import row_losses
+from ravine.training.history import EvaluationRecord, History
+
+if TYPE_CHECKING:
+    from ravine.training.trainer import Trainer
+
+CONTROL_SECONDS = 0.05  # Python gets control back at least this often
+MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
+
+
+class Loop:
+    """The parts of a trainer's loop.
+
+    Args:
+        trainer: with a plan and a position.
+        history: takes in what is recorded.
+    """
+
+    def __init__(self, trainer: Trainer, history: History) -> None:
+        assert trainer.plan is not None
+        self.trainer = trainer
+        self.plan = trainer.plan
+        self.history = history
+
+    def run_steps(self) -> None:
+        """One call of the native loop: some steps of the epoch that runs."""
+        trainer, source, history = self.trainer, self.plan.source, self.history
+        position, network = trainer.position, trainer.network
+        if position.batch == 0 and not self._observe_losses():
+            return
+        wanted = MOST_STEPS
+        if trainer.step_seconds > 0:
+            wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / trainer.step_seconds)))
+        else:
+            wanted = 1  # nothing is known of the first step
+        if trainer.limit_steps is not None:
+            wanted = min(wanted, trainer.limit_steps)
+        start = time.perf_counter()
+        chunk = source.chunk(position.epoch, position.batch, wanted)
+        if chunk is None:
+            return
+        steps = chunk.batches
+        result = network.train(
+            trainer.optimizer,
+            chunk.inputs,
+            chunk.targets,
+            batch_size=len(chunk.inputs) // steps,
+            micro_batch=trainer.micro_batch,
+            average=None if trainer.averaged is None else trainer.averaged.native,
+            schedule=trainer.schedules.values(position.step, steps),
+            weights=chunk.weights,
+            loss_so_far=position.loss,
+            weight_so_far=position.weight,
+            budget_seconds=CONTROL_SECONDS,
+            **trainer.statistics.settings,
+        )
+        elapsed = time.perf_counter() - start
+        position.seconds += elapsed
+        position.batch += result.steps
+        position.step += result.steps
+        position.rows += result.rows
+        # Running sums: their bits do not depend on when control came back.
+        position.loss, position.weight = result.loss, result.weight
+        position.correct += result.correct
+        if result.steps:
+            trainer.step_seconds = elapsed / result.steps
+        if not result.trouble:
+            batch = chunk.inputs[: len(chunk.inputs) // steps]
+            trainer.statistics.measure(network, batch, trainer.micro_batch, elapsed, result.steps)
+        recorded = network.drain()
+        distributions = [DistributionRow(*row) for row in network.drain_distributions()]
+        history.append(*recorded, distributions)
+        for callback in trainer.callbacks:
+            if distributions:
+                callback.on_distributions(trainer, distributions)
+            callback.on_steps(trainer, *recorded)
+        if result.trouble:
+            raise NotFiniteError(
+                f"{result.trouble} became NaN or Inf at step {position.step + 1}; "
+                "use a smaller learning rate, clip_norm, or check the data",
+                layer=result.trouble_layer or None,
+            )
+
+    def end_epoch(self) -> None:
+        """Evaluations, and what follows from them; nothing if the training is stopped meanwhile."""
+        trainer, plan, history = self.trainer, self.plan, self.history
+        position, network = trainer.position, trainer.network
+        records = [("train", position.training_metrics(network.has_accuracy))]
+        last = position.epoch + 1 == plan.epochs
+        if last or (position.epoch + 1) % plan.evaluate_every == 0:
+            for split, dataset in plan.splits.items():
+                found = trainer.evaluate_dataset(dataset)
+                if found is None:
+                    return  # stopped: the end of the epoch is made up for when the training goes on
+                records.append((split, found))
+        position.epoch += 1
+        position.batch = position.rows = position.correct = 0
+        position.loss = position.weight = 0.0
+        for split, metrics in records:
+            if not all(math.isfinite(value) for value in metrics.values()):
+                raise NotFiniteError(
+                    f"the {split} loss is NaN or Inf after epoch {position.epoch}; "
+                    "use a smaller learning rate"
+                )
+        # Before anyone else hears of it: a checkpoint saved from here on knows what the schedules made of it.
+        for change in [change for record in records for change in trainer.schedules.observe(*record)]:
+            for callback in trainer.callbacks:
+                callback.on_schedule(trainer, change)
+        if trainer.early_stopping is not None and "validation" in dict(records):
+            metrics = dict(records)["validation"]
+            with trainer.answering():
+                trainer.early_stopping.observe(network, metrics, position.step, position.epoch)
+        for split, metrics in records:
+            record = EvaluationRecord(position.step, float(position.epoch), split, metrics)
+            history.evaluations.append(record)
+            for callback in trainer.callbacks:
+                callback.on_evaluation(trainer, record)
+        for callback in trainer.callbacks:
+            callback.on_epoch_end(trainer)
+
+    def _observe_losses(self) -> bool:
+        """Gives a sampler the losses that the order of this epoch follows from; False if told to stop.
+
+        They are taken at its beginning and not while the samples are trained on: all with the same weights,
+        without masks, and also those of samples that the last epoch did not visit.
+        """
+        trainer, source = self.trainer, self.plan.source
+        sampler, dataset = source.sampler, source.dataset
+        if not isinstance(sampler, HardSampler) or dataset is None or sampler.knows(trainer.position.epoch):
+            return True
+        losses = row_losses(trainer.network, dataset, trainer.between_slices)
+        if losses is not None:
+            sampler.observe(trainer.position.epoch, losses)
+        return losses is not None
