@@ -63,6 +63,8 @@ class BatchSource:
         (3, (1, 2))
     """
 
+    ended = False  # one epoch follows the other
+
     def __init__(
         self,
         dataset: Dataset,

@@ -112,6 +112,8 @@ class Prefetcher:
         [2, 2, 1]
     """
 
+    ended = False
+
     def __init__(self, source: BatchSource, epochs: int) -> None:
         self.source = source
         self.epochs = epochs

@@ -29,6 +29,10 @@ class Feed(Protocol):
         """Samples that an epoch visits."""
 
     @property
+    def ended(self) -> bool:
+        """Whether there will be no more batches, before the last epoch is over."""
+
+    @property
     def sampler(self) -> Sampler | None:
         """What orders the samples, where they are in order."""
 

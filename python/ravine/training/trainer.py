@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from ravine.training.position import Position as Position
 from ravine.training.samples import Samples, typed_samples
 from ravine.training.schedules import Schedule, Schedules
 from ravine.training.statistics import Statistics
+from ravine.training.streaming import fit_stream
 from ravine.training.weights import AveragedWeights
 
 
@@ -151,6 +152,11 @@ class Trainer:
         return self._network
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether there is a network already."""
+        return self._network is not None
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole training."""
         if self.plan is None:
@@ -166,10 +172,11 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """All epochs are done, or early stopping has lost its patience."""
+        """All epochs are done, a stream has ended, or early stopping has lost its patience."""
         if self.plan is None:
             return False
         exhausted = self.early_stopping is not None and self.early_stopping.exhausted
+        exhausted |= self.plan.source.ended and self.position.batch == 0
         return exhausted or self.position.epoch >= self.plan.epochs
 
     def stop(self) -> None:
@@ -226,12 +233,51 @@ class Trainer:
         splits = {}
         if validation is not None:
             splits["validation"] = typed_samples(network, "validation", *validation)
-        if self.averaged is not None and self.early_stopping is not None and self.early_stopping.restored:
-            self.early_stopping.swap(self.network)
-        self.early_stopping = (
-            EarlyStopping(patience, minimum_change) if whole_number("patience", patience, 0) > 0 else None
-        )
+        self._forget_best()
+        if whole_number("patience", patience, 0) > 0:
+            self.early_stopping = EarlyStopping(patience, minimum_change)
         return self.fit_datasets(dataset, splits, epochs=epochs, evaluate_every=evaluate_every)
+
+    def fit_stream(
+        self,
+        batches: Iterable[Any],
+        *,
+        steps: int,
+        validation: Samples | None = None,
+        evaluate_every: int = 0,
+    ) -> History:
+        """Trains on batches that come one after the other, such as data that changes over time.
+
+        The iterator is asked for `steps` batches, in a thread of its own, one ahead of the training: it may
+        go on without an end, and further calls go on with it. Where it ends before, the training ends with
+        it, with a warning. A stop by a callback drops the batch that was read ahead.
+
+        Args:
+            batches: gives (inputs, targets) or (inputs, targets, weights), as in `fit`; their sizes may
+                differ. The first batch says for which shape the network is compiled.
+            steps: batches to train on, at least 1; one step each.
+            validation: inputs, targets, and sample weights if there are any, to evaluate on after each round.
+            evaluate_every: steps of a round, which takes the place of an epoch: for metrics of the training,
+                evaluations, callbacks and schedules. It divides `steps`; 0: one round of all steps.
+
+        Returns:
+            Recorded steps and evaluations.
+
+        Raises:
+            InputError: a batch that cannot be used, or an iterator that raises an exception; the batch is
+                named, counted from 1. A rule that needs the same samples in every step.
+
+        Example:
+            >>> from ravine.layers import Dense
+            >>> def doubled():
+            ...     for number in range(10**9):
+            ...         yield [[number % 3]], [2.0 * (number % 3)]
+            >>> trainer = Trainer(Sequential(Dense(1)), loss="squared_error", optimizer="adam")
+            >>> len(trainer.fit_stream(doubled(), steps=5)["loss"])
+            5
+        """
+        self._forget_best()
+        return fit_stream(self, batches, steps, validation, evaluate_every)
 
     def fit_datasets(
         self,
@@ -247,22 +293,25 @@ class Trainer:
         whole_number("evaluate_every", evaluate_every, 1)
         if train.weights is not None and not train.weights.any():
             raise InputError("all sample weights are 0; at least one sample must count", key=train.name)
-        stopping = self.early_stopping
-        if stopping is not None:
-            stopping.check_splits(splits)
-        network = self.compile(train.input_shape, len(train))
-        self.attach()
-        network.drain()  # what a broken call left
-        network.drain_distributions()
+        if self.early_stopping is not None:
+            self.early_stopping.check_splits(splits)
+        self.compile(train.input_shape, len(train))
+        self.begin()
         rows = rows_of_batch(self.batch_size, len(train))
         with feeding(self, train, epochs, loop.MOST_STEPS) as source:
-            compile_smaller(network, len(train), self.batch_size, self.micro_batch, self.drop_last)
+            compile_smaller(self.network, len(train), self.batch_size, self.micro_batch, self.drop_last)
             self.position = position or Position(step=self.optimizer.step_count)
             before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
             self.plan = Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
             for message in advice(self.optimizer, rows, len(train), resamples=not source.sampler.permutes):
                 warnings.warn(message, RavineWarning, stacklevel=3)
             return self.run()
+
+    def begin(self) -> None:
+        """Makes a compiled network ready for a training."""
+        self.attach()
+        self.network.drain()  # what a broken call left
+        self.network.drain_distributions()
 
     def run(self) -> History:
         """Trains by the plan, from the position on."""
@@ -286,7 +335,7 @@ class Trainer:
             while not self.stopping and not self.finished:
                 if self.position.batch < source.batches_per_epoch:
                     turn.run_steps()
-                if self.position.batch >= source.batches_per_epoch:
+                if self.position.batch >= source.batches_per_epoch or (source.ended and self.position.batch):
                     turn.end_epoch()
             if self.averaged is not None and not self.averaged.in_place:
                 self.averaged.swap()
@@ -351,6 +400,12 @@ class Trainer:
         """Gives a loss with balanced class weights their numbers, before its network is compiled."""
         if self._network is None and self.loss is not None:
             self.loss = with_class_weights(self.loss, lambda: as_labels(np.asarray(targets), "train"))
+
+    def _forget_best(self) -> None:
+        """Of a training before: averages go on from its last weights."""
+        if self.averaged is not None and self.early_stopping is not None and self.early_stopping.restored:
+            self.early_stopping.swap(self.network)
+        self.early_stopping = None
 
     def between_slices(self) -> bool:
         """Called within an evaluation that takes long; True gives it up."""
