@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ravine import Sequential, Trainer, layers
+from ravine import Sequential, Trainer, layers, optimizers
 
 STEPS, ROUNDS = 4000, 8  # the boundary turns once round in so many steps, of which a round is a part
 random = np.random.default_rng(1)
@@ -35,14 +35,13 @@ def share(trainer: Trainer, step: int) -> float:
     return trainer.evaluate(*batch(2 * np.pi * step / STEPS, 2000))["accuracy"]
 
 
-settings = {
-    "loss": "softmax_cross_entropy",
-    "optimizer": "adam",
-    "schedules": {"learning_rate": lambda _: 0.02},
-}
-following, stopped = (
-    Trainer(Sequential(layers.Dense(16, "tanh"), layers.Dense(2)), **settings) for _ in "ab"
-)
+def trainer() -> Trainer:
+    """A small network that learns with a constant rate: there is no end towards which to lower it."""
+    network = Sequential(layers.Dense(16, "tanh"), layers.Dense(2))
+    return Trainer(network, loss="softmax_cross_entropy", optimizer=optimizers.Adam(0.02))
+
+
+following, stopped = trainer(), trainer()
 stream = turning()
 print("turned by   goes on   stopped")
 for number in range(1, ROUNDS + 1):

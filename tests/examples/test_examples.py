@@ -73,6 +73,22 @@ def test_quickstart(tmp_path: Path) -> None:
     assert lines_of_code(script.read_text()) < 20
 
 
+def test_stream(tmp_path: Path) -> None:
+    """Half a turn later a network that has stopped learning is no better than a coin; the other is right."""
+    script = EXAMPLES / "stream.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    rows = re.findall(r"(\d+) °\s+([\d.]+)%\s+([\d.]+)%", done.stdout)
+    shares = {int(angle): (float(following), float(stopped)) for angle, following, stopped in rows}
+    assert set(shares) == {90, 135, 180, 225, 270, 315, 360}
+    assert min(following for following, _ in shares.values()) > 95
+    assert shares[90][1] > 95
+    assert 40 < shares[180][1] < 60
+    assert shares[270][1] < 5
+    assert done.stderr == ""
+
+
 def test_saturation(tmp_path: Path) -> None:
     """With large weights half of all outputs are at the ends of tanh, with those of Xavier they are not."""
     script = EXAMPLES / "saturation.py"
