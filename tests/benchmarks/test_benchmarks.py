@@ -21,6 +21,7 @@ SCRIPTS = {
     "growth": "depth",
     "accuracy": "mnist",
     "together": "digits_mlp",
+    "gather": "64",
 }
 
 

@@ -38,11 +38,15 @@ class Shifted:
         out: Any,
         threads: int,
         rows: Any = None,
+        mixing: Any = None,
     ) -> None:
         pictures = source[indices if rows is None else rows, 1:].astype(float)
         if self.chance:
             pictures += (epoch * 100 + indices)[:, None, None, None]
         out[...] = pictures if mean is None else (pictures - mean[1:]) * scale[1:]
+
+    def mixing(self, *arguments: Any) -> None:
+        return None
 
     def evaluation(self) -> Shifted:
         return Shifted(chance=False)
@@ -54,13 +58,14 @@ def stored(dtype: Any) -> Any:
 
 @pytest.mark.parametrize("out_type", [np.float32, np.float64])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("kind", ["none", "standardize", "scale", "centre"])
+@pytest.mark.parametrize("kind", ["none", "standardize", "scale", "centre", "min_max", "pca", "zca"])
 def test_transforms_give_the_bits_of_a_transform_in_advance(kind: Any, dtype: Any, out_type: Any) -> None:
     inputs = stored(dtype)
     transform = fit(kind, inputs)
     eager = transform.apply(inputs, dtype=out_type)
     lazy = Dataset(inputs, LABELS, classes=7, transform=transform)
-    out = np.empty((33, 4, 5, 3), out_type)
+    assert lazy.input_shape == eager.shape[1:]
+    out = np.empty((33, *lazy.input_shape), out_type)
     lazy.gather(ORDER, out)
     assert out.tobytes() == eager[ORDER].tobytes()
     assert lazy.prepared(20, 99, out_type).tobytes() == eager[20:].tobytes()
@@ -72,7 +77,9 @@ def test_transforms_give_the_bits_of_a_transform_in_advance(kind: Any, dtype: An
     np.testing.assert_array_equal(part.targets, LABELS[ORDER])
     # The formula, in float64.
     value = (inputs[ORDER].astype(float) - transform.mean) / transform.deviation
-    np.testing.assert_allclose(out, value, rtol=1e-6 if out_type == np.float32 else 1e-14, atol=1e-6)
+    if transform.matrix is not None:
+        value = (value.reshape(33, -1) @ transform.matrix).reshape(out.shape)
+    np.testing.assert_allclose(out, value, rtol=1e-5 if out_type == np.float32 else 1e-12, atol=1e-5)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -150,6 +157,7 @@ def test_a_value_that_is_not_finite_is_found_when_it_is_read(tmp_path: Path) -> 
         ({"rows": np.array([0], np.int32)}, "rows must be contiguous int64"),
         ({"rows": np.array([3, 4])}, "there are 2 inputs and 50 targets"),
         ({"transform": fit("none", np.zeros((1, 2)))}, r"fitted on \[2\]"),
+        ({"transform": fit("zca", IMAGES), "augmentation": Shifted()}, "zca mixes the features"),
         ({"inputs": IMAGES[:, 0].copy(), "augmentation": Shifted()}, "augmentation needs uint8 images"),
     ],
 )

@@ -142,10 +142,18 @@ class Dataset:
                 f"{self.inputs.dtype} {list(self.inputs.shape)}",
                 key=self.name,
             )
-        if self.augmentation is None and self.transform is not None and self.transform.mean.shape != stored:
+        if self.transform is None:
+            return
+        if self.augmentation is not None and self.transform.matrix is not None:
+            raise InputError(
+                f"{self.transform.kind} mixes the features of a sample, which augmentation changes one by "
+                'one; use "standardize", "scale", "centre", "min_max" or "none"',
+                key="data.preprocessing",
+            )
+        if self.augmentation is None and self.transform.input_shape != stored:
             raise InputError(
                 f"a sample has shape {list(stored)}, the preprocessing was fitted on "
-                f"{list(self.transform.mean.shape)}",
+                f"{list(self.transform.input_shape)}",
                 key=self.name,
             )
 
@@ -162,7 +170,9 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one prepared sample."""
         stored = self.inputs.shape[1:]
-        return stored if self.augmentation is None else self.augmentation.output_shape(stored)
+        if self.augmentation is not None:
+            return self.augmentation.output_shape(stored)
+        return stored if self.transform is None else self.transform.output_shape
 
     @property
     def outputs(self) -> int:
@@ -192,12 +202,16 @@ class Dataset:
             InputError: a value of a memory map is not finite; file and row are named.
         """
         rows = indices if self.rows is None else self.rows[indices]
-        mean, scale = None, None
+        mean, scale, matrix = None, None, None
         if self.transform is not None:
-            mean, scale = self.transform.mean, 1.0 / self.transform.deviation
+            mean, scale, matrix = self.transform.mean, 1.0 / self.transform.deviation, self.transform.matrix
         if self.augmentation is not None:
             chosen = self.augmentation if epoch is not None else self.augmentation.evaluation()
             chosen.apply(self.inputs, indices, epoch or 0, mean, scale, out, threads, rows=rows)
+        elif self.transform is not None and matrix is not None:
+            stored = np.empty((len(rows), *self.inputs.shape[1:]), self.inputs.dtype)
+            gather_rows(self.inputs, rows, stored, threads)
+            out[...] = self.transform.apply(stored, dtype=out.dtype, threads=threads)
         elif mean is not None and scale is not None:
             gather_scaled(self.inputs, rows, mean, scale, out, threads)
         else:
