@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ravine.data._gather import gather_rows, gather_scaled
+from ravine.data._gather import gather_rows
 from ravine.data.checks import FLOAT_TYPES, check_weights
 from ravine.data.checks import check_finite as check_finite
 from ravine.data.checks import check_inputs as check_inputs
@@ -73,6 +73,8 @@ class Dataset:
             shared array is no copy; None: sample i is row i.
         transform: applied to inputs as they are gathered; None where that is done, or nothing is to be done.
         augmentation: of uint8 images [height, width, channels], as they are gathered for training.
+        target_transform: what the targets of a regression were transformed by before they came here; errors
+            are measured in the units they had.
 
     Raises:
         InputError: no samples, unequal numbers of samples, a value that is not finite, a label out of range
@@ -92,6 +94,7 @@ class Dataset:
     rows: Indices | None = None
     transform: Transform | None = None
     augmentation: Augmentation | None = None
+    target_transform: Transform | None = None
 
     def __post_init__(self) -> None:
         check_inputs(self.inputs, self.name)
@@ -169,6 +172,8 @@ class Dataset:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one prepared sample."""
+        if self.transform is not None and self.transform.matrix is not None:
+            return self.transform.output_shape
         stored = self.inputs.shape[1:]
         if self.augmentation is not None:
             return self.augmentation.output_shape(stored)
@@ -202,18 +207,19 @@ class Dataset:
             InputError: a value of a memory map is not finite; file and row are named.
         """
         rows = indices if self.rows is None else self.rows[indices]
-        mean, scale, matrix = None, None, None
-        if self.transform is not None:
-            mean, scale, matrix = self.transform.mean, 1.0 / self.transform.deviation, self.transform.matrix
+        transform = self.transform
         if self.augmentation is not None:
             chosen = self.augmentation if epoch is not None else self.augmentation.evaluation()
-            chosen.apply(self.inputs, indices, epoch or 0, mean, scale, out, threads, rows=rows)
-        elif self.transform is not None and matrix is not None:
-            stored = np.empty((len(rows), *self.inputs.shape[1:]), self.inputs.dtype)
-            gather_rows(self.inputs, rows, stored, threads)
-            out[...] = self.transform.apply(stored, dtype=out.dtype, threads=threads)
-        elif mean is not None and scale is not None:
-            gather_scaled(self.inputs, rows, mean, scale, out, threads)
+            mean, scale, changed = None, None, out
+            if transform is not None and transform.matrix is not None:
+                changed = np.empty((len(indices), *transform.input_shape), np.float32)
+            elif transform is not None:
+                mean, scale = transform.mean, 1.0 / transform.deviation
+            chosen.apply(self.inputs, indices, epoch or 0, mean, scale, changed, threads, rows=rows)
+            if transform is not None and changed is not out:
+                transform.gather(changed, None, out, threads=threads)
+        elif transform is not None:
+            transform.gather(self.inputs, rows, out, threads=threads)
         else:
             gather_rows(self.inputs, rows, out, threads)
         if self.inputs.dtype != np.uint8:
@@ -280,7 +286,7 @@ class Dataset:
             gather_rows(self.weights, indices, weights)
         return Dataset(
             inputs, targets, self.classes, self.class_names, name or self.name, weights,
-            rows, self.transform, self.augmentation,
+            rows, self.transform, self.augmentation, self.target_transform,
         )  # fmt: skip
 
     def content_hash(self) -> str:

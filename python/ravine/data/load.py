@@ -7,21 +7,24 @@ transform) is fitted on the training rows alone and then applied to every part.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ravine.data.corruption import CorruptionSettings, corrupt_pixels, pixel_moments, random_labels
 from ravine.data.dataset import Array, Dataset, check_labels, content_hash
 from ravine.data.division import divide
+from ravine.data.mapping import mapped_file
 from ravine.data.preprocessing import Transform, fit
 from ravine.data.settings import DataSettings
-from ravine.data.source import Encoder, Source, Sources, take_rows
+from ravine.data.source import ArraySource, Encoder, Source, Sources, take_rows
 from ravine.data.sources import READERS
 from ravine.data.sources.arrays import given
 from ravine.data.split import Indices
+from ravine.data.targets import fit_targets, transformed
 from ravine.errors import InputError
 
 
@@ -58,7 +61,15 @@ class DataSummary:
 
 @dataclass(frozen=True, eq=False)
 class DataParts:
-    """Preprocessed samples of a run, with what was fitted on the training part."""
+    """Preprocessed samples of a run, with what was fitted on the training part.
+
+    Args:
+        train, validation, test: the samples; None for a part that there is not.
+        transform: of the inputs.
+        summary: what a run records.
+        encoder: of samples that were no numbers, or None.
+        target_transform: of the targets of a regression, or None.
+    """
 
     train: Dataset
     validation: Dataset | None
@@ -66,16 +77,32 @@ class DataParts:
     transform: Transform
     summary: DataSummary
     encoder: Encoder | None = None
+    target_transform: Transform | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Samples of one part before the transform."""
+    """Samples of one part before the transforms."""
 
     name: str
+    source: Source
+    chosen: Indices | None  # rows of the source; None: all
     inputs: Array
+    rows: Indices | None  # where the samples lie in `inputs`; None: one after the other
     targets: Array
     weights: Array | None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def sample_rows(self) -> Indices:
+        """The row of each sample in its source."""
+        return np.arange(len(self), dtype=np.int64) if self.chosen is None else self.chosen
+
+    def content_hash(self) -> str:
+        """See `ravine.data.content.content_hash`."""
+        return content_hash(self.inputs, self.targets, self.weights, rows=self.rows)
 
 
 def load(
@@ -117,6 +144,7 @@ def load(
     whole = sources.train
     classifies = whole.classes > 0
     outputs = _checked_outputs(sources, limit)
+    _check_targets(whole)
     rows = divide(sources, settings.split)
     train_rows = rows.train[: settings.limit] if settings.limit else rows.train
     encoder = whole.fit(train_rows)
@@ -126,13 +154,7 @@ def load(
         if source is None and not len(chosen):
             return None
         taken = None if source is not None or len(chosen) == len(whole) else chosen
-        source = source or whole
-        inputs = source.inputs(encoder, taken, threads)
-        targets, weights = source.targets, source.weights
-        if taken is not None:
-            targets = take_rows(targets, taken, threads)
-            weights = None if weights is None else take_rows(weights, taken, threads)
-        return _Part(name, inputs, targets, weights)
+        return _part(source or whole, taken, name, encoder, threads)
 
     train_part = part(None, train_rows, "train")
     validation_part = part(sources.validation, rows.validation, "validation")
@@ -142,7 +164,10 @@ def load(
 
     digest = hashlib.blake2b(digest_size=32)
     for one in (train_part, validation_part, test_part):
-        digest.update(b"-" if one is None else content_hash(one.inputs, one.targets, one.weights).encode())
+        digest.update(b"-" if one is None else one.content_hash().encode())
+    train_part, validation_part, test_part = _corrupted(
+        settings.corruption, sources, (train_part, validation_part, test_part), outputs, threads
+    )
     transform = fit(
         settings.preprocessing,
         train_part.inputs,
@@ -150,19 +175,24 @@ def load(
         components=settings.components,
         epsilon=settings.epsilon,
         indicators=None if encoder is None else encoder.indicators,
+        rows=train_part.rows,
         threads=threads,
     )
-
+    target_transform = fit_targets(settings.target_preprocessing, train_part.targets, threads=threads)
     class_names = whole.class_names if len(whole.class_names) == outputs else ()
 
     def finish(part: _Part) -> Dataset:
+        lazily = part.rows is not None or mapped_file(part.inputs) is not None
         return Dataset(
-            transform.apply(part.inputs, dtype=dtype, threads=threads),
-            part.targets if classifies else part.targets.astype(dtype),
+            part.inputs if lazily else transform.apply(part.inputs, dtype=dtype, threads=threads),
+            part.targets if classifies else transformed(target_transform, part.targets, dtype, threads),
             outputs if classifies else 0,
             class_names,
             part.name,
             None if part.weights is None else part.weights.astype(dtype),
+            part.rows,
+            transform if lazily else None,
+            target_transform=target_transform,
         )
 
     summary = DataSummary(
@@ -172,9 +202,9 @@ def load(
         outputs=outputs,
         class_names=class_names,
         preprocessing=settings.preprocessing,
-        train=len(train_part.inputs),
-        validation=len(validation_part.inputs) if validation_part is not None else 0,
-        test=len(test_part.inputs) if test_part is not None else 0,
+        train=len(train_part),
+        validation=len(validation_part) if validation_part is not None else 0,
+        test=len(test_part) if test_part is not None else 0,
         content_hash=digest.hexdigest(),
     )
     return DataParts(
@@ -184,6 +214,51 @@ def load(
         transform,
         summary,
         encoder,
+        target_transform,
+    )
+
+
+def _part(source: Source, chosen: Indices | None, name: str, encoder: Encoder | None, threads: int) -> _Part:
+    """Some samples of a source; rows of a memory map stay where they are."""
+    targets, weights = source.targets, source.weights
+    if chosen is not None:
+        targets = take_rows(targets, chosen, threads)
+        weights = None if weights is None else take_rows(weights, chosen, threads)
+    if isinstance(source, ArraySource) and mapped_file(source.samples.inputs) is not None:
+        return _Part(name, source, chosen, source.samples.inputs, chosen, targets, weights)
+    return _Part(name, source, chosen, source.inputs(encoder, chosen, threads), None, targets, weights)
+
+
+def _corrupted(
+    settings: CorruptionSettings,
+    sources: Sources,
+    parts: tuple[_Part, _Part | None, _Part | None],
+    classes: int,
+    threads: int,
+) -> tuple[_Part, _Part | None, _Part | None]:
+    """The parts with what is to be random in them: labels for training only, pixels everywhere."""
+    train, validation, test = parts
+    if settings.labels > 0:
+        if not train.source.classes:
+            raise InputError("needs class labels, but the task is regression", key="data.corruption.labels")
+        labels = random_labels(train.targets, classes, settings, train.sample_rows)
+        train = replace(train, targets=labels)
+    if settings.pixels == "keep":
+        return train, validation, test
+    if mapped_file(train.inputs) is not None:
+        raise InputError("needs inputs in memory, and not in a memory map", key="data.corruption.pixels")
+    moments = pixel_moments(train.inputs, threads=threads)
+    files = (sources.train, sources.validation, sources.test)
+
+    def corrupted(part: _Part) -> _Part:
+        file = next(number for number, source in enumerate(files) if source is part.source)
+        inputs = corrupt_pixels(part.inputs, settings, part.sample_rows, file, moments)
+        return replace(part, inputs=inputs)
+
+    return (
+        corrupted(train),
+        None if validation is None else corrupted(validation),
+        None if test is None else corrupted(test),
     )
 
 
@@ -205,6 +280,17 @@ def _checked_outputs(sources: Sources, limit: int) -> int:
             check_labels(source.targets, limit, source.name)
         return max(limit, whole.classes, *(other.classes for other in there.values()))
     return int(whole.targets.shape[1])
+
+
+def _check_targets(whole: Source) -> None:
+    """Raise InputError where all targets are the same."""
+    if len(whole) > 1 and (whole.targets == whole.targets[:1]).all():
+        what, value = ("label", whole.targets[0]) if whole.classes else ("target", whole.targets[0].tolist())
+        raise InputError(
+            f"all {len(whole):,} samples have the {what} {value}: there is nothing to tell apart",
+            file=whole.file,
+            key="data",
+        )
 
 
 def _check_shapes(train: _Part, *others: tuple[_Part | None, Source | None]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ravine.data._gather import column_statistics, scale_columns
-from ravine.data.dataset import Array, as_inputs, check_finite
+from ravine.data._gather import column_statistics, gather_rows, gather_scaled, scale_columns
+from ravine.data.dataset import Array, Indices, as_inputs, check_finite
+from ravine.data.mapping import mapped_file
 from ravine.data.principal import axes, covariance, project
 from ravine.errors import InputError
 
@@ -19,6 +20,7 @@ Kind = Literal["none", "standardize", "scale", "centre", "min_max", "pca", "pca_
 KINDS: tuple[Kind, ...] = get_args(Kind)
 PRINCIPAL = ("pca", "pca_whitening", "zca")  # kinds that mix features
 KEY = "data.preprocessing"
+BLOCK_BYTES = 64 << 20  # of the rows of a memory map that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +71,26 @@ class Transform:
         if self.kind == "none" and source.dtype == dtype:
             return source
         out = np.empty((len(source), *self.output_shape), dtype)
-        if self.matrix is None:
-            scale_columns(source, self.mean, 1.0 / self.deviation, out, threads)
-        else:
-            project(source, self.mean, self.matrix, out.reshape(len(source), -1), threads)
+        self.gather(source, None, out, threads=threads)
         if source.dtype != np.uint8:
             check_finite(out, "preprocessed inputs", "inputs")
         return out
+
+    def gather(self, source: Array, rows: Indices | None, out: Array, *, threads: int = 1) -> None:
+        """Writes the transformed rows of `source` to `out`, in one pass.
+
+        Args:
+            source: uint8, float32 or float64 [stored samples, *input_shape], C-contiguous.
+            rows: int64 [samples], in their order; None: all.
+            out: float32 or float64 [samples, *output_shape], C-contiguous.
+            threads: the most threads to use; the result is the same bits for any number.
+        """
+        if self.matrix is not None:
+            project(source, self.mean, self.matrix, out.reshape(len(out), -1), threads, rows=rows)
+        elif rows is None:
+            scale_columns(source, self.mean, 1.0 / self.deviation, out, threads)
+        else:
+            gather_scaled(source, rows, self.mean, 1.0 / self.deviation, out, threads)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The transform as arrays, for a checkpoint."""
@@ -128,6 +143,7 @@ def fit(
     components: float = 0,
     epsilon: float = 1e-5,
     indicators: NDArray[np.bool_] | None = None,
+    rows: Indices | None = None,
     threads: int = 1,
 ) -> Transform:
     """Fit a transform to the training inputs.
@@ -156,6 +172,8 @@ def fit(
         epsilon: of the whitenings, at least 0.
         indicators: features [features] that are 0 or 1 by their meaning; all kinds before pca leave them
             alone.
+        rows: int64, the rows of `inputs` that are the training samples; they are read in blocks, so that
+            inputs may be a memory map. None: all.
         threads: the most threads to use.
 
     Raises:
@@ -174,7 +192,7 @@ def fit(
     if kind not in KINDS:
         raise InputError(f"is {kind!r}, expected one of {', '.join(KINDS)}", key=KEY)
     source = as_inputs(inputs)
-    if source.size == 0:
+    if source.size == 0 or (rows is not None and len(rows) == 0):
         raise InputError("there are no samples to fit to", key=KEY)
     shape = source.shape[1:]
     mean, deviation = np.zeros(shape), np.ones(shape)
@@ -185,27 +203,74 @@ def fit(
             raise InputError(f"is {divisor}, expected a positive number", key="data.divisor")
         deviation[...] = divisor
     elif kind == "min_max":
-        mean[...] = source.min(axis=0)
+        mean[...], largest = _extremes(source, rows)
         with np.errstate(over="ignore"):
-            deviation[...] = source.max(axis=0) - mean
+            deviation[...] = largest - mean
         if not np.isfinite(deviation).all():
             raise InputError("the values are too large for a range", key=KEY)
         deviation[deviation == 0] = 1.0
     else:
         variance = np.empty(shape)
-        column_statistics(source, mean, variance, threads)
+        count = _moments(source, rows, mean, variance, threads)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             raise InputError("the values are too large for a mean and a variance", key=KEY)
         if kind in PRINCIPAL:
-            matrix = _mixing(kind, covariance(source, mean, threads), components, epsilon)
+            matrix = _mixing(kind, covariance(source, mean, threads, rows=rows), components, epsilon)
             return Transform(kind, mean, deviation, matrix)
         if kind == "standardize":
-            constant = variance <= _rounding_bound(mean, variance, len(source))
+            constant = variance <= _rounding_bound(mean, variance, count)
             deviation = np.sqrt(np.where(constant, 1.0, variance))
     if indicators is not None:
         mean[indicators.reshape(shape)] = 0.0
         deviation[indicators.reshape(shape)] = 1.0
     return Transform(kind, mean, deviation)
+
+
+def _blocks(source: Array, rows: Indices) -> Iterator[Array]:
+    """Copies of these rows, some at a time; of a memory map nobody has looked at the values before."""
+    count = max(1, BLOCK_BYTES // max(1, math.prod(source.shape[1:]) * source.itemsize))
+    for begin in range(0, len(rows), count):
+        chosen = np.ascontiguousarray(rows[begin : begin + count])
+        block = np.empty((len(chosen), *source.shape[1:]), source.dtype)
+        gather_rows(source, chosen, block)
+        check_finite(block, "inputs", "inputs", rows=chosen, file=mapped_file(source))
+        yield block
+
+
+def _moments(
+    source: Array,
+    rows: Indices | None,
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    threads: int,
+) -> int:
+    """Mean and population variance of each feature, and the number of samples.
+
+    Blocks of rows are combined as Chan, Golub and LeVeque (1983) do.
+    """
+    if rows is None:
+        column_statistics(source, mean, variance, threads)
+        return len(source)
+    count = 0
+    block_mean, block_variance = np.empty_like(mean), np.empty_like(variance)
+    mean[...], variance[...] = 0.0, 0.0
+    for block in _blocks(source, rows):
+        column_statistics(block, block_mean, block_variance, threads)
+        share = len(block) / (count + len(block))
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
+            block_mean -= mean
+            mean += share * block_mean
+            variance += share * (block_variance - variance) + share * (1.0 - share) * block_mean**2
+        count += len(block)
+    return count
+
+
+def _extremes(source: Array, rows: Indices | None) -> tuple[Array, Array]:
+    """The least and the largest value of each feature."""
+    if rows is None:
+        return source.min(axis=0), source.max(axis=0)
+    found = [(block.min(axis=0), block.max(axis=0)) for block in _blocks(source, rows)]
+    return np.min([least for least, _ in found], axis=0), np.max([most for _, most in found], axis=0)
 
 
 def _mixing(

@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.data._gather import scale_columns
-from ravine.data.dataset import Array
+from ravine.data._gather import gather_scaled, scale_columns
+from ravine.data.dataset import Array, Indices
 from ravine.errors import InputError
 
 Matrix = NDArray[np.float64]
@@ -26,13 +26,14 @@ COVARIANCE_ROWS = 2048
 PROJECTED_ROWS = 128  # always so many at once: what a row gives does not depend on the rows beside it
 
 
-def covariance(source: Array, mean: Matrix, threads: int = 1) -> Matrix:
+def covariance(source: Array, mean: Matrix, threads: int = 1, *, rows: Indices | None = None) -> Matrix:
     """The population covariance C = sum (x - mean) (x - mean)^T / n.
 
     Args:
         source: uint8, float32 or float64 [n, *shape], C-contiguous, at least one row.
         mean: of each feature, float64 [*shape].
         threads: the most threads to use.
+        rows: int64 [n], the rows of `source` that are meant; None: all.
 
     Returns:
         float64 [features, features].
@@ -54,18 +55,17 @@ def covariance(source: Array, mean: Matrix, threads: int = 1) -> Matrix:
             "used: make images smaller, or use standardize",
             key="data.preprocessing",
         )
-    ones = np.ones_like(mean)
+    count = len(source) if rows is None else len(rows)
 
     def scatter(begin: int) -> Matrix:
-        block = source[begin : begin + COVARIANCE_ROWS]
-        centred = np.empty(block.shape)
-        scale_columns(block, mean, ones, centred, 1)
-        return scatter_matrix(centred.reshape(len(block), features))
+        centred = np.empty((min(COVARIANCE_ROWS, count - begin), *mean.shape))
+        _centre(source, rows, begin, mean, centred)
+        return scatter_matrix(centred.reshape(len(centred), features))
 
     total = np.zeros((features, features))
-    for part in _in_order(scatter, range(0, len(source), COVARIANCE_ROWS), threads):
+    for part in _in_order(scatter, range(0, count, COVARIANCE_ROWS), threads):
         total += part
-    total /= len(source)
+    total /= count
     return total
 
 
@@ -94,15 +94,24 @@ def axes(matrix: Matrix) -> tuple[Matrix, Matrix]:
     return variances, vectors
 
 
-def project(source: Array, mean: Matrix, matrix: Matrix, out: Array, threads: int = 1) -> None:
+def project(
+    source: Array,
+    mean: Matrix,
+    matrix: Matrix,
+    out: Array,
+    threads: int = 1,
+    *,
+    rows: Indices | None = None,
+) -> None:
     """out = (x - mean) matrix, computed in float64.
 
     Args:
-        source: uint8, float32 or float64 [rows, *shape], C-contiguous.
+        source: uint8, float32 or float64 [stored samples, *shape], C-contiguous.
         mean: float64 [*shape].
         matrix: float64 [features, columns].
-        out: float32 or float64 [rows, columns], overwritten.
+        out: float32 or float64 [samples, columns], overwritten.
         threads: the most threads to use.
+        rows: int64 [samples], the rows of `source` that are meant, in their order; None: all.
 
     Example:
         >>> out = np.empty((1, 1))
@@ -112,19 +121,25 @@ def project(source: Array, mean: Matrix, matrix: Matrix, out: Array, threads: in
     """
     from ravine._core import multiply
 
-    ones = np.ones_like(mean)
-
     def put(begin: int) -> None:
-        block = source[begin : begin + PROJECTED_ROWS]
-        centred = np.zeros((PROJECTED_ROWS, *block.shape[1:]))
-        scale_columns(block, mean, ones, centred[: len(block)], 1)
+        place = out[begin : begin + PROJECTED_ROWS]
+        centred = np.zeros((PROJECTED_ROWS, *mean.shape))
+        _centre(source, rows, begin, mean, centred[: len(place)])
+        product = multiply(centred.reshape(PROJECTED_ROWS, -1), matrix)
         with np.errstate(over="ignore"):  # what does not fit the type is found, and named, by the caller
-            out[begin : begin + len(block)] = multiply(centred.reshape(PROJECTED_ROWS, -1), matrix)[
-                : len(block)
-            ]
+            place[...] = product[: len(place)]
 
-    for _ in _in_order(put, range(0, len(source), PROJECTED_ROWS), threads):
+    for _ in _in_order(put, range(0, len(out), PROJECTED_ROWS), threads):
         pass
+
+
+def _centre(source: Array, rows: Indices | None, begin: int, mean: Matrix, out: Matrix) -> None:
+    """out = x - mean for the samples from `begin` on, so many as there is place for."""
+    ones = np.ones_like(mean)
+    if rows is None:
+        scale_columns(source[begin : begin + len(out)], mean, ones, out, 1)
+    else:
+        gather_scaled(source, np.ascontiguousarray(rows[begin : begin + len(out)]), mean, ones, out, 1)
 
 
 def _in_order(work: Callable[[int], Result], places: range, threads: int) -> Iterator[Result]:

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from ravine.data.corruption import CorruptionSettings
 from ravine.data.preprocessing import Kind
 from ravine.data.sampler import SamplerSettings
+from ravine.data.targets import TargetKind
 
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 
@@ -95,6 +97,9 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         components: of "pca" and "pca_whitening": how many are kept; below 1, as many as hold this share of
             the variance; 0 keeps all.
         epsilon: of "pca_whitening" and "zca": added to variances, as a share of the largest.
+        target_preprocessing: of the values of a regression: "none", "standardize" or "min_max", fitted on the
+            training samples; losses are then those of these values, predictions are turned back.
+        corruption: labels or pixels that are made random.
         task: "auto" takes integer targets for classes and floating targets for values.
         classes: number of classes; 0: the largest label plus one.
         limit: use the first so many training samples only; 0: all.
@@ -126,6 +131,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     divisor: Annotated[float, Meta(gt=0.0, le=1e300)] = 255.0
     components: Annotated[float, Meta(ge=0.0, le=1e9)] = 0.0
     epsilon: Annotated[float, Meta(ge=0.0, le=1e300)] = 1e-5
+    target_preprocessing: TargetKind = "none"
+    corruption: CorruptionSettings = CorruptionSettings()
     task: Literal["auto", "classification", "regression"] = "auto"
     classes: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=0)] = 0

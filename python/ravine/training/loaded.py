@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine import _core
 from ravine.data import Dataset, Transform, as_dataset, as_inputs
+from ravine.data.corruption import shuffled_pixels
+from ravine.data.targets import restored, transformed
 from ravine.errors import CheckpointError, InputError
 from ravine.experiment import Experiment, load_experiment
 from ravine.model import specification
@@ -18,7 +20,7 @@ from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
 from ravine.training.batches import rows_at_once
 from ravine.training.evaluation import evaluate
-from ravine.training.snapshot import restore_network, restore_transform
+from ravine.training.snapshot import restore_network, restore_target_transform, restore_transform
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class LoadedRun:
         transform: applied to inputs before the network sees them.
         class_names: one a class, or empty.
         step: of the checkpoint.
+        target_transform: what the targets of a regression were transformed by, or None; predictions are
+            turned back.
         warning: says so if a damaged checkpoint was passed over, or if this machine has no bfloat16 and the
             network computes in float32.
     """
@@ -43,6 +47,7 @@ class LoadedRun:
     class_names: tuple[str, ...]
     step: int
     warning: str | None
+    target_transform: Transform | None = None
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, for raw inputs [samples, *shape].
@@ -50,12 +55,17 @@ class LoadedRun:
         Raises:
             InputError: samples of another shape, or NaN in them; the row is named.
         """
-        return self.network.predict(self._prepared(as_inputs(inputs)))
+        outputs = self.network.predict(self._prepared(as_inputs(inputs)))
+        return restored(self.target_transform, outputs)
 
     def evaluate(
         self, inputs: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
-        """Loss and metrics for raw inputs and targets; sample weights change the loss alone."""
+        """Loss and metrics for raw inputs and targets; sample weights change the loss alone.
+
+        The loss of a regression is that of the targets as they were preprocessed for training; rmse, mae and
+        r2 are in their original units.
+        """
         outputs = self.network.output_shape[-1]
         dataset = as_dataset(
             inputs, targets, sample_weight, task="classification" if self.network.classifies else "regression"
@@ -63,11 +73,25 @@ class LoadedRun:
         if self.network.classifies:
             dataset.require_classes(outputs)
         dtype = self.network.array_dtype
-        values = dataset.targets if self.network.classifies else dataset.targets.astype(dtype)
+        targets = dataset.targets
+        if not self.network.classifies:
+            if dataset.outputs != self.network.output_shape[-1]:
+                raise InputError(
+                    f"there are {dataset.outputs} target values a sample, but the network gives {outputs}",
+                    key="targets",
+                )
+            targets = transformed(self.target_transform, targets, dtype)
         inputs = self._prepared(dataset.inputs)
         weights = None if dataset.weights is None else dataset.weights.astype(dtype)
         return self.evaluate_prepared(
-            Dataset(inputs, values, dataset.classes, name=dataset.name, weights=weights)
+            Dataset(
+                inputs,
+                targets,
+                dataset.classes,
+                name=dataset.name,
+                weights=weights,
+                target_transform=self.target_transform,
+            )
         )
 
     def evaluate_prepared(self, dataset: Dataset) -> dict[str, float]:
@@ -80,7 +104,9 @@ class LoadedRun:
         expected = self.transform.input_shape
         if inputs.shape[1:] != expected and int(np.prod(inputs.shape[1:])) == int(np.prod(expected)):
             inputs = inputs.reshape(len(inputs), *expected)  # images as rows of pixels, or the reverse
-        return self.transform.apply(inputs, dtype=self.network.array_dtype)
+        return self.transform.apply(
+            shuffled_pixels(inputs, self.experiment.data.corruption), dtype=self.network.array_dtype
+        )
 
 
 def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
@@ -128,7 +154,16 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
         raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
     restore_network(network, loaded, file)
     warning = "; ".join(filter(None, (warning, instead))) or None
-    return LoadedRun(run.path, network, experiment, transform, tuple(map(str, names)), loaded.step, warning)
+    return LoadedRun(
+        path=run.path,
+        network=network,
+        experiment=experiment,
+        transform=transform,
+        class_names=tuple(map(str, names)),
+        step=loaded.step,
+        warning=warning,
+        target_transform=restore_target_transform(loaded),
+    )
 
 
 def _dtype(experiment: Experiment) -> tuple[str, str | None]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ravine import _core
 from ravine.data import DataParts, HardSampler, Transform
+from ravine.data.targets import check_targets
 from ravine.errors import CheckpointError
 from ravine.hyperparameters import REGULARIZATION
 from ravine.training.checkpoint import Checkpoint
@@ -23,6 +24,7 @@ from ravine.training.weights import by_name, training_weights
 SLOT_PREFIX = "optimizer."
 TRANSFORM_PREFIX = "preprocessing."
 SAMPLER_LOSSES = "sampler.losses"
+TARGET_PREFIX = "target_preprocessing."
 _REALS = {"loss", "weight", "seconds"}  # of a position; all else is counted
 
 
@@ -45,9 +47,9 @@ def snapshot(
     losses = _sampler_losses(trainer)
     if losses is not None:
         tensors[SAMPLER_LOSSES] = losses
-    tensors |= {
-        TRANSFORM_PREFIX + name: values for name, values in transform.state().items() if name != "kind"
-    }
+    tensors |= _transform_tensors(transform, TRANSFORM_PREFIX)
+    if parts.target_transform is not None:
+        tensors |= _transform_tensors(parts.target_transform, TARGET_PREFIX)
     state = {
         "position": asdict(trainer.position),
         "optimizer": optimizer.settings,
@@ -59,6 +61,7 @@ def snapshot(
         "sampler_epoch": None if losses is None else trainer.position.epoch,
         "samples_at_once": trainer.network.batch_size,
         "preprocessing": transform.kind,
+        "target_preprocessing": "none" if parts.target_transform is None else parts.target_transform.kind,
         "class_names": list(parts.summary.class_names),
         "data_hash": parts.summary.content_hash,
         **extra,
@@ -201,10 +204,29 @@ def _regularization(checkpoint: Checkpoint, path: Path) -> dict[str, float]:
 def restore_transform(checkpoint: Checkpoint) -> Transform:
     """The preprocessing that the run was trained with."""
     kind = str(checkpoint.state.get("preprocessing", "none"))
+    return _restored_transform(checkpoint, kind, TRANSFORM_PREFIX)
+
+
+def restore_target_transform(checkpoint: Checkpoint) -> Transform | None:
+    """What the targets were transformed by; None where they were left alone, as in the first versions.
+
+    Raises:
+        InputError: a transform that cannot be one of targets.
+    """
+    kind = str(checkpoint.state.get("target_preprocessing", "none"))
+    return None if kind == "none" else check_targets(_restored_transform(checkpoint, kind, TARGET_PREFIX))
+
+
+def _transform_tensors(transform: Transform, prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a transform, by their names in a checkpoint."""
+    return {prefix + name: values for name, values in transform.state().items() if name != "kind"}
+
+
+def _restored_transform(checkpoint: Checkpoint, kind: str, prefix: str) -> Transform:
     state = {
-        name.removeprefix(TRANSFORM_PREFIX): values
+        name.removeprefix(prefix): values
         for name, values in checkpoint.tensors.items()
-        if name.startswith(TRANSFORM_PREFIX)
+        if name.startswith(prefix)
     }
     return Transform.from_state({"kind": np.frombuffer(kind.encode(), np.uint8), **state})
 
