@@ -134,7 +134,10 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
             saved = sorted(other.stem for other in run.checkpoints_path.glob("*.safetensors"))
             raise CheckpointError(f"no such checkpoint; there are: {', '.join(saved) or 'none'}", file=file)
         loaded = checkpoints.load(file)
-    transform = restore_transform(loaded)
+    try:
+        transform, target_transform = restore_transform(loaded), restore_target_transform(loaded)
+    except InputError as error:
+        raise CheckpointError(error.message, file=file, key=error.key) from None
     names = loaded.state.get("class_names")
     if not isinstance(names, list):
         raise CheckpointError("holds no class names; it was not written by a training run", file=file)
@@ -162,7 +165,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
         class_names=tuple(map(str, names)),
         step=loaded.step,
         warning=warning,
-        target_transform=restore_target_transform(loaded),
+        target_transform=target_transform,
     )
 
 
