@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ravine.data.batch_source import BatchSource, Chunk
+from ravine.data.corruption import CorruptionSettings
 from ravine.data.dataset import Array, Dataset, as_dataset, as_inputs, as_labels
 from ravine.data.digits import load_digits
 from ravine.data.idx import read_idx
@@ -20,23 +21,28 @@ from ravine.data.sampler import (
     epoch_order,
 )
 from ravine.data.settings import DataSettings, SplitSettings
+from ravine.data.source import ArraySource, Encoder, Source
 from ravine.data.split import Split, split
 
 __all__ = [
     "Array",
+    "ArraySource",
     "BalancedSampler",
     "BatchSource",
     "Chunk",
+    "CorruptionSettings",
     "DataParts",
     "DataSettings",
     "DataSummary",
     "Dataset",
+    "Encoder",
     "HardSampler",
     "MixedSampler",
     "Prefetcher",
     "Sampler",
     "SamplerSettings",
     "SequentialSampler",
+    "Source",
     "Split",
     "SplitSettings",
     "Transform",
