@@ -1,10 +1,11 @@
 """A network learns random labels by heart: lecture L2, Zhang et al. (2017), in a table.
 
-A hidden layer of 512 units is trained on 1,527 digits: as they are, with labels of which half or all are drawn
-at random, and with pixels in one random order, in an order of each image's own, or drawn from a normal
-distribution. One should see: it fits all of them, random labels and pure noise included, only more slowly; what
-it then knows of the test images goes from everything to nothing. So it is not its size, nor that it can be
-trained, that makes a network generalize. One order of the pixels for all images costs a dense network nothing.
+A hidden layer of 512 units is trained on 1,527 digits: as they are, with labels of which half or all are
+drawn at random, and with pixels in one random order, in an order of each image's own, or drawn from a normal
+distribution. One should see: it fits all of them, random labels and pure noise included, only more slowly;
+what it then knows of the test images goes from everything to nothing. So it is not its size, nor that it can
+be trained, that makes a network generalize. One order of the pixels for all images costs a dense network
+nothing.
 """
 
 from pathlib import Path
