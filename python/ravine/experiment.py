@@ -17,7 +17,7 @@ from ravine import _core
 from ravine.checks import check_keys, explained, named
 from ravine.data.files import expanded, unexpanded
 from ravine.data.sampler import sampler_settings
-from ravine.data.settings import FIELD_SOURCES, FILE_FIELDS
+from ravine.data.settings import FIELD_SOURCES
 from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay, resolved_schedule
 from ravine.model import layer_at_fault, shown, specification
@@ -114,7 +114,11 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
     _check_order(experiment)
     optimizer = _resolved_optimizer(experiment.optimizer)
     data = experiment.data
-    places = {name: str(base / expanded(value)) for name in FILE_FIELDS if (value := getattr(data, name))}
+    places: dict[str, Any] = {
+        name: str(base / expanded(value)) for name in data.file_fields if (value := getattr(data, name))
+    }
+    if data.images.cache:
+        places["images"] = msgspec.structs.replace(data.images, cache=str(base / expanded(data.images.cache)))
     return msgspec.structs.replace(
         experiment,
         data=msgspec.structs.replace(data, **places),
@@ -155,8 +159,10 @@ def to_toml(experiment: Experiment) -> str:
     for field, sources in FIELD_SOURCES.items():
         if not data[field] or data["source"] not in sources:
             del data[field]
-        elif field in FILE_FIELDS:
+        elif field in experiment.data.file_fields:
             data[field] = unexpanded(data[field])
+    if "images" in data:
+        data["images"]["cache"] = unexpanded(data["images"]["cache"])
     return tomli_w.dumps(table)
 
 

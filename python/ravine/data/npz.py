@@ -78,6 +78,35 @@ def read_npy(path: Path) -> NDArray[Any]:
             raise InputError("does not fit in memory", file=path) from error
 
 
+def map_npy(path: Path) -> NDArray[Any]:
+    """An NPY file mapped into memory: values are read when they are looked at, and need not fit in memory.
+
+    The array is the file's own, read-only. Values of another byte order, or in Fortran's order, cannot be
+    used where they lie: such a file is read as `read_npy` does.
+
+    Args:
+        path: the file; its header must promise as many bytes as it holds.
+
+    Raises:
+        InputError: as `read_npy`.
+
+    Example:
+        >>> images = map_npy(Path("images.npy"))  # doctest: +SKIP
+    """
+    file, size = open_regular(path)
+    with file:
+        try:
+            element, fortran_order, shape = _read_header(file, size)
+            turned = fortran_order and len(shape) > 1
+            if element.isnative and not turned and size > file.tell():
+                return np.memmap(file, element, "r", file.tell(), shape or (1,)).reshape(shape)
+        except InputError as error:
+            raise InputError(error.message, file=path) from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot be mapped into memory: {error}", file=path) from error
+    return read_npy(path)
+
+
 def _with_archive(path: Path, keys: Sequence[str]) -> list[tuple[str, NDArray[Any]]]:
     file, size = open_regular(path)
     with file, _open_archive(file, path) as archive:
@@ -128,8 +157,10 @@ def _read_member(archive: zipfile.ZipFile, key: str, path: Path, size: int) -> N
         raise InputError(f"array {key!r} does not fit in memory", file=path) from error
 
 
-def _read_array(stream: io.BufferedIOBase | IO[bytes], size: int) -> NDArray[Any]:
-    """Read one NPY stream that holds `size` bytes."""
+def _read_header(
+    stream: io.BufferedIOBase | IO[bytes], size: int
+) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    """Type, order and shape of an NPY stream that holds `size` bytes, as many as they need."""
     start = stream.read(8)
     if len(start) < 8 or start[:6] != MAGIC or start[6] not in (1, 2, 3):
         raise InputError(f"is not in NPY format: it starts with {start[:8].hex(' ') or 'nothing'}")
@@ -150,6 +181,13 @@ def _read_array(stream: io.BufferedIOBase | IO[bytes], size: int) -> NDArray[Any
             f"{what}: its header promises {promised:,} bytes ({element.name} {list(shape)}), "
             f"there are {held:,}"
         )
+    return element, fortran_order, shape
+
+
+def _read_array(stream: io.BufferedIOBase | IO[bytes], size: int) -> NDArray[Any]:
+    """Read one NPY stream that holds `size` bytes."""
+    element, fortran_order, shape = _read_header(stream, size)
+    promised = math.prod(shape) * element.itemsize
     values = np.empty(math.prod(shape), element)
     buffer = values.view(np.uint8).data
     total = 0

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from ravine.data.corruption import CorruptionSettings
+from ravine.data.images.settings import ImageSettings
 from ravine.data.preprocessing import Kind
 from ravine.data.sampler import SamplerSettings
 from ravine.data.targets import TargetKind
@@ -15,26 +16,41 @@ Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 
 # Fields and tables that only some sources know, with the sources.
 FIELD_SOURCES = {
-    "train_images": ("idx",),
-    "train_labels": ("idx",),
-    "validation_images": ("idx",),
-    "validation_labels": ("idx",),
-    "test_images": ("idx",),
-    "test_labels": ("idx",),
-    "file": ("npz",),
-    "validation_file": ("npz",),
-    "test_file": ("npz",),
-    "inputs": ("npz",),
-    "targets": ("npz",),
-    "weights": ("npz",),
+    "train_images": ("idx", "sprites"),
+    "train_labels": ("idx", "sprites"),
+    "validation_images": ("idx", "sprites"),
+    "validation_labels": ("idx", "sprites"),
+    "test_images": ("idx", "sprites"),
+    "test_labels": ("idx", "sprites"),
+    "file": ("npz", "images"),
+    "validation_file": ("npz", "images"),
+    "test_file": ("npz", "images"),
+    "inputs": ("npz", "npy"),
+    "targets": ("npz", "npy"),
+    "weights": ("npz", "npy"),
+    "validation_inputs": ("npy",),
+    "validation_targets": ("npy",),
+    "test_inputs": ("npy",),
+    "test_targets": ("npy",),
+    "images": ("images", "sprites"),
 }
 # Fields that are paths: relative ones start at the experiment's folder.
 FILE_FIELDS = (
     *("train_images", "train_labels", "validation_images", "validation_labels", "test_images", "test_labels"),
     *("file", "validation_file", "test_file"),
+    *("validation_inputs", "validation_targets", "test_inputs", "test_targets"),
 )
 COLUMN_SOURCES = ("npz",)  # whose columns or arrays `split.group` and `split.column` can name
-REQUIRED_FIELDS = {"idx": ("train_images", "train_labels"), "npz": ("file",)}
+NPY_FIELDS = ("inputs", "targets", "weights")  # which are names for other sources
+REQUIRED_FIELDS = {
+    "idx": ("train_images", "train_labels"),
+    "sprites": ("train_images", "train_labels"),
+    "npz": ("file",),
+    "npy": ("inputs", "targets"),
+    "images": ("file",),
+}
+# Pairs of which one is nothing without the other, by part.
+PAIRS = (("images", "labels"), ("inputs", "targets"))
 
 
 class SplitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -82,13 +98,19 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Where samples come from and what is done to them.
 
     Args:
-        source: "digits" (shipped), "npz", "idx", or "arrays" (given in Python).
+        source: "digits" (shipped), "npz", "npy", "idx", "images", "sprites", or "arrays" (given in Python).
         train_images, train_labels, validation_images, validation_labels, test_images, test_labels: IDX files,
-            plain or .gz; only those for training must be given.
-        file, validation_file, test_file: NPZ files; only the first must be given.
+            plain or .gz, or for "sprites" pictures in which every row of pixels is an image, by a pattern
+            such as "batch_*.png", with a file of one byte a label; only those for training must be given.
+        file, validation_file, test_file: NPZ files, or for "images" folders or archives (.tar, .tar.gz, .zip)
+            with a folder of pictures a class; only the first must be given.
         inputs, targets: names of the arrays in the NPZ file; empty: "inputs" and "targets", or "x" and "y".
+            For "npy" the files of these arrays; inputs stay there, and are read as they are needed.
         weights: name of an array of sample weights [samples], at least 0, in the NPZ file; empty: all samples
-            count the same. The test samples count the same where the test file has no such array.
+            count the same. The test samples count the same where the test file has no such array. For "npy"
+            the file of the array.
+        validation_inputs, validation_targets, test_inputs, test_targets: for "npy" the other parts.
+        images: what becomes of pictures.
         split: how samples are divided.
         sampler: which training samples an epoch visits, and in which order.
         preprocessing: "none", "standardize", "scale", "centre", "min_max", "pca", "pca_whitening" or "zca",
@@ -112,7 +134,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         'standardize'
     """
 
-    source: Literal["digits", "npz", "idx", "arrays"] = "digits"
+    source: Literal["digits", "npz", "npy", "idx", "images", "sprites", "arrays"] = "digits"
     train_images: str = ""
     train_labels: str = ""
     validation_images: str = ""
@@ -125,6 +147,11 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     inputs: str = ""
     targets: str = ""
     weights: str = ""
+    validation_inputs: str = ""
+    validation_targets: str = ""
+    test_inputs: str = ""
+    test_targets: str = ""
+    images: ImageSettings = ImageSettings()
     split: SplitSettings = SplitSettings()
     sampler: SamplerSettings = SamplerSettings()
     preprocessing: Kind = "standardize"
@@ -148,10 +175,10 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             if not getattr(self, field):
                 raise ValueError(f'source = "{self.source}" needs `{field}`')
         for part in ("validation", "test"):
-            images, labels = f"{part}_images", f"{part}_labels"
-            if bool(getattr(self, images)) != bool(getattr(self, labels)):
-                raise ValueError(f"`{images}` and `{labels}` belong together: give both or neither")
-            from_file = getattr(self, images) or getattr(self, f"{part}_file")
+            for first, second in ((f"{part}_{one}", f"{part}_{other}") for one, other in PAIRS):
+                if bool(getattr(self, first)) != bool(getattr(self, second)):
+                    raise ValueError(f"`{first}` and `{second}` belong together: give both or neither")
+            from_file = any(getattr(self, f"{part}_{what}") for what in ("images", "inputs", "file"))
             for way in ("fraction", "count"):
                 if from_file and getattr(self.split, f"{part}_{way}") > 0:
                     raise ValueError(
@@ -160,3 +187,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         for field in ("group", "column"):
             if getattr(self.split, field) and self.source not in COLUMN_SOURCES:
                 raise ValueError(f'`split.{field}` names a column, which source = "{self.source}" has not')
+
+    @property
+    def file_fields(self) -> tuple[str, ...]:
+        """Fields that are paths: relative ones start at the experiment's folder."""
+        return (*FILE_FIELDS, *(NPY_FIELDS if self.source == "npy" else ()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ravine.data.settings import DataSettings
 from ravine.data.source import Sources
-from ravine.data.sources import digits, idx, npz
+from ravine.data.sources import digits, idx, images, npy, npz, sprites
 
 # Reads the files that the settings name. Given: settings; where relative paths start; the classes that the
 # network can tell apart, or 0; the most threads. A library that not everybody has is imported by its reader.
@@ -17,4 +17,7 @@ READERS: dict[str, Reader] = {
     "digits": digits.read,
     "idx": idx.read,
     "npz": npz.read,
+    "npy": npy.read,
+    "images": images.read,
+    "sprites": sprites.read,
 }

@@ -1,0 +1,1 @@
+"""Pictures: folders and archives of PNG and JPEG files, decoded once into a cache on disk."""
