@@ -11,6 +11,7 @@ from types import ModuleType
 from ravine.commands import (
     catalog,
     control,
+    data,
     describe,
     doctor,
     evaluate,
@@ -28,6 +29,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "predict": predict,
     "describe": describe,
+    "data": data,
     "schedule": schedule,
     "catalog": catalog,
     "runs": runs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ravine.data.arrays import as_array
 from ravine.data.batch_source import BatchSource, Chunk
 from ravine.data.corruption import CorruptionSettings
 from ravine.data.dataset import Array, Dataset, as_dataset, as_inputs, as_labels
@@ -46,6 +47,7 @@ __all__ = [
     "Split",
     "SplitSettings",
     "Transform",
+    "as_array",
     "as_dataset",
     "as_inputs",
     "as_labels",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ravine.data._gather import gather_rows
+from ravine.data.arrays import as_array
 from ravine.data.checks import FLOAT_TYPES, check_weights
 from ravine.data.checks import check_finite as check_finite
 from ravine.data.checks import check_inputs as check_inputs
@@ -307,8 +308,8 @@ def as_dataset(
     """Make a data set from arrays: integer targets are class labels, floating targets are values.
 
     Args:
-        inputs: numbers [samples, *shape]; [samples] becomes [samples, 1], and images [samples, height, width]
-            become [samples, height, width, 1].
+        inputs: numbers [samples, *shape], in an array of any kind that `as_array` takes, as are the others;
+            [samples] becomes [samples, 1], and images [samples, height, width] become [..., 1].
         targets: integers [samples] or [samples, 1], or floats [samples] or [samples, outputs].
         weights: numbers [samples], at least 0; see `Dataset`.
         task: says what the targets are where their type does not.
@@ -325,7 +326,7 @@ def as_dataset(
     """
     input_array = as_inputs(inputs, name)
     weight_array = None if weights is None else _as_weights(weights, name)
-    target_array = np.asarray(targets)
+    target_array = as_array(targets, name)
     if target_array.dtype.kind not in "biuf" or target_array.dtype.itemsize > 8:
         raise InputError(f"targets must be integers or floats, not {target_array.dtype}", key=name)
     if target_array.ndim not in (1, 2) or target_array.size == 0:
@@ -352,7 +353,7 @@ def as_inputs(inputs: ArrayLike, name: str = "inputs") -> Array:
 
     uint8 and bool stay bytes; types that float32 holds exactly become float32; wider integers become float64.
     """
-    array = np.asarray(inputs)
+    array = as_array(inputs, name)
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind not in "biuf" or size > 8:
         raise InputError(f"inputs must be integers or floats, not {array.dtype}", key=name)
@@ -373,7 +374,7 @@ def as_inputs(inputs: ArrayLike, name: str = "inputs") -> Array:
 
 def _as_weights(weights: ArrayLike, name: str) -> Array:
     """Weights as floats [samples]; [samples, 1] is taken too."""
-    array = np.asarray(weights)
+    array = as_array(weights, name)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InputError(f"sample weights must be numbers, not {array.dtype}", key=name)
     if array.ndim == 2 and array.shape[1] == 1:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ravine.components import Component
-from ravine.data import as_labels
+from ravine.data import as_array, as_labels
 from ravine.errors import InputError
 from ravine.model import Sequential
 from ravine.training.samples import typed_samples
@@ -73,4 +73,4 @@ def check_classes(
         return
     network = model.network(inputs.shape[1:], loss={**loss, "class_weights": []})
     typed_samples(network, "train", inputs, targets)
-    balanced(as_labels(np.asarray(targets), "train"), network.output_shape[-1])
+    balanced(as_labels(as_array(targets, "train"), "train"), network.output_shape[-1])

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine import _core
 from ravine.components import Component
-from ravine.data import Dataset, SamplerSettings, as_inputs, as_labels
+from ravine.data import Dataset, SamplerSettings, as_array, as_inputs, as_labels
 from ravine.data.sampler import sampler_settings
 from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay
@@ -399,7 +399,7 @@ class Trainer:
     def _balance(self, targets: ArrayLike) -> None:
         """Gives a loss with balanced class weights their numbers, before its network is compiled."""
         if self._network is None and self.loss is not None:
-            self.loss = with_class_weights(self.loss, lambda: as_labels(np.asarray(targets), "train"))
+            self.loss = with_class_weights(self.loss, lambda: as_labels(as_array(targets, "train"), "train"))
 
     def _forget_best(self) -> None:
         """Of a training before: averages go on from its last weights."""
