@@ -34,7 +34,7 @@ class Server:
             def log_message(self, *_: object) -> None:
                 pass
 
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 how = self.path.split("/")[1]
                 wanted = self.headers.get("Range")
                 server.asked.append((how, wanted))

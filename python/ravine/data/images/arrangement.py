@@ -86,6 +86,9 @@ def arrange(files: Iterable[str], folders: Collection[str]) -> Arrangement:
         ('2', '10')
     """
     names = [name for name in files if not is_left_by_programs(name)]
+    for name in (*names, *folders):
+        if not _is_text(name):
+            raise InputError(f"holds a name that is not text in UTF-8, {name!r}; rename it")
     _refuse_formats(names)
     pictures = [name for name in names if is_picture(name)]
     if not pictures:
@@ -125,6 +128,14 @@ def arrange(files: Iterable[str], folders: Collection[str]) -> Arrangement:
     return Arrangement(
         tuple(Picture(name, part, labels[folder]) for part, folder, name in ordered), class_names, ignored
     )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, as Python keeps them
+        return False
+    return True
 
 
 def _above(name: str) -> Iterable[str]:

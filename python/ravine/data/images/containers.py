@@ -142,7 +142,7 @@ class Folder:
             yield place, lambda path=self.root / name: read_file(path)  # type: ignore[misc]
 
     def where(self, name: str) -> str:
-        return str(self.root / name)
+        return _shown(str(self.root / name))
 
     def identities(self, names: Sequence[str]) -> list[Identity]:
         return [self._identities[name] for name in names]
@@ -168,7 +168,7 @@ class _Archive:
         return tuple(self._folders)
 
     def where(self, name: str) -> str:
-        return f"{self.root}: {name}"
+        return _shown(f"{self.root}: {name}")
 
     def identities(self, names: Sequence[str]) -> list[Identity]:
         try:
@@ -182,12 +182,15 @@ class _Archive:
     def _add(self, written: str, size: int, *, is_folder: bool) -> str | None:
         """Takes a member in; its name without "./", or None for a folder or what programs leave."""
         if len(written) > MAXIMUM_NAME:
-            raise InputError(f"has a name of {len(written):,} characters: {written[:60]!r}...")
+            raise InputError(
+                f"has a name of {len(written):,} characters: {written[:60]!r}...", file=self.root
+            )
         parts = written.replace("\\", "/").split("/")
         if written.startswith(("/", "\\")) or ".." in parts or parts[0][1:2] == ":" or "\0" in written:
             raise InputError(
                 f"has a member {written!r}, whose name leads out of the archive; do not trust it, or pack it "
-                "again with plain names"
+                "again with plain names",
+                file=self.root,
             )
         name = "/".join(part for part in parts if part not in ("", "."))
         if not name or is_left_by_programs(name):
@@ -196,7 +199,7 @@ class _Archive:
             self._folders[name] = None
             return None
         if name in self._files:
-            raise InputError(f"holds {name!r} twice; pack it again")
+            raise InputError(f"holds {name!r} twice; pack it again", file=self.root)
         self._files[name] = size
         return name
 
@@ -328,6 +331,11 @@ class Zip(_Archive):
                 yield place, lambda content=content: content  # type: ignore[misc]
 
 
+def _shown(name: str) -> str:
+    """A name in one line."""
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
 def identity(status: os.stat_result) -> Identity:
     """What changes when a file does."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -377,9 +385,9 @@ def _as_input_errors(root: Path) -> Iterator[None]:
         raise InputError(error.message, file=error.file or root) from error
     except MemoryError as error:
         raise InputError("does not fit in memory", file=root) from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", file=root) from error
     except Exception as error:  # they raise many kinds for damaged files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot be read: {error.strerror}", file=root) from error
         raise InputError(f"is truncated or damaged ({error}); copy it again", file=root) from error
 
 

@@ -86,7 +86,7 @@ def decode(content: bytes, settings: ImageSettings) -> NDArray[np.uint8]:
             "convert or remove it"
         ) from error
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files
-        what = "is truncated" if "truncated" in str(error) else f"is damaged ({error})"
+        what = "is truncated" if "truncated" in str(error).lower() else f"is damaged ({error})"
         raise InputError(f"{what}; copy it again or remove it") from error
     return pixels.reshape(*pixels.shape[:2], settings.channels)
 
