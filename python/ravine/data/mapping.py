@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 from pathlib import Path
 from typing import Any
@@ -27,3 +28,20 @@ def mapped_file(array: NDArray[Any]) -> Path | None:
             return Path("memory map")
         owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
     return None
+
+
+def map_open_file(
+    file: io.BufferedIOBase, path: Path, element: np.dtype[Any], begin: int, shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """The values of an open file from a byte on, read-only; the map outlives the file object.
+
+    Args:
+        file: open for reading, so that it is the very file that was checked.
+        path: its name, for messages.
+        element: type of a value.
+        begin: where the first value lies.
+        shape: of the array.
+    """
+    mapped = np.memmap(file, element, "r", begin, shape or (1,))
+    mapped.filename = path  # which a descriptor does not know
+    return mapped.reshape(shape)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.data.files import DEFLATE_RATIO, open_regular
+from ravine.data.mapping import map_open_file
 from ravine.errors import InputError
 
 MAGIC = b"\x93NUMPY"
@@ -99,7 +100,7 @@ def map_npy(path: Path) -> NDArray[Any]:
             element, fortran_order, shape = _read_header(file, size)
             turned = fortran_order and len(shape) > 1
             if element.isnative and not turned and size > file.tell():
-                return np.memmap(file, element, "r", file.tell(), shape or (1,)).reshape(shape)
+                return map_open_file(file, path, element, file.tell(), shape)
         except InputError as error:
             raise InputError(error.message, file=path) from error
         except (OSError, ValueError) as error:

@@ -27,6 +27,7 @@ from ravine.data.images import pictures as module
 from ravine.data.images.cache import cache_of, default_folder
 from ravine.data.images.pictures import Pictures, read_loose, read_pictures
 from ravine.data.images.settings import ImageSettings
+from ravine.data.mapping import mapped_file
 from ravine.errors import InputError, RavineWarning
 
 EXPECTED = np.stack([noise(10 * label + number) for label in range(3) for number in range(2)])
@@ -217,11 +218,11 @@ def test_the_cache_is_an_npy_file_and_json(tmp_path: Path) -> None:
 
 def test_many_pictures_stay_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = as_folder(tmp_path / "root", classes())
-    assert not isinstance(read_pictures(root, PLAIN).pixels, np.memmap)
+    assert mapped_file(read_pictures(root, PLAIN).pixels) is None
     monkeypatch.setattr(module, "IN_MEMORY_BYTES", 1000)
     for _ in range(2):
         pixels = read_pictures(root, PLAIN).pixels
-        assert isinstance(pixels, np.memmap)
+        assert mapped_file(pixels) == cache_of(root, PLAIN).pixels_path
         assert not pixels.flags.writeable
         np.testing.assert_array_equal(pixels, EXPECTED)
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from ravine.data.images.containers import Identity, digest
 from ravine.data.images.decode import pillow
 from ravine.data.images.settings import ImageSettings
+from ravine.data.mapping import map_open_file
 from ravine.errors import InputError, RavineWarning
 
 VERSION = 1
@@ -134,7 +135,7 @@ class Cache:
                 if _block_digests(file.fileno(), len(header), total, threads) != index.blocks:
                     self._warn("its bytes were changed")
                     return None
-                return np.memmap(file, np.uint8, "r", len(header), index.shape)
+                return map_open_file(file, self.pixels_path, np.dtype(np.uint8), len(header), index.shape)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
