@@ -43,5 +43,5 @@ def map_open_file(
         shape: of the array.
     """
     mapped = np.memmap(file, element, "r", begin, shape or (1,))
-    mapped.filename = path  # which a descriptor does not know
+    mapped.filename = str(path)  # which a descriptor does not know
     return mapped.reshape(shape)
