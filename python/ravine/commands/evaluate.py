@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ravine.commands.inputs import holds, is_archive, read_array
 from ravine.commands.output import metrics_text, notice, print_json
+from ravine.commands.pictures import are_pictures, read_labelled
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
 from ravine.errors import InputError, RunError
 
@@ -25,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=SPLITS, help="part of the experiment's data (default: test, or else validation)"
     )
-    parser.add_argument("--data", metavar="FILE", help="other data: NPZ, or inputs as NPY or IDX (.gz)")
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="other data: NPZ, inputs as NPY or IDX (.gz), or class folders of pictures (folder, tar, zip)",
+    )
     parser.add_argument("--labels", metavar="FILE", help="the targets, where --data holds inputs only")
     add_checkpoint(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -83,6 +88,9 @@ def on_files(loaded: LoadedRun, file: str, labels: str | None) -> tuple[int, dic
     """The number of samples in files, and the metrics on them, weighted where the run's samples were."""
     from ravine.data.sources.npz import DEFAULT_INPUTS, DEFAULT_TARGETS
 
+    if labels is None and are_pictures(file):
+        pixels, classes = read_labelled(loaded, file)
+        return len(pixels), loaded.evaluate(pixels, classes)
     if labels is None and not is_archive(file):
         raise InputError("holds inputs only; give their targets with --labels", file=file, key="--data")
     settings = loaded.experiment.data

@@ -62,6 +62,21 @@ def locate(path: str | Path, base_directory: Path) -> Path:
     raise InputError(f"does not exist{_suggestion(path)}", file=path)
 
 
+def folder_or_file(path: str | Path, base_directory: Path) -> Path:
+    """The folder or the file that a path means.
+
+    Raises:
+        InputError: there is neither.
+    """
+    place = base_directory / path
+    try:
+        if place.is_dir():
+            return place
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be used as a path: {error}", file=place) from error
+    return locate(path, base_directory)
+
+
 def open_regular(path: Path) -> tuple[io.BufferedReader, int]:
     """Open a regular file and give its size in bytes; pipes and devices, which can hang, are refused."""
     try:

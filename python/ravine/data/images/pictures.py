@@ -130,6 +130,20 @@ def read_loose(
     return pixels, names
 
 
+def with_classes(pictures: Pictures, class_names: tuple[str, ...], root: Path) -> Pictures:
+    """Pictures with labels by other class names, which must have theirs among them.
+
+    Raises:
+        InputError: a class that is not among them.
+    """
+    strange = [name for name in pictures.class_names if name not in class_names]
+    if strange:
+        known = ", ".join(map(repr, class_names[:10])) + (", ..." if len(class_names) > 10 else "")
+        raise InputError(f"has a class folder {strange[0]!r}; the classes trained on are {known}", file=root)
+    places = np.array([class_names.index(name) for name in pictures.class_names], np.int32)
+    return Pictures(pictures.pixels, places[pictures.labels], pictures.parts, class_names, pictures.names)
+
+
 def _arranged(root: Path) -> tuple[Container, Arrangement]:
     container = open_container(root)
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ravine.data.dataset import Dataset
-from ravine.data.files import locate
-from ravine.data.images.pictures import Pictures, read_pictures
+from ravine.data.files import folder_or_file
+from ravine.data.images.pictures import Pictures, read_pictures, with_classes
 from ravine.data.settings import DataSettings
 from ravine.data.source import TEST, TRAIN, VALIDATION, ArraySource, Sources, named
 from ravine.errors import InputError
@@ -44,35 +44,6 @@ def read(settings: DataSettings, base: Path, classes: int, threads: int) -> Sour
                 key=f"data.split.{name}_fraction",
             )
     return Sources(found["train"], found.get("validation"), found.get("test"))
-
-
-def folder_or_file(written: str | Path, base: Path) -> Path:
-    """The folder or the file that a path means.
-
-    Raises:
-        InputError: there is neither.
-    """
-    path = base / written
-    try:
-        if path.is_dir():
-            return path
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be used as a path: {error}", file=path) from error
-    return locate(written, base)
-
-
-def with_classes(pictures: Pictures, class_names: tuple[str, ...], root: Path) -> Pictures:
-    """Pictures with labels by other class names, which must have theirs among them.
-
-    Raises:
-        InputError: a class that is not among them.
-    """
-    strange = [name for name in pictures.class_names if name not in class_names]
-    if strange:
-        known = ", ".join(map(repr, class_names[:10])) + (", ..." if len(class_names) > 10 else "")
-        raise InputError(f"has a class folder {strange[0]!r}; the classes trained on are {known}", file=root)
-    places = np.array([class_names.index(name) for name in pictures.class_names], np.int32)
-    return Pictures(pictures.pixels, places[pictures.labels], pictures.parts, class_names, pictures.names)
 
 
 def _source(pictures: Pictures, mask: np.ndarray | None, name: str, root: Path) -> ArraySource:
