@@ -165,3 +165,35 @@ def test_resnet20_cifar(tmp_path: Path, datasets: Path) -> None:
     experiment = load_experiment(EXAMPLES / "resnet20_cifar.toml", [*files, "training.epochs=3"])
     outcome = train_experiment(experiment, parent=tmp_path)
     assert outcome.metrics["test"]["accuracy"] >= 0.5
+
+
+def write_hands(folder: Path) -> None:
+    """Class folders of pictures of several sizes, in the place of photographs."""
+    from PIL import Image
+
+    random = np.random.RandomState(0)
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+        for number in range(14):
+            side = 40 + 10 * number
+            pixels = random.randint(0, 256, (side, side, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / str(label) / f"{number}.jpg")
+
+
+def test_sign_language_trains(tmp_path: Path) -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    write_hands(tmp_path / "hands")
+    settings = ["training.epochs=1", f'data.images.cache="{tmp_path / "cache"}"']
+    files = [f'data.file="{tmp_path / "hands"}"']
+    experiment = load_experiment(EXAMPLES / "sign_language.toml", [*files, *settings])
+    outcome = train_experiment(experiment, parent=tmp_path)
+    assert np.isfinite(outcome.metrics["test"]["loss"])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sign_language(tmp_path: Path, datasets: Path, seed: int) -> None:
+    settings = [f'data.images.cache="{tmp_path / "cache"}"', f"seed={seed}"]
+    files = [f'data.file="{datasets / "sign-language-digits" / "Dataset.tar"}"']
+    experiment = load_experiment(EXAMPLES / "sign_language.toml", [*files, *settings])
+    assert train_experiment(experiment, parent=tmp_path).metrics["test"]["accuracy"] >= 0.93

@@ -187,7 +187,7 @@ def _fetch(url: str, file: RemoteFile, folder: Path) -> None:
 
 def _append(url: str, file: RemoteFile, part: Path, begin: int) -> None:
     """Reads on from `begin`, or from the start where the server cannot do that."""
-    headers = {"User-Agent": "ravine", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "ravine"}
     if begin:
         headers["Range"] = f"bytes={begin}-"
     try:

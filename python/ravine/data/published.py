@@ -31,6 +31,53 @@ test_images = "{folder}/t10k-images-idx3-ubyte.gz"
 test_labels = "{folder}/t10k-labels-idx1-ubyte.gz"
 preprocessing = "scale"
 """
+_HOUSING_SECTION = """\
+[data]
+source = "table"
+file = "{folder}/housing.tgz"
+task = "regression"
+
+[data.table]
+target = "median_house_value"
+missing = "median"
+
+[data.split]
+test_fraction = 0.2
+validation_fraction = 0.1
+"""
+_ADULT_SECTION = """\
+[data]
+source = "table"
+file = "{folder}/adult.data"
+test_file = "{folder}/adult.test"
+
+[data.table]
+names = [
+  "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship",
+  "race", "sex", "capital_gain", "capital_loss", "hours_per_week", "native_country", "income",
+]
+target = "income"
+missing = "most_frequent"
+comment = "|"
+label_suffix = "."
+
+[data.split]
+validation_fraction = 0.1
+"""
+_WINE_SECTION = """\
+[data]
+source = "table"
+file = "{folder}/winequality-white.csv"
+task = "regression"
+
+[data.table]
+header = false
+target = -1
+
+[data.split]
+test_fraction = 0.2
+validation_fraction = 0.1
+"""
 
 
 def _file(name: str, size: int, sha256: str, places: tuple[str, ...]) -> RemoteFile:
@@ -118,7 +165,7 @@ DATASETS: dict[str, RemoteDataset] = {
                     ),
                 ),
             ),
-            "",
+            _HOUSING_SECTION,
             "Pace and Barry 1997, from the US census of 1990; none stated",
         ),
         RemoteDataset(
@@ -138,7 +185,7 @@ DATASETS: dict[str, RemoteDataset] = {
                     _ADULT,
                 ),
             ),
-            "",
+            _ADULT_SECTION,
             "UCI Machine Learning Repository, listed as CC BY 4.0",
         ),
         RemoteDataset(
@@ -158,7 +205,7 @@ DATASETS: dict[str, RemoteDataset] = {
                     _WINE,
                 ),
             ),
-            "",
+            _WINE_SECTION,
             "Cortez et al. 2009, UCI Machine Learning Repository, listed as CC BY 4.0",
         ),
     )

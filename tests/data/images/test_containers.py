@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making_pictures import CONTAINERS, as_folder, as_tar, as_zip, classes
 
-from ravine.data.images import containers
+from ravine.data.images import archives, containers
 from ravine.data.images.containers import Folder, open_container
 from ravine.errors import InputError
 
@@ -214,7 +214,8 @@ def test_a_zip_that_promises_more_than_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_file_too_large_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "MAXIMUM_BYTES", 1000)
+    for module in (archives, containers):
+        monkeypatch.setattr(module, "MAXIMUM_BYTES", 1000)
     for kind in CONTAINERS:
         path = CONTAINERS[kind](tmp_path, {"a/x.png": bytes(1001)})
         assert "has 1,001 bytes, more than any picture that is decoded" in message(path)

@@ -123,13 +123,13 @@ def test_the_same_size_and_times_within_a_tick_of_the_clock(
     old = (root / "1" / "0.png").read_bytes()
     seed = next(seed for size, seed in sizes.items() if size == len(old))
     decodings.of(root)
-    identities = {}
-    original = module.identity
+    stamps = {}
+    original = module.stamp_of
 
     def frozen(status: os.stat_result) -> tuple[int, int, int]:
-        return identities.setdefault(status.st_ino, original(status))
+        return stamps.setdefault(status.st_ino, original(status))
 
-    monkeypatch.setattr("ravine.data.images.containers.identity", frozen)
+    monkeypatch.setattr("ravine.data.images.containers.stamp_of", frozen)
     assert decodings.of(root)[0] == 0
     (root / "1" / "0.png").write_bytes(encoded(noise(seed)))
     count, found = decodings.of(root)
@@ -149,7 +149,7 @@ def test_new_times_alone_change_nothing(
     assert decodings.of(root)[0] == 0
     later = cache_of(root, ImageSettings(size=(12, 10))).index()
     assert later is not None
-    assert later.identities != index.identities
+    assert later.stamps != index.stamps
     assert later.digests == index.digests
     assert decodings.of(root)[0] == 0
 

@@ -25,9 +25,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.data.images.containers import Identity, digest
 from ravine.data.images.decode import pillow
 from ravine.data.images.settings import ImageSettings
+from ravine.data.images.stamp import Stamp, digest
 from ravine.data.mapping import map_open_file
 from ravine.errors import InputError, RavineWarning
 
@@ -61,7 +61,7 @@ class Index(msgspec.Struct, frozen=True):
         class_names: one a class.
         pictures: in the order of the pixels.
         ignored: files that are no pictures: how many, and the first few.
-        identities: size and times of each file, or of the archive.
+        stamps: size and times of each file, or of the archive.
         digests: hash of each file, or of the archive.
         confirmed: when they were last looked at, in ns.
         blocks: hash of each block of the pixels.
@@ -73,7 +73,7 @@ class Index(msgspec.Struct, frozen=True):
     class_names: tuple[str, ...]
     pictures: tuple[Entry, ...]
     ignored: tuple[int, tuple[str, ...]]
-    identities: tuple[Identity, ...]
+    stamps: tuple[Stamp, ...]
     digests: tuple[str, ...]
     confirmed: int
     blocks: tuple[str, ...]
@@ -234,7 +234,7 @@ def default_folder() -> Path:
     return home / "ravine" / "images"
 
 
-def needs_hash(now: Identity, then: Identity, confirmed: int) -> bool:
+def needs_hash(now: Stamp, then: Stamp, confirmed: int) -> bool:
     """Whether size and times leave open that a file is another than before."""
     return tuple(now) != tuple(then) or max(now[1:]) > confirmed - CLOCK_NANOSECONDS
 

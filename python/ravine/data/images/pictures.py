@@ -10,19 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.data.images.archives import Loader
 from ravine.data.images.arrangement import Arrangement, arrange, is_left_by_programs, is_picture, natural
 from ravine.data.images.cache import Cache, Entry, Index, cache_of, in_threads, needs_hash, now
-from ravine.data.images.containers import (
-    Container,
-    Folder,
-    Loader,
-    digest,
-    file_digest,
-    identity,
-    open_container,
-)
+from ravine.data.images.containers import Container, Folder, open_container
 from ravine.data.images.decode import bombs_are_errors, decode
 from ravine.data.images.settings import ImageSettings
+from ravine.data.images.stamp import digest, file_digest, stamp_of
 from ravine.data.progress import progress_line
 from ravine.errors import InputError, RavineWarning
 
@@ -158,7 +152,7 @@ def _confirmed(
     """The index, with new times where only these changed; None where the files are not those decoded."""
     if container is None or arrangement is None:
         try:
-            identities = [identity(root.stat())]
+            stamps = [stamp_of(root.stat())]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", file=root) from error
         paths = [root]
@@ -167,17 +161,17 @@ def _confirmed(
         listed = tuple(Entry(one.name, one.part, one.label) for one in arrangement.pictures)
         if listed != index.pictures or arrangement.class_names != index.class_names:
             return None
-        identities = container.identities(names)
+        stamps = container.stamps(names)
         paths = [Path(container.where(name)) for name in names]
-    if not len(identities) == len(index.identities) == len(index.digests):
+    if not len(stamps) == len(index.stamps) == len(index.digests):
         return None
     doubtful = [
         place
-        for place, (current, then) in enumerate(zip(identities, index.identities, strict=True))
+        for place, (current, then) in enumerate(zip(stamps, index.stamps, strict=True))
         if needs_hash(current, then, index.confirmed)
     ]
     for place in doubtful:
-        if identities[place][0] != index.identities[place][0]:
+        if stamps[place][0] != index.stamps[place][0]:
             return None
         if file_digest(paths[place]) != index.digests[place]:
             return None
@@ -185,7 +179,7 @@ def _confirmed(
     if not doubtful and ignored == index.ignored:
         return index
     return Index(
-        index.key, index.root, index.shape, index.class_names, index.pictures, ignored, tuple(identities),
+        index.key, index.root, index.shape, index.class_names, index.pictures, ignored, tuple(stamps),
         index.digests, looked, index.blocks,
     )  # fmt: skip
 
@@ -199,13 +193,13 @@ def _decode_all(
     looked: int,
 ) -> Index:
     names = [picture.name for picture in arrangement.pictures]
-    identities = container.identities(names)
+    stamps = container.stamps(names)
     archive = container.digests(names)
     with bombs_are_errors(), progress_line("decoding pictures", len(names), "pictures") as line:
         shape = (len(names), *_first_shape(container, names, settings), settings.channels)
         tasks = _tasks(container, names, settings, shape[1:3])
         hashes, blocks = cache.write_pixels(shape, tasks, threads, line.update)
-    if archive is not None and container.identities(names) != identities:
+    if archive is not None and container.stamps(names) != stamps:
         raise InputError("was changed while it was read; try again", file=container.root)
     index = Index(
         cache.key,
@@ -214,7 +208,7 @@ def _decode_all(
         arrangement.class_names,
         tuple(Entry(picture.name, picture.part, picture.label) for picture in arrangement.pictures),
         _ignored(arrangement),
-        tuple(identities),
+        tuple(stamps),
         tuple(archive if archive is not None else hashes),
         looked,
         blocks,
