@@ -17,7 +17,7 @@ from ravine import _core
 from ravine.checks import check_keys, explained, named
 from ravine.data.files import expanded, unexpanded
 from ravine.data.sampler import sampler_settings
-from ravine.data.settings import FIELD_SOURCES
+from ravine.data.settings import FIELD_SOURCES, IMAGE_FILE_FIELDS
 from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay, resolved_schedule
 from ravine.model import layer_at_fault, shown, specification
@@ -117,8 +117,12 @@ def parse_experiment(table: Mapping[str, Any], base: Path) -> Experiment:
     places: dict[str, Any] = {
         name: str(base / expanded(value)) for name in data.file_fields if (value := getattr(data, name))
     }
-    if data.images.cache:
-        places["images"] = msgspec.structs.replace(data.images, cache=str(base / expanded(data.images.cache)))
+    images = {
+        name: str(base / expanded(value))
+        for name in IMAGE_FILE_FIELDS
+        if (value := getattr(data.images, name))
+    }
+    places["images"] = msgspec.structs.replace(data.images, **images)
     return msgspec.structs.replace(
         experiment,
         data=msgspec.structs.replace(data, **places),
@@ -162,7 +166,8 @@ def to_toml(experiment: Experiment) -> str:
         elif field in experiment.data.file_fields:
             data[field] = unexpanded(data[field])
     if "images" in data:
-        data["images"]["cache"] = unexpanded(data["images"]["cache"])
+        for field in IMAGE_FILE_FIELDS:
+            data["images"][field] = unexpanded(data["images"][field])
     return tomli_w.dumps(table)
 
 

@@ -99,6 +99,16 @@ def test_folders_and_archives(folder: Path, tmp_path: Path, capsys: pytest.Captu
         assert out["classes"].tolist() == [0, 2, 2]
 
 
+def test_classes_from_a_file(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "flat").mkdir()
+    for name, colour in (("1", "red"), ("2", "blue"), ("3", "green")):
+        (tmp_path / "flat" / f"{name}.png").write_bytes(picture(colour, 60))
+    (tmp_path / "labels.csv").write_text("name,colour\n1,red\n2,blue\n3,blue\n")
+    words = ["evaluate", str(folder / "runs" / "colours"), "--data", str(tmp_path / "flat")]
+    assert main([*words, "--labels", str(tmp_path / "labels.csv")]) == 0
+    assert "accuracy 0.6667" in capsys.readouterr().out
+
+
 def test_the_runs_own_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(folder / "runs" / "colours"), "--split", "train"]) == 0
     assert "train accuracy 1.0000" in capsys.readouterr().out

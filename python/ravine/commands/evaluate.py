@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="other data: NPZ, inputs as NPY or IDX (.gz), or class folders of pictures (folder, tar, zip)",
     )
-    parser.add_argument("--labels", metavar="FILE", help="the targets, where --data holds inputs only")
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="the targets, where --data holds inputs only; a CSV file for pictures",
+    )
     add_checkpoint(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -88,8 +92,8 @@ def on_files(loaded: LoadedRun, file: str, labels: str | None) -> tuple[int, dic
     """The number of samples in files, and the metrics on them, weighted where the run's samples were."""
     from ravine.data.sources.npz import DEFAULT_INPUTS, DEFAULT_TARGETS
 
-    if labels is None and are_pictures(file):
-        pixels, classes = read_labelled(loaded, file)
+    if are_pictures(file):
+        pixels, classes = read_labelled(loaded, file, labels)
         return len(pixels), loaded.evaluate(pixels, classes)
     if labels is None and not is_archive(file):
         raise InputError("holds inputs only; give their targets with --labels", file=file, key="--data")

@@ -50,16 +50,26 @@ def read_unlabelled(loaded: LoadedRun, written: str) -> tuple[Array, list[str]]:
     return read_loose(_place(written), settings, threads=_core.available_processors())
 
 
-def read_labelled(loaded: LoadedRun, written: str) -> tuple[Array, Array]:
-    """Pixels and labels of pictures in class folders, whose names are those of the run's classes.
+def read_labelled(loaded: LoadedRun, written: str, labels: str | None) -> tuple[Array, Array]:
+    """Pixels and labels of pictures whose classes are the run's.
+
+    Args:
+        loaded: the run.
+        written: the folder or archive, with class folders.
+        labels: a CSV file that says the classes in the place of folders.
 
     Raises:
         InputError: as `ravine.data.images.pictures.read_pictures`, or a class that the run does not know.
     """
+    import msgspec
+
     from ravine import _core
+    from ravine.data.files import expanded
     from ravine.data.images.pictures import read_pictures, with_classes
 
     root, settings = _place(written), _settings(loaded, written)
+    if labels is not None:
+        settings = msgspec.structs.replace(settings, labels=expanded(labels))
     if not loaded.network.classifies:
         raise InputError("holds pictures in class folders, but the run gives values, not classes", file=root)
     names = loaded.class_names or tuple(map(str, range(loaded.network.output_shape[-1])))
@@ -85,5 +95,5 @@ def _settings(loaded: LoadedRun, written: str) -> ImageSettings:
             file=written,
         )
     return msgspec.structs.replace(
-        settings, size=settings.size or shape[:2], colour="rgb" if shape[2] == 3 else "grey"
+        settings, size=settings.size or shape[:2], colour="rgb" if shape[2] == 3 else "grey", labels=""
     )

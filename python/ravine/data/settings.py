@@ -41,6 +41,7 @@ FILE_FIELDS = (
     *("validation_inputs", "validation_targets", "test_inputs", "test_targets"),
 )
 COLUMN_SOURCES = ("npz",)  # whose columns or arrays `split.group` and `split.column` can name
+IMAGE_FILE_FIELDS = ("labels", "cache")  # of the table `images`
 NPY_FIELDS = ("inputs", "targets", "weights")  # which are names for other sources
 REQUIRED_FIELDS = {
     "idx": ("train_images", "train_labels"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ravine.data.source import TEST, TRAIN, VALIDATION
@@ -171,12 +171,9 @@ def _class_names(found: list[tuple[int, str, str]], shown: set[tuple[int, str]])
             + (f", nor do {len(empty) - 1:,} more" if len(empty) > 1 else "")
             + "; put pictures into it or remove it"
         )
-    if len(names) < 2:
-        raise InputError(
-            f"holds one class folder only, {names[0]!r}; a classification needs at least two"
-            if names
-            else "holds no training pictures"
-        )
+    if not names:
+        raise InputError("holds no training pictures")
+    check_class_count(names, "class folder")
     for part, what in ((VALIDATION, "validation"), (TEST, "test")):
         strange = sorted(
             {folder for its_part, folder in counts if its_part == part} - set(names), key=natural
@@ -187,6 +184,12 @@ def _class_names(found: list[tuple[int, str, str]], shown: set[tuple[int, str]])
                 f"(they have {_few(names)})"
             )
     return tuple(names)
+
+
+def check_class_count(names: Sequence[str], what: str) -> None:
+    """Raise InputError where there is one class alone."""
+    if len(names) < 2:
+        raise InputError(f"holds one {what} only, {names[0]!r}; a classification needs at least two")
 
 
 def _refuse_formats(names: list[str]) -> None:

@@ -25,9 +25,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.data.files import locate
 from ravine.data.images.decode import pillow
 from ravine.data.images.settings import ImageSettings
-from ravine.data.images.stamp import Stamp, digest
+from ravine.data.images.stamp import Stamp, digest, file_digest
 from ravine.data.mapping import map_open_file
 from ravine.errors import InputError, RavineWarning
 
@@ -223,7 +224,8 @@ def cache_of(root: Path, settings: ImageSettings) -> Cache:
     """The cache of a folder or archive with these settings."""
     resolved = root.resolve()
     version = pillow().__version__
-    key = json.dumps([VERSION, settings.size, settings.resize, settings.colour, version])
+    labels = file_digest(locate(settings.labels, Path())) if settings.labels else ""
+    key = json.dumps([VERSION, settings.size, settings.resize, settings.colour, labels, version])
     return Cache(Path(settings.cache) if settings.cache else default_folder(), resolved, key)
 
 

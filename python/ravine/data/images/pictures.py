@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.data.files import locate
 from ravine.data.images.archives import Loader
 from ravine.data.images.arrangement import Arrangement, arrange, is_left_by_programs, is_picture, natural
 from ravine.data.images.cache import Cache, Entry, Index, cache_of, in_threads, needs_hash, now
 from ravine.data.images.containers import Container, Folder, open_container
 from ravine.data.images.decode import bombs_are_errors, decode
+from ravine.data.images.labels import arrange_by_labels, read_labels
 from ravine.data.images.settings import ImageSettings
 from ravine.data.images.stamp import digest, file_digest, stamp_of
 from ravine.data.progress import progress_line
@@ -66,7 +68,7 @@ def read_pictures(root: Path, settings: ImageSettings, *, threads: int = 1) -> P
     container: Container | None = None
     arrangement: Arrangement | None = None
     if root.is_dir():
-        container, arrangement = _arranged(root)
+        container, arrangement = _arranged(root, settings)
     if index is not None:
         current = _confirmed(index, container, arrangement, cache.root, looked)
         pixels = None if current is None else cache.pixels(current, threads)
@@ -74,7 +76,7 @@ def read_pictures(root: Path, settings: ImageSettings, *, threads: int = 1) -> P
             cache.write_index(current)
     if index is None or pixels is None:
         if container is None or arrangement is None:
-            container, arrangement = _arranged(root)
+            container, arrangement = _arranged(root, settings)
         index = _decode_all(container, arrangement, settings, cache, threads, looked)
         pixels = cache.pixels(index, threads)
         if pixels is None:
@@ -138,12 +140,17 @@ def with_classes(pictures: Pictures, class_names: tuple[str, ...], root: Path) -
     return Pictures(pictures.pixels, places[pictures.labels], pictures.parts, class_names, pictures.names)
 
 
-def _arranged(root: Path) -> tuple[Container, Arrangement]:
+def _arranged(root: Path, settings: ImageSettings) -> tuple[Container, Arrangement]:
     container = open_container(root)
     try:
+        if settings.labels:
+            labels = locate(settings.labels, Path())
+            arrangement = arrange_by_labels(container.files, read_labels(labels), labels)
+            own = tuple(name for name in arrangement.ignored if root / name != labels)
+            return container, replace(arrangement, ignored=own)
         return container, arrange(container.files, container.folders)
     except InputError as error:
-        raise InputError(error.message, file=root) from error
+        raise InputError(error.message, file=error.file or root) from error
 
 
 def _confirmed(

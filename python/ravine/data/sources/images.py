@@ -18,6 +18,12 @@ PART_NAMES = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 
 def read(settings: DataSettings, base: Path, classes: int, threads: int) -> Sources:
     """Parts from folders or archives of their own, or from folders train, validation and test in one."""
+    if settings.images.labels and (settings.validation_file or settings.test_file):
+        raise InputError(
+            "says the classes of the pictures in `data.file` alone; leave out `validation_file` and "
+            "`test_file`, and divide with [data.split]",
+            key="data.images.labels",
+        )
     found: dict[str, ArraySource] = {}
     for key, part in (("file", TRAIN), ("validation_file", VALIDATION), ("test_file", TEST)):
         if not getattr(settings, key):
