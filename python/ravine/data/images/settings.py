@@ -20,8 +20,8 @@ class ImageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         resize: how pictures come to that size: "stretch" (the shape of things changes), "crop" (the largest
             part from the middle that has the shape wanted) or "pad" (all of it, with black bars).
         colour: "rgb", three channels, or "grey", one: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
-        labels: a CSV file of two columns, the name of a picture and its class, where folders do not say; names
-            may leave out the suffix.
+        labels: a CSV file of two columns, the name of a picture and its class, where folders do not say;
+            names may leave out the suffix.
         cache: folder that keeps the decoded pixels; empty: ravine/images in the user's cache folder
             ($XDG_CACHE_HOME, or ~/.cache).
 
