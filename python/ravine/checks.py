@@ -7,7 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -73,16 +73,20 @@ def explained(error: msgspec.ValidationError, table: Mapping[str, Any]) -> Input
     if text.startswith("Invalid enum value"):
         given = text.removeprefix("Invalid enum value ")
         text = f"unknown value {given}; choose from {', '.join(_choices(key))}"
-    if "`int | str`" in text:
-        choices = _choices(key)
-        text = text.replace("`int | str`", f"a whole number or {repr(choices[0]) if choices else 'text'}")
     words = {
-        "`str | object`": "text or a table", "`str`": "text", "`int`": "a whole number",
-        "`float`": "a number", "`bool`": "true or false", "`object`": "a table",
-        "`array`": "a list", "Expected": "expected",
+        "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false",
+        "object": "a table", "array": "a list",
     }  # fmt: skip
-    for name, word in words.items():
-        text = text.replace(name, word)
+
+    def in_words(types: re.Match[str]) -> str:
+        found = [words.get(one) for one in types[1].split(" | ")]
+        if not all(found):
+            return types[0]  # the name of a field
+        choices = _choices(key) if "str" in types[1] and len(found) > 1 else []
+        text_is = " or ".join(map(repr, choices[:1])) or words["str"]
+        return " or ".join(text_is if one == words["str"] else str(one) for one in found)
+
+    text = re.sub(r"`(\w+(?: \| \w+)*)`", in_words, text).replace("Expected", "expected")
     if re.search("[<>]=? ", text) and ", got " not in text:
         text += f", got {named(_at(key, table))}"
     return InputError(text, key=key or None)
@@ -99,12 +103,27 @@ def _at(key: str, table: Any) -> object:
 
 
 def _choices(key: str) -> list[str]:
-    """The words that a setting may be."""
+    """The words that a setting may be, and in words what else."""
     kind: Any = Experiment
-    for part in key.split("."):
-        kind = typing.get_args(kind)[0] if part.isdecimal() else typing.get_type_hints(kind)[part]
-    literals = [kind, *typing.get_args(kind)]
+    try:
+        for part in key.split("."):
+            is_place = part.isdecimal()
+            kind = (
+                typing.get_args(kind)[0]
+                if is_place
+                else typing.get_type_hints(kind, include_extras=True)[part]
+            )
+    except (TypeError, LookupError):  # within a table whose keys are free
+        return []
+    either = [kind, *typing.get_args(kind)]
     words = [
-        str(word) for one in literals if typing.get_origin(one) is Literal for word in typing.get_args(one)
+        str(word) for one in either if typing.get_origin(one) is Literal for word in typing.get_args(one)
     ]
-    return [*words, "a whole number"] if len(words) == 1 else words
+    if len(words) != 1:
+        return words
+    return words + [_NAMES[one] for one in (bool, int) if one in either or _bounded(one, either)]
+
+
+def _bounded(kind: type, either: list[Any]) -> bool:
+    """Whether a type is there with a range."""
+    return any(typing.get_origin(one) is Annotated and typing.get_args(one)[0] is kind for one in either)

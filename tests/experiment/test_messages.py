@@ -62,7 +62,7 @@ WRONG: list[tuple[str, str, list[str]]] = [
         "model.layers.0.weight_initializer.deviation",
         ["at least 0", "-1"],
     ),
-    ("data.source = 'digit'", "data.source", ["'digit'", "choose from digits, npz, idx, arrays"]),
+    ("data.source = 'digit'", "data.source", ["'digit'", "choose from digits, "]),
     ("data.preprocessing = 'scal'", "data.preprocessing", ["choose from none, standardize, scale, centre"]),
     ("data.task = 'x'", "data.task", ["choose from auto, classification, regression"]),
     ("data.split.test_fraction = 1.0", "data.split.test_fraction", ["< 1"]),

@@ -6,7 +6,7 @@ import argparse
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ravine.commands.inputs import holds, is_archive, read_array
+from ravine.commands.inputs import found, holds, is_archive, read_array
 from ravine.commands.output import metrics_text, notice, print_json
 from ravine.commands.pictures import are_pictures, read_labelled
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="other data: NPZ, inputs as NPY or IDX (.gz), or class folders of pictures (folder, tar, zip)",
+        help="other data: NPZ, inputs as NPY or IDX (.gz), class folders of pictures (folder, tar, zip), "
+        "or a table",
     )
     parser.add_argument(
         "--labels",
@@ -53,7 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
         notice(f"ravine: warning: {loaded.warning}")
     if arguments.data:
         what = arguments.data
-        samples, metrics = on_files(loaded, arguments.data, arguments.labels)
+        if loaded.encoder is not None:
+            if arguments.labels:
+                raise InputError("belong to arrays; a table holds its target as a column", key="--labels")
+            samples, metrics = loaded.evaluate_table(found(arguments.data))
+        else:
+            samples, metrics = on_files(loaded, arguments.data, arguments.labels)
     else:
         what, part = own_part(loaded, arguments.split)
         samples, metrics = len(part), loaded.evaluate_prepared(part)
@@ -70,8 +76,9 @@ def own_part(loaded: LoadedRun, split: str | None) -> tuple[str, Dataset]:
     from ravine.runs import RunReader
     from ravine.training.preparation import load_parts
 
-    if loaded.experiment.data.source == "arrays":
-        raise InputError("was trained on arrays given in Python; give a file with --data", file=loaded.path)
+    data = loaded.experiment.data
+    if data.source == "arrays" or (data.source == "table" and not data.file):
+        raise InputError("was trained on data given in Python; give a file with --data", file=loaded.path)
     parts = load_parts(loaded.experiment)
     # Without its record a run can be evaluated all the same.
     with suppress(RunError), RunReader(loaded.path, snapshot=True) as reader:

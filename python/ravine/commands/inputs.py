@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 NPY, ZIP, GZIP = b"\x93NUMPY", b"PK", b"\x1f\x8b"
 
 
+def found(written: str) -> Path:
+    """The file that a path on the command line means.
+
+    Raises:
+        InputError: it is not there.
+    """
+    from ravine.data.files import expanded, locate
+
+    return locate(expanded(written), Path())
+
+
 def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
     """The array in a file.
 
@@ -25,9 +36,9 @@ def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
         InputError: missing, damaged, of an unknown format, or an NPZ file in which none can be chosen.
     """
     from ravine.data import npz_names, read_idx, read_npy, read_npz
-    from ravine.data.files import expanded, locate, open_regular
+    from ravine.data.files import open_regular
 
-    path = locate(expanded(written), Path())
+    path = found(written)
     file, _ = open_regular(path)
     with file:
         start = file.read(6)
@@ -46,9 +57,9 @@ def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
 
 def is_archive(written: str) -> bool:
     """Whether a file is an NPZ archive, which may hold inputs and targets."""
-    from ravine.data.files import expanded, locate, open_regular
+    from ravine.data.files import open_regular
 
-    file, _ = open_regular(locate(expanded(written), Path()))
+    file, _ = open_regular(found(written))
     with file:
         return file.read(2) == ZIP
 
@@ -56,6 +67,5 @@ def is_archive(written: str) -> bool:
 def holds(written: str, name: str) -> bool:
     """Whether a file is an NPZ archive with an array of that name."""
     from ravine.data import npz_names
-    from ravine.data.files import expanded, locate
 
-    return is_archive(written) and name in npz_names(locate(expanded(written), Path()))
+    return is_archive(written) and name in npz_names(found(written))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ravine.commands.inputs import read_array
+from ravine.commands.inputs import found, read_array
 from ravine.commands.output import notice
 from ravine.commands.pictures import are_pictures, read_unlabelled
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
         "INPUT",
-        help="samples, not yet preprocessed: an NPY, NPZ or IDX (.gz) file, a picture (PNG, JPEG), or a "
-        "folder, tar or zip of pictures",
+        help="samples, not yet preprocessed: an NPY, NPZ or IDX (.gz) file, a picture (PNG, JPEG), a "
+        "folder, tar or zip of pictures, or a table",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="a .csv or .npz file (default: CSV to standard output)"
@@ -53,11 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
     names = (arguments.array,) if arguments.array else (loaded.experiment.data.inputs, *DEFAULT_INPUTS)
     files: list[str] | None = None
     try:
-        if are_pictures(arguments.INPUT):
-            array, files = read_unlabelled(loaded, arguments.INPUT)
+        if loaded.encoder is not None:
+            outputs = loaded.predict(loaded.encoder.read(found(arguments.INPUT)))
         else:
-            array = read_array(arguments.INPUT, names, "--array")
-        outputs = loaded.predict(checked_samples(array, loaded.transform.input_shape))
+            if are_pictures(arguments.INPUT):
+                array, files = read_unlabelled(loaded, arguments.INPUT)
+            else:
+                array = read_array(arguments.INPUT, names, "--array")
+            outputs = loaded.predict(checked_samples(array, loaded.transform.input_shape))
     except InputError as error:
         file = error.file or arguments.INPUT
         raise InputError(error.message, file=file, key=error.key, row=error.row) from error

@@ -135,7 +135,7 @@ def load(
         1797
     """
     limit = settings.classes or classes
-    if settings.source == "arrays":
+    if settings.source == "arrays" or (settings.source == "table" and train is not None):
         sources = given(train, test)
     elif train is not None or test is not None:
         raise InputError(f'is "{settings.source}", but arrays were given; use "arrays"', key="data.source")

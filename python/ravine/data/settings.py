@@ -10,6 +10,7 @@ from ravine.data.corruption import CorruptionSettings
 from ravine.data.images.settings import ImageSettings
 from ravine.data.preprocessing import Kind
 from ravine.data.sampler import SamplerSettings
+from ravine.data.tables.settings import TableSettings
 from ravine.data.targets import TargetKind
 
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
@@ -22,9 +23,9 @@ FIELD_SOURCES = {
     "validation_labels": ("idx", "sprites"),
     "test_images": ("idx", "sprites"),
     "test_labels": ("idx", "sprites"),
-    "file": ("npz", "images"),
-    "validation_file": ("npz", "images"),
-    "test_file": ("npz", "images"),
+    "file": ("npz", "images", "table"),
+    "validation_file": ("npz", "images", "table"),
+    "test_file": ("npz", "images", "table"),
     "inputs": ("npz", "npy"),
     "targets": ("npz", "npy"),
     "weights": ("npz", "npy"),
@@ -33,6 +34,7 @@ FIELD_SOURCES = {
     "test_inputs": ("npy",),
     "test_targets": ("npy",),
     "images": ("images", "sprites"),
+    "table": ("table",),
 }
 # Fields that are paths: relative ones start at the experiment's folder.
 FILE_FIELDS = (
@@ -40,7 +42,7 @@ FILE_FIELDS = (
     *("file", "validation_file", "test_file"),
     *("validation_inputs", "validation_targets", "test_inputs", "test_targets"),
 )
-COLUMN_SOURCES = ("npz",)  # whose columns or arrays `split.group` and `split.column` can name
+COLUMN_SOURCES = ("npz", "table")  # whose columns or arrays `split.group` and `split.column` can name
 IMAGE_FILE_FIELDS = ("labels", "cache")  # of the table `images`
 NPY_FIELDS = ("inputs", "targets", "weights")  # which are names for other sources
 REQUIRED_FIELDS = {
@@ -99,11 +101,12 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Where samples come from and what is done to them.
 
     Args:
-        source: "digits" (shipped), "npz", "npy", "idx", "images", "sprites", or "arrays" (given in Python).
+        source: "digits" (shipped), "npz", "npy", "idx", "images", "sprites", "table" (CSV, TSV, Parquet; or a
+            data frame given in Python), or "arrays" (given in Python).
         train_images, train_labels, validation_images, validation_labels, test_images, test_labels: IDX files,
             plain or .gz, or for "sprites" pictures in which every row of pixels is an image, by a pattern
             such as "batch_*.png", with a file of one byte a label; only those for training must be given.
-        file, validation_file, test_file: NPZ files, or for "images" folders or archives (.tar, .tar.gz, .zip)
+        file, validation_file, test_file: NPZ files or tables, or for "images" folders or archives (.tar, .tar.gz, .zip)
             with a folder of pictures a class; only the first must be given.
         inputs, targets: names of the arrays in the NPZ file; empty: "inputs" and "targets", or "x" and "y".
             For "npy" the files of these arrays; inputs stay there, and are read as they are needed.
@@ -112,6 +115,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             the file of the array.
         validation_inputs, validation_targets, test_inputs, test_targets: for "npy" the other parts.
         images: what becomes of pictures.
+        table: what the columns of a table are for, and how it is read.
         split: how samples are divided.
         sampler: which training samples an epoch visits, and in which order.
         preprocessing: "none", "standardize", "scale", "centre", "min_max", "pca", "pca_whitening" or "zca",
@@ -135,7 +139,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         'standardize'
     """
 
-    source: Literal["digits", "npz", "npy", "idx", "images", "sprites", "arrays"] = "digits"
+    source: Literal["digits", "npz", "npy", "idx", "images", "sprites", "table", "arrays"] = "digits"
     train_images: str = ""
     train_labels: str = ""
     validation_images: str = ""
@@ -153,6 +157,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     test_inputs: str = ""
     test_targets: str = ""
     images: ImageSettings = ImageSettings()
+    table: TableSettings = TableSettings()
     split: SplitSettings = SplitSettings()
     sampler: SamplerSettings = SamplerSettings()
     preprocessing: Kind = "standardize"

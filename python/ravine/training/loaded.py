@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from ravine import _core
 from ravine.data import Dataset, Transform, as_dataset, as_inputs
 from ravine.data.corruption import shuffled_pixels
+from ravine.data.tables.encoder import TableEncoder
+from ravine.data.tables.source import Expected, source_of
+from ravine.data.tables.table import Frame, is_table
 from ravine.data.targets import restored, transformed
 from ravine.errors import CheckpointError, InputError
 from ravine.experiment import Experiment, load_experiment
@@ -20,7 +24,12 @@ from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
 from ravine.training.batches import rows_at_once
 from ravine.training.evaluation import evaluate
-from ravine.training.snapshot import restore_network, restore_target_transform, restore_transform
+from ravine.training.snapshot import (
+    restore_encoder,
+    restore_network,
+    restore_target_transform,
+    restore_transform,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class LoadedRun:
         step: of the checkpoint.
         target_transform: what the targets of a regression were transformed by, or None; predictions are
             turned back.
+        encoder: makes inputs of tables, where the run was trained on one.
         warning: says so if a damaged checkpoint was passed over, or if this machine has no bfloat16 and the
             network computes in float32.
     """
@@ -48,14 +58,18 @@ class LoadedRun:
     step: int
     warning: str | None
     target_transform: Transform | None = None
+    encoder: TableEncoder | None = None
 
-    def predict(self, inputs: ArrayLike) -> NDArray[Any]:
+    def predict(self, inputs: ArrayLike | Mapping[str, Any] | Frame) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, for raw inputs [samples, *shape].
+
+        Where the run was trained on a table, inputs may be a data frame, a pyarrow table or a mapping of
+        columns; its target need not be there.
 
         Raises:
             InputError: samples of another shape, or NaN in them; the row is named.
         """
-        outputs = self.network.predict(self._prepared(as_inputs(inputs)))
+        outputs = self.network.predict(self._prepared(self._numbers(inputs)))
         return restored(self.target_transform, outputs)
 
     def evaluate(
@@ -68,7 +82,10 @@ class LoadedRun:
         """
         outputs = self.network.output_shape[-1]
         dataset = as_dataset(
-            inputs, targets, sample_weight, task="classification" if self.network.classifies else "regression"
+            self._numbers(inputs),
+            targets,
+            sample_weight,
+            task="classification" if self.network.classifies else "regression",
         )
         if self.network.classifies:
             dataset.require_classes(outputs)
@@ -99,6 +116,34 @@ class LoadedRun:
         metrics = evaluate(self.network, dataset)
         assert metrics is not None  # nothing is there to give it up
         return metrics
+
+    def evaluate_table(self, data: Path | Mapping[str, Any] | Frame) -> tuple[int, dict[str, float]]:
+        """The number of rows of a table with targets, and loss and metrics on them.
+
+        Args:
+            data: a file (a `Path`), a data frame, a pyarrow table or a mapping of columns, with the columns
+                of the training table.
+
+        Raises:
+            InputError: the run was not trained on a table, or a column or a value cannot be used.
+        """
+        if self.encoder is None:
+            raise InputError("was not trained on a table; give arrays", file=self.path)
+        kinds = {column.name: column.kind for column in self.encoder.columns}
+        expected = Expected(self.encoder.names, kinds, self.class_names, self.network.classifies)
+        source = source_of(data, self.encoder.settings, expected=expected)
+        inputs = source.inputs(self.encoder, None)
+        return len(source), self.evaluate(inputs, source.targets, source.weights)
+
+    def _numbers(self, inputs: ArrayLike | Mapping[str, Any] | Frame) -> NDArray[Any]:
+        """Inputs as numbers, not yet preprocessed."""
+        if not is_table(inputs):
+            return as_inputs(inputs)  # type: ignore[arg-type]  # all but tables are arrays
+        if self.encoder is None:
+            raise InputError(
+                "the run was not trained on a table; give an array [samples, *shape]", key="inputs"
+            )
+        return self.encoder.apply(inputs)
 
     def _prepared(self, inputs: NDArray[Any]) -> NDArray[Any]:
         expected = self.transform.input_shape
@@ -166,6 +211,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
         step=loaded.step,
         warning=warning,
         target_transform=target_transform,
+        encoder=restore_encoder(loaded, file),
     )
 
 

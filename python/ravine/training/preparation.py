@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ravine import _core
 from ravine.components import Component
-from ravine.data import DataParts, as_dataset
+from ravine.data import DataParts, Dataset, DataSettings, as_dataset
 from ravine.data import load as load_data
 from ravine.data.batch_source import check_batches
+from ravine.data.tables.source import TableSource, source_of
+from ravine.data.tables.table import Frame, is_table
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
 from ravine.groups import checked_groups, refuse_groups
@@ -26,7 +29,7 @@ from ravine.training.samples import Samples
 from ravine.training.schedules import Schedule
 from ravine.training.trainer import Trainer
 
-Arrays = Samples
+Arrays = Samples | Mapping[str, Any] | Frame  # the last two are tables
 _KEYS = {
     "batch_size": "training.batch_size",
     "dtype": "compute.dtype",
@@ -201,7 +204,10 @@ def _described(rule: Mapping[str, object]) -> str:
 def load_parts(
     experiment: Experiment, data: Arrays | None = None, test_data: Arrays | None = None
 ) -> DataParts:
-    """The data of an experiment, split and preprocessed; arrays where its source is "arrays"."""
+    """The data of an experiment, split and preprocessed; arrays where its source is "arrays".
+
+    Where the source is "table", data given may be a data frame, a pyarrow table or a mapping of columns.
+    """
     classifier = experiment.loss["type"] == "softmax_cross_entropy"  # type: ignore[index]
     units = [
         layer["units"] for layer in experiment.model.layers if isinstance(layer, dict) and "units" in layer
@@ -209,12 +215,7 @@ def load_parts(
     # One output alone is the network's fault, and not that of the labels above 0.
     classes = units[-1] if classifier and units and units[-1] > 1 else 0
     settings = experiment.data
-    train, test = (
-        as_dataset(*arrays, task=settings.task, classes=settings.classes or classes, name=name)
-        if arrays is not None
-        else None
-        for arrays, name in ((data, "data"), (test_data, "test_data"))
-    )
+    train, test = _given(settings, data, test_data, settings.classes or classes)
     return load_data(
         settings,
         Path(),
@@ -224,3 +225,31 @@ def load_parts(
         dtype=experiment.compute.array_dtype,
         threads=_core.available_processors(),
     )
+
+
+def _given(
+    settings: DataSettings, data: Arrays | None, test_data: Arrays | None, classes: int
+) -> tuple[Dataset | TableSource | None, Dataset | TableSource | None]:
+    """Samples given in Python, for training and for the test."""
+    if settings.source == "table" and data is not None:
+        for given, name in ((data, "data"), (test_data, "test_data")):
+            if given is not None and not is_table(given):
+                raise InputError(
+                    "is not a table: give a data frame, a pyarrow table or a mapping of columns; "
+                    'arrays need data.source = "arrays"',
+                    key=name,
+                )
+        train = source_of(data, settings.table, settings.split, settings.task)
+        if test_data is None:
+            return train, None
+        return train, source_of(test_data, settings.table, name="test_data", expected=train.expected())
+    samples: list[Dataset | None] = []
+    for arrays, name in ((data, "data"), (test_data, "test_data")):
+        if arrays is None:
+            samples.append(None)
+            continue
+        if is_table(arrays):
+            raise InputError('is a table; give (inputs, targets), or set data.source = "table"', key=name)
+        assert isinstance(arrays, (tuple, list))
+        samples.append(as_dataset(*arrays, task=settings.task, classes=classes, name=name))
+    return samples[0], samples[1]

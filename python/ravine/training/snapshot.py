@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ravine import _core
 from ravine.data import DataParts, HardSampler, Transform
+from ravine.data.tables.encoder import TableEncoder
 from ravine.data.targets import check_targets
-from ravine.errors import CheckpointError
+from ravine.errors import CheckpointError, InputError
 from ravine.hyperparameters import REGULARIZATION
 from ravine.training.checkpoint import Checkpoint
 from ravine.training.early_stopping import EarlyStopping
@@ -62,6 +63,7 @@ def snapshot(
         "samples_at_once": trainer.network.batch_size,
         "preprocessing": transform.kind,
         "target_preprocessing": "none" if parts.target_transform is None else parts.target_transform.kind,
+        "encoder": None if parts.encoder is None else parts.encoder.state(),
         "class_names": list(parts.summary.class_names),
         "data_hash": parts.summary.content_hash,
         **extra,
@@ -229,6 +231,21 @@ def _restored_transform(checkpoint: Checkpoint, kind: str, prefix: str) -> Trans
         if name.startswith(prefix)
     }
     return Transform.from_state({"kind": np.frombuffer(kind.encode(), np.uint8), **state})
+
+
+def restore_encoder(checkpoint: Checkpoint, path: Path) -> TableEncoder | None:
+    """What made numbers of the columns of a table that the run was trained on; None for other data.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    state = checkpoint.state.get("encoder")
+    if state is None:
+        return None
+    try:
+        return TableEncoder.from_state(state)
+    except InputError as error:
+        raise CheckpointError(str(error), file=path) from None
 
 
 def _copy(name: str, checkpoint: Checkpoint, target: NDArray[Any], path: Path) -> None:
