@@ -186,7 +186,7 @@ def _read(source: str | Path, overrides: Sequence[str]) -> tuple[Table, Path]:
     except RecursionError:
         raise InputError("is not TOML of an experiment: it is nested too deeply", file=shown_source) from None
     for override in overrides:
-        _override(table, override)
+        apply_override(table, override)
     return table, path
 
 
@@ -212,7 +212,8 @@ def _find(source: str | Path) -> Path:
     raise InputError(f"no such experiment file; {hint}", file=path)
 
 
-def _override(table: Table, override: str) -> None:
+def apply_override(table: Table, override: str) -> None:
+    """Puts "key.path=value", with a TOML value, into a table of settings."""
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key:

@@ -35,5 +35,6 @@ COMMANDS: dict[str, ModuleType] = {
     "runs": runs,
     "layers": layers,
     "control": control,
+    "data": data,
     "doctor": doctor,
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from ravine.commands import data_get
+from ravine.commands import data_get, data_inspect
 
-HELP = "get data sets"
-EXAMPLE = "ravine data get mnist"
-SUBCOMMANDS: dict[str, ModuleType] = {"get": data_get}
+HELP = "get data sets, and look into files of data"
+EXAMPLE = "ravine data inspect prices.csv"
+SUBCOMMANDS: dict[str, ModuleType] = {"get": data_get, "inspect": data_inspect}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

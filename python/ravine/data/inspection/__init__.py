@@ -1,0 +1,40 @@
+"""What is in a file of data, and how an experiment would use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ravine.data.files import open_regular
+from ravine.data.inspection.arrays import inspect_idx, inspect_npy, inspect_npz, is_idx, is_npz
+from ravine.data.inspection.report import Report
+from ravine.data.inspection.tables import inspect_table
+from ravine.data.tables.settings import TableSettings
+
+__all__ = ["Report", "inspect"]
+
+
+def inspect(path: Path, settings: TableSettings) -> Report:
+    """Look into a file as its first bytes say: NPY, NPZ, IDX, or else a table.
+
+    Args:
+        path: of the file.
+        settings: how it is read if it is a table, and its target if that is known.
+
+    Raises:
+        InputError: the file cannot be read, or is none of these.
+
+    Example:
+        >>> from ravine.data.digits import FILE
+        >>> inspect(FILE, TableSettings()).title
+        'digits.npz: NPZ, 2 arrays'
+    """
+    file, _ = open_regular(path)
+    with file:
+        start = file.read(512)
+    if start.startswith(b"\x93NUMPY"):
+        return inspect_npy(path)
+    if start.startswith(b"PK") and is_npz(path):
+        return inspect_npz(path)
+    if is_idx(path):
+        return inspect_idx(path)
+    return inspect_table(path, settings)
