@@ -166,6 +166,26 @@ def test_mnist_mlp_with_other_seeds(tmp_path: Path, mnist: list[str], seed: int)
     assert train_experiment(experiment, parent=tmp_path).metrics["test"]["accuracy"] >= 0.98
 
 
+TABLES = {
+    "adult": ({"file": "uci-adult/adult.data.gz", "test_file": "uci-adult/adult.test.gz"}, "accuracy", 0.85),
+    "housing": ({"file": "california-housing/housing.tgz"}, "r2", 0.78),
+    "wine": ({"file": "uci-wine-quality/winequality-white.csv"}, "r2", 0.33),
+}
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (2, 3))])
+@pytest.mark.parametrize("name", TABLES)
+def test_tables(tmp_path: Path, datasets: Path, name: str, seed: int) -> None:
+    pytest.importorskip("pyarrow")
+    files, metric, least = TABLES[name]
+    if not all((datasets / file).is_file() for file in files.values()):
+        pytest.skip(f"needs ../shared/datasets/{next(iter(files.values()))}")
+    overrides = [f'data.{key}="{datasets / file}"' for key, file in files.items()]
+    experiment = load_experiment(EXAMPLES / f"{name}.toml", [*overrides, f"seed={seed}"])
+    outcome = train_experiment(experiment, parent=tmp_path)
+    assert outcome.metrics["test"][metric] >= least
+
+
 @pytest.mark.soak
 def test_lenet_mnist(tmp_path: Path, mnist: list[str]) -> None:
     experiment = load_experiment(EXAMPLES / "lenet_mnist.toml", mnist)
