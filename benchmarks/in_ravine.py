@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from tasks import Epochs, Task, bound, read
 from workloads import Workload
 
 from ravine import Callback, DeviceError, InputError, Sequential, Trainer, make_optimizer
-from ravine.data import fit, read_idx
+from ravine.data import DataSettings, fit, load, read_idx
+from ravine.data.tables.settings import TableSettings
+from ravine.data.tables.source import source_of
 from ravine.initializers import Uniform
 from ravine.layers import Dense
 from ravine.optimizers import Adam
@@ -146,6 +150,23 @@ def prepare_accuracy(task: Task, threads: int, seed: int) -> Callable[[], Epochs
         )
         trainer.fit(train, labels, epochs=task.most, validation=(test, answers))
         return epochs
+
+    return run
+
+
+def prepare_table(path: Path, whole: bool) -> Callable[[], int]:
+    """A function that makes inputs and labels of a table, or also what a training asks for besides."""
+    settings = DataSettings(
+        source="table", file=str(path), table=TableSettings(target="label"), preprocessing="none"
+    )
+
+    def run() -> int:
+        if whole:
+            load(settings, Path(), threads=len(os.sched_getaffinity(0)))
+        else:
+            source = source_of(path, settings.table)
+            source.inputs(source.fit(np.arange(len(source))), None)
+        return 1
 
     return run
 

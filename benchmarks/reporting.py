@@ -17,7 +17,7 @@ from ravine import _core
 
 RESULTS = Path(__file__).resolve().parent / "results"
 QUICK = RESULTS.parents[1] / "build" / "benchmarks"
-PACKAGES = ("ravine", "numpy", "torch", "jax", "scikit-learn")
+PACKAGES = ("ravine", "numpy", "torch", "jax", "scikit-learn", "pandas", "pyarrow")
 
 
 def parser(documentation: str | None, names: Iterable[str]) -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ SCRIPTS = {
     "accuracy": "mnist",
     "together": "digits_mlp",
     "gather": "64",
+    "tables": "rows_100k",
 }
 
 
