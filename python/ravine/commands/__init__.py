@@ -35,6 +35,5 @@ COMMANDS: dict[str, ModuleType] = {
     "runs": runs,
     "layers": layers,
     "control": control,
-    "data": data,
     "doctor": doctor,
 }

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ravine.commands.inputs import found
+from ravine.commands.inputs import found_or_folder
 from ravine.commands.output import print_json, table
 from ravine.errors import InputError
 
@@ -21,7 +21,11 @@ LONGEST_NAME = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("FILE", help="a table (CSV, TSV, Parquet, packed or not), NPY, NPZ or IDX file")
+    parser.add_argument(
+        "FILE",
+        help="a table (CSV, TSV, Parquet, packed or not), NPY, NPZ or IDX file, or a "
+        "folder, tar or zip with a folder of pictures a class",
+    )
     parser.add_argument("--target", metavar="COLUMN", help="the column to predict, by its name or position")
     parser.add_argument(
         "--set",
@@ -36,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ravine.data.inspection import inspect
 
-    report = inspect(found(arguments.FILE), settings(arguments.set, arguments.target))
+    report = inspect(found_or_folder(arguments.FILE), settings(arguments.set, arguments.target))
     if arguments.json:
         print_json({**report.facts, "notes": report.notes, "suggestion": report.suggestion})
         return 0

@@ -24,6 +24,17 @@ def found(written: str) -> Path:
     return locate(expanded(written), Path())
 
 
+def found_or_folder(written: str) -> Path:
+    """The file or folder that a path on the command line means.
+
+    Raises:
+        InputError: it is not there.
+    """
+    from ravine.data.files import expanded, folder_or_file
+
+    return folder_or_file(expanded(written), Path())
+
+
 def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
     """The array in a file.
 

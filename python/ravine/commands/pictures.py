@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ravine.commands.inputs import found_or_folder
 from ravine.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def are_pictures(written: str) -> bool:
     from ravine.data import npz_names
     from ravine.data.files import open_regular
 
-    path = _place(written)
+    path = found_or_folder(written)
     if path.is_dir():
         return True
     file, _ = open_regular(path)
@@ -47,7 +47,7 @@ def read_unlabelled(loaded: LoadedRun, written: str) -> tuple[Array, list[str]]:
     from ravine.data.images.pictures import read_loose
 
     settings = _settings(loaded, written)
-    return read_loose(_place(written), settings, threads=_core.available_processors())
+    return read_loose(found_or_folder(written), settings, threads=_core.available_processors())
 
 
 def read_labelled(loaded: LoadedRun, written: str, labels: str | None) -> tuple[Array, Array]:
@@ -67,7 +67,7 @@ def read_labelled(loaded: LoadedRun, written: str, labels: str | None) -> tuple[
     from ravine.data.files import expanded
     from ravine.data.images.pictures import read_pictures, with_classes
 
-    root, settings = _place(written), _settings(loaded, written)
+    root, settings = found_or_folder(written), _settings(loaded, written)
     if labels is not None:
         settings = msgspec.structs.replace(settings, labels=expanded(labels))
     if not loaded.network.classifies:
@@ -75,12 +75,6 @@ def read_labelled(loaded: LoadedRun, written: str, labels: str | None) -> tuple[
     names = loaded.class_names or tuple(map(str, range(loaded.network.output_shape[-1])))
     pictures = read_pictures(root, settings, threads=_core.available_processors())
     return pictures.pixels, with_classes(pictures, names, root).labels
-
-
-def _place(written: str) -> Path:
-    from ravine.data.files import expanded, folder_or_file
-
-    return folder_or_file(expanded(written), Path())
 
 
 def _settings(loaded: LoadedRun, written: str) -> ImageSettings:

@@ -84,6 +84,6 @@ def _check_frame(frame: Any, name: str) -> None:
         if getattr(element, "kind", "O") not in "biuf":
             raise InputError(
                 f"column {column!r} is of type {element}, not numbers; convert or drop it, or give the file "
-                'to source = "csv", which has settings for categories and missing values',
+                'to source = "table", which has settings for categories and missing values',
                 key=name,
             )

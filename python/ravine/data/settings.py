@@ -106,8 +106,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         train_images, train_labels, validation_images, validation_labels, test_images, test_labels: IDX files,
             plain or .gz, or for "sprites" pictures in which every row of pixels is an image, by a pattern
             such as "batch_*.png", with a file of one byte a label; only those for training must be given.
-        file, validation_file, test_file: NPZ files or tables, or for "images" folders or archives (.tar, .tar.gz, .zip)
-            with a folder of pictures a class; only the first must be given.
+        file, validation_file, test_file: NPZ files or tables, or for "images" folders or archives (.tar,
+            .tar.gz, .zip) with a folder of pictures a class; only the first must be given.
         inputs, targets: names of the arrays in the NPZ file; empty: "inputs" and "targets", or "x" and "y".
             For "npy" the files of these arrays; inputs stay there, and are read as they are needed.
         weights: name of an array of sample weights [samples], at least 0, in the NPZ file; empty: all samples

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ravine.data.files import open_regular
 from ravine.data.inspection.arrays import inspect_idx, inspect_npy, inspect_npz, is_idx, is_npz
+from ravine.data.inspection.pictures import holds_pictures, inspect_pictures
 from ravine.data.inspection.report import Report
 from ravine.data.inspection.tables import inspect_table
 from ravine.data.tables.settings import TableSettings
@@ -14,10 +15,10 @@ __all__ = ["Report", "inspect"]
 
 
 def inspect(path: Path, settings: TableSettings) -> Report:
-    """Look into a file as its first bytes say: NPY, NPZ, IDX, or else a table.
+    """Look into a folder of pictures, or a file as its first bytes say: arrays, pictures, or else a table.
 
     Args:
-        path: of the file.
+        path: of the file or folder.
         settings: how it is read if it is a table, and its target if that is known.
 
     Raises:
@@ -28,6 +29,8 @@ def inspect(path: Path, settings: TableSettings) -> Report:
         >>> inspect(FILE, TableSettings()).title
         'digits.npz: NPZ, 2 arrays'
     """
+    if path.is_dir():
+        return inspect_pictures(path)
     file, _ = open_regular(path)
     with file:
         start = file.read(512)
@@ -37,4 +40,6 @@ def inspect(path: Path, settings: TableSettings) -> Report:
         return inspect_npz(path)
     if is_idx(path):
         return inspect_idx(path)
+    if holds_pictures(path):
+        return inspect_pictures(path)
     return inspect_table(path, settings)
