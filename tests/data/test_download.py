@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import http.server
 import re
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from ravine.cli import main
+from ravine.data import DataSettings, load, published
 from ravine.data import download as module
-from ravine.data import published
 from ravine.data.download import RemoteDataset, RemoteFile, by_hand, download
 from ravine.errors import InputError
 
@@ -228,18 +231,30 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         download(dataset("http://127.0.0.1:9/nothing"), tmp_path / "file" / "folder")
 
 
-def test_published_sums_are_those_of_the_real_files(datasets: Path) -> None:
-    import gzip
-
+def real_content(datasets: Path, name: str, file: RemoteFile) -> bytes:
     places = {"adult": "uci-adult", "wine-quality": "uci-wine-quality"}
-    for what in published.DATASETS.values():
-        for file in what.files:
-            path = datasets / places.get(what.name, what.name) / file.name
-            content = path.read_bytes() if path.exists() else gzip.decompress(
-                path.with_name(f"{path.name}.gz").read_bytes()
-            )  # fmt: skip
-            assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256), file.name
-            assert all(url.startswith("https://") for url in file.urls)
+    path = datasets / places.get(name, name) / file.name
+    return (
+        path.read_bytes()
+        if path.exists()
+        else gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
+    )
+
+
+@pytest.mark.parametrize("name", published.DATASETS)
+def test_published_sums_and_sections_fit_the_real_files(datasets: Path, tmp_path: Path, name: str) -> None:
+    what = published.DATASETS[name]
+    for file in what.files:
+        content = real_content(datasets, name, file)
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256), file.name
+        assert all(url.startswith("https://") for url in file.urls)
+        (tmp_path / file.name).write_bytes(content)
+    section = tomllib.loads(what.section.replace("{folder}", str(tmp_path)))["data"]
+    parts = load(msgspec.convert(section, DataSettings), Path())
+    samples = {"mnist": 70_000, "fashion-mnist": 70_000, "california-housing": 20_640, "adult": 48_842}
+    summary = parts.summary
+    assert summary.train + summary.validation + summary.test == samples.get(name, 4_898)
+    assert summary.test > 0
 
 
 def test_the_command(
