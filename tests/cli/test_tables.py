@@ -188,3 +188,5 @@ def test_inspect_what_cannot_be(ravine: Ravine, tmp_path: Path) -> None:
     error = ravine("data", "inspect", "good.csv", "--set", "header=3").one_line_error()
     assert "expected true or false" in error
     assert "does not exist" in ravine("data", "inspect", "none.csv").one_line_error()
+    (tmp_path / "one.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "is one picture; give the folder" in ravine("data", "inspect", "one.png").one_line_error()

@@ -10,6 +10,7 @@ from ravine.data.inspection.pictures import holds_pictures, inspect_pictures
 from ravine.data.inspection.report import Report
 from ravine.data.inspection.tables import inspect_table
 from ravine.data.tables.settings import TableSettings
+from ravine.errors import InputError
 
 __all__ = ["Report", "inspect"]
 
@@ -34,6 +35,8 @@ def inspect(path: Path, settings: TableSettings) -> Report:
     file, _ = open_regular(path)
     with file:
         start = file.read(512)
+    if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        raise InputError("is one picture; give the folder, tar or zip that holds all of them", file=path)
     if start.startswith(b"\x93NUMPY"):
         return inspect_npy(path)
     if start.startswith(b"PK") and is_npz(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ import tomli_w
 from numpy.typing import NDArray
 
 from ravine.data.files import unexpanded
+
+LONGEST_LINE = 90
 
 
 @dataclass(frozen=True)
@@ -81,5 +84,10 @@ def place(path: Path) -> str:
 
 
 def as_toml(section: Mapping[str, Any]) -> str:
-    """A `[data]` section."""
-    return tomli_w.dumps({"data": section}).strip()
+    """A `[data]` section, with lists in one line each where they are short."""
+
+    def joined(found: re.Match[str]) -> str:
+        line = " ".join(found[1].split())
+        return f"[{line.removesuffix(',')}]" if len(line) <= LONGEST_LINE else found[0]
+
+    return re.sub(r"\[\n((?: {4}.*\n)+)\]", joined, tomli_w.dumps({"data": section}).strip())
