@@ -79,6 +79,14 @@ def test_predict_and_evaluate(place: Path, ravine: Ravine) -> None:
     assert run.evaluate_table(frame()) == (200, evaluated["metrics"])
 
 
+def test_unseen_categories_are_told(place: Path, ravine: Ravine, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("weight,coat,indoor\n1,curly,true\n1,none,false\n")
+    done = ravine("predict", place / "run", "new.csv")
+    assert done.code == 0
+    assert "warning: column 'coat' has a category that no training row has, such as 'curly'" in done.err
+    assert len(rows(done.out)) == 3
+
+
 def test_what_cannot_be_predicted_for(place: Path, ravine: Ravine, tmp_path: Path) -> None:
     def refused(text: str, command: str = "predict") -> str:
         (tmp_path / "bad.csv").write_text(text)

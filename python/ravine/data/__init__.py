@@ -24,6 +24,7 @@ from ravine.data.sampler import (
 from ravine.data.settings import DataSettings, SplitSettings
 from ravine.data.source import ArraySource, Encoder, Source
 from ravine.data.split import Split, split
+from ravine.data.tables.settings import TableSettings
 
 __all__ = [
     "Array",
@@ -46,6 +47,7 @@ __all__ = [
     "Source",
     "Split",
     "SplitSettings",
+    "TableSettings",
     "Transform",
     "as_array",
     "as_dataset",

@@ -132,6 +132,7 @@ class LoadedRun:
         kinds = {column.name: column.kind for column in self.encoder.columns}
         expected = Expected(self.encoder.names, kinds, self.class_names, self.network.classifies)
         source = source_of(data, self.encoder.settings, expected=expected)
+        self.encoder.warn_unseen(source.table)
         inputs = source.inputs(self.encoder, None)
         return len(source), self.evaluate(inputs, source.targets, source.weights)
 

@@ -94,7 +94,7 @@ def check(path: Path, content: bytes, chosen: dict[str, Any]) -> None:
 
 
 @given(content=texts(), chosen=SETTINGS)
-@settings(max_examples=1000)
+@settings(max_examples=1500)
 def test_texts(tmp_path_factory: pytest.TempPathFactory, content: bytes, chosen: dict[str, Any]) -> None:
     check(tmp_path_factory.getbasetemp() / "fuzz.csv", content, chosen)
 

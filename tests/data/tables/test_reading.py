@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -248,6 +250,17 @@ def test_numbers_far_down_are_texts(tmp_path: Path) -> None:
     table = read(tmp_path / "table.csv", "a\n" + "\n".join(rows) + "\n", missing_values=["none"])
     assert table.columns["a"].missing.sum() == 1
     assert table.columns["a"].values[299_999] == 299_999
+
+
+def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r'not installed: pip install "ravine\[data\]"'):
+        read(tmp_path / "table.csv", BASE)
+
+
+def test_pyarrow_is_imported_by_tables_alone() -> None:
+    code = "import sys, ravine, ravine.training.session; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_bad_frames() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from ravine.data.tables.columns import Column, shown
 from ravine.data.tables.roles import Roles, word_of
 from ravine.data.tables.settings import KINDS, Kind, TableSettings
 from ravine.data.tables.table import Table, listed, read_table, table_of
-from ravine.errors import InputError
+from ravine.errors import InputError, RavineWarning
 
 BLOCK_BYTES = 1 << 18  # inputs that stay in the cache while column after column is written
 LEAST_ROWS = 64
@@ -100,7 +101,22 @@ class TableEncoder:
             InputError: a column is missing, or holds what cannot be used.
         """
         table = samples if isinstance(samples, Table) else table_of(samples, self.settings, self.choose)
+        self.warn_unseen(table)
         return self.encode(table, None)
+
+    def warn_unseen(self, table: Table) -> None:
+        """Warn of categories that no training row has, where they are ignored."""
+        for learned in self.columns:
+            column = table.columns[learned.name]
+            strange = [one for one in column.categories if one not in learned.categories]
+            if learned.kind == "category" and strange and self.settings.unseen == "ignore":
+                count = f"{len(strange):,} categories" if len(strange) > 1 else "a category"
+                warnings.warn(
+                    f"column {learned.name!r} has {count} that no training row has, such as "
+                    f"{shown(strange[0])}; taken for none that is known",
+                    RavineWarning,
+                    stacklevel=3,
+                )
 
     def read(self, path: Path) -> Table:
         """The columns that this encoder needs, of a file that is read as the training file was.
