@@ -128,7 +128,7 @@ def memory() -> tuple[int, int]:
 
 
 def packages() -> list[Finding]:
-    """The Python packages that Ravine needs."""
+    """The Python packages that Ravine needs, and those that some data need."""
     import importlib.metadata
 
     from ravine import _core
@@ -140,6 +140,12 @@ def packages() -> list[Finding]:
         except importlib.metadata.PackageNotFoundError:
             fix = f"{sys.executable} -m pip install {name}"
             findings.append(Finding(name, "broken", "is not installed", fix))
+    for name, use in (("pyarrow", "tables"), ("Pillow", "pictures")):
+        try:
+            findings.append(Finding(name, "ok", importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            fix = f'{sys.executable} -m pip install "ravine[data]"'
+            findings.append(Finding(name, "missing", f"only needed to read {use}", fix))
     return findings
 
 
