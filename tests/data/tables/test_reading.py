@@ -241,6 +241,13 @@ def test_a_row_longer_than_a_block(tmp_path: Path) -> None:
     assert values(read(tmp_path / "table.csv", f"a,b\n1,{long}\n2,r\n"))["b"] == [long, "r"]
 
 
+def test_lines_in_quotes_wherever_a_block_ends(tmp_path: Path) -> None:
+    cell = '"' + "a,\n" * 30 + '"'
+    table = read(tmp_path / "table.csv", "a,b\n" + f"1,{cell}\n" * 30_000)
+    assert len(table) == 30_000
+    assert table.columns["b"].categories == (("a,\n" * 30).strip(),)
+
+
 def test_numbers_far_down_are_texts(tmp_path: Path) -> None:
     """What a column is, all of its rows decide, not the first block."""
     rows = [f"{number}" for number in range(300_000)]
