@@ -266,9 +266,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "data.tar"
 
 
-@settings(max_examples=600)
-@given(st.one_of(spoilt(), st.binary(max_size=400), st.binary(max_size=600).map(lambda b: b"PK\x03\x04" + b)))
-def test_any_bytes_give_files_or_one_line(file: Path, content: bytes) -> None:
+def hostile() -> st.SearchStrategy[bytes]:
+    zips = st.binary(max_size=600).map(lambda content: b"PK\x03\x04" + content)
+    return st.one_of(spoilt(), st.binary(max_size=400), zips)
+
+
+def load_or_refuse(file: Path, content: bytes) -> None:
+    """Either files or an InputError of one line; within 2 s."""
     file.write_bytes(content)
     begun, text = time.monotonic(), ""
     try:
@@ -277,3 +281,16 @@ def test_any_bytes_give_files_or_one_line(file: Path, content: bytes) -> None:
         text = str(error)
     assert "\n" not in text
     assert time.monotonic() - begun < 2
+
+
+@settings(max_examples=1000)
+@given(hostile())
+def test_fuzz(file: Path, content: bytes) -> None:
+    load_or_refuse(file, content)
+
+
+@pytest.mark.soak
+@settings(max_examples=100_000)
+@given(hostile())
+def test_fuzz_long(file: Path, content: bytes) -> None:
+    load_or_refuse(file, content)

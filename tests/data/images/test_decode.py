@@ -232,11 +232,13 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return bytes(content[:cut]) if draw(st.booleans()) else bytes(content)
 
 
-@settings(max_examples=600)
-@given(
-    st.one_of(spoilt(), st.binary(max_size=300), st.binary(max_size=200).map(lambda b: png(3, 3, 8, 2, b)))
-)
-def test_any_bytes_give_pixels_or_one_line(content: bytes) -> None:
+def hostile() -> st.SearchStrategy[bytes]:
+    rows = st.binary(max_size=200).map(lambda content: png(3, 3, 8, 2, content))
+    return st.one_of(spoilt(), st.binary(max_size=300), rows)
+
+
+def decode_or_refuse(content: bytes) -> None:
+    """Either pixels or an InputError of one line; within 2 s."""
     begun, pixels, text = time.monotonic(), np.zeros((4, 4, 3), np.uint8), ""
     with bombs_are_errors():
         try:
@@ -247,3 +249,16 @@ def test_any_bytes_give_pixels_or_one_line(content: bytes) -> None:
     assert pixels.shape == (4, 4, 3)
     assert pixels.dtype == np.uint8
     assert time.monotonic() - begun < 2
+
+
+@settings(max_examples=1000)
+@given(hostile())
+def test_fuzz(content: bytes) -> None:
+    decode_or_refuse(content)
+
+
+@pytest.mark.soak
+@settings(max_examples=100_000)
+@given(hostile())
+def test_fuzz_long(content: bytes) -> None:
+    decode_or_refuse(content)
