@@ -13,6 +13,7 @@ from ravine.data import DataParts, Dataset, DataSettings, load
 from ravine.data.corruption import CorruptionSettings
 from ravine.data.preprocessing import KINDS
 from ravine.data.source import ArraySource
+from ravine.errors import InputError
 
 RANDOM = np.random.default_rng(3)
 SAMPLES, FEATURES = 120, 5
@@ -150,3 +151,52 @@ def test_a_memory_map_is_fitted_and_prepared_as_its_copy(tmp_path: Path) -> None
                 rtol=1e-12, atol=1e-12,
             )  # fmt: skip
             assert other.input_shape == one.input_shape
+
+
+def test_a_memory_map_is_looked_at_for_values_that_are_not_finite(tmp_path: Path) -> None:
+    values = np.ones((SAMPLES, 2))
+    values[77, 1] = np.nan
+    np.save(tmp_path / "values.npy", values)
+    mapped = np.load(tmp_path / "values.npy", mmap_mode="r")
+    given = DataSettings(source="arrays")
+    with pytest.raises(InputError, match=r"values\.npy: inputs: row 77: inputs\[1\] is NaN"):
+        load(given, Path(), train=Dataset(mapped, np.arange(SAMPLES * 1.0)[:, np.newaxis]))
+
+
+TABLE = {
+    "source": "table",
+    "file": "table.csv",
+    "target_preprocessing": "standardize",
+    "table": {"target": "price", "drop": ["set"], "missing": {"size": "mean", "*": "most_frequent"}},
+    "split": {"column": "set"},
+}
+
+
+def write_table(file: Path, rows: list[tuple[str, ...]]) -> None:
+    lines = ["set,size,district,price", *[",".join(row) for row in rows]]
+    file.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("missing", ["mean", "median", "most_frequent"])
+def test_rows_of_a_table_change_no_bit(tmp_path: Path, missing: str) -> None:
+    """Neither the values that fill gaps, nor the categories, nor any scale come from other rows."""
+    pytest.importorskip("pyarrow")
+    table = {**TABLE["table"], "missing": {"size": missing, "*": "most_frequent"}}
+    given = msgspec.convert({**TABLE, "table": table}, DataSettings)
+    sets = RANDOM.permutation(np.repeat(["train", "val", "test"], [80, 20, 20]))
+    rows = [
+        (part, "" if index % 7 == 0 else f"{index % 13}", "abc"[index % 3], f"{index % 5}.5")
+        for index, part in enumerate(sets)
+    ]
+    write_table(tmp_path / "table.csv", rows)
+    first = load(given, tmp_path)
+    changed = [
+        row if row[0] == "train" else (row[0], "1e7" if index % 2 else "", "xyz"[index % 3], f"{1e6 * index}")
+        for index, row in enumerate(rows)
+    ]
+    write_table(tmp_path / "table.csv", changed)
+    again = load(given, tmp_path)
+    assert seen_in_training(again) == seen_in_training(first)
+    assert again.encoder is not None
+    assert "x" not in str(again.encoder.state()["columns"])
+    assert again.summary.content_hash != first.summary.content_hash

@@ -175,7 +175,7 @@ def load(
         components=settings.components,
         epsilon=settings.epsilon,
         indicators=None if encoder is None else encoder.indicators,
-        rows=train_part.rows,
+        rows=train_part.sample_rows if mapped_file(train_part.inputs) is not None else None,
         threads=threads,
     )
     target_transform = fit_targets(settings.target_preprocessing, train_part.targets, threads=threads)
