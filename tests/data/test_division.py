@@ -28,6 +28,7 @@ def folder(tmp_path: Path) -> Path:
         fold=random.permutation(np.repeat([1, 2, 3], [24, 6, 10])),
         patient=random.randint(0, 8, 40),
         short=np.zeros(39, int),
+        wide=np.zeros((40, 2), int),
     )
     return tmp_path
 
@@ -105,8 +106,9 @@ def test_a_split_has_a_seed_of_its_own(folder: Path) -> None:
         ({"column": "kind"}, "points.npz: data.file: has no array 'kind'"),
         (
             {"group": "short"},
-            "points.npz: data.split.group: array 'short' has 39 values for 40 samples",
+            "points.npz: data.split.group: array 'short' has shape [39], expected one value for each of the 40",
         ),
+        ({"column": "wide"}, "points.npz: data.split.column: array 'wide' has shape [40, 2], expected one"),
         ({**FOLD, "group": "patient"}, "points.npz: data.split.column: row "),
         ({"test_count": 40}, "data.split: takes 40 test and 0 validation samples of 40"),
         (

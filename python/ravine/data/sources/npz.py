@@ -42,9 +42,10 @@ def _read_file(settings: DataSettings, base: Path, field: str, classes: int) -> 
             *(arrays[name] for name in chosen), task=settings.task, classes=classes, name="data"
         )
     for name, setting in ((split.group, "group"), (split.column, "column")):
-        if name in columns and len(arrays[name]) != len(samples):
+        if name in columns and (arrays[name].size != len(samples) or len(arrays[name]) != len(samples)):
             raise InputError(
-                f"array {name!r} has {len(arrays[name]):,} values for {len(samples):,} samples",
+                f"array {name!r} has shape {list(arrays[name].shape)}, expected one value for each of the "
+                f"{len(samples):,} samples",
                 file=file,
                 key=f"data.split.{setting}",
             )
