@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import struct
 from pathlib import Path
 
@@ -125,6 +126,39 @@ def test_predicts_values(ravine, tmp_path: Path) -> None:
     assert header == "row,output_0"
     values = [float(row.split(",")[1]) for row in rows]
     np.testing.assert_allclose(values, (inputs @ [[2.0], [-1.0]] + 0.5)[:, 0], atol=1e-3)
+
+
+def test_predicts_and_measures_values_in_their_units(ravine, tmp_path: Path) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(1)
+    inputs = random.normal(size=(200, 4)) * [1.0, 10.0, 0.1, 1.0]
+    targets = 2e5 + 3e4 * inputs[:, 0] - 5e3 * inputs[:, 1] + random.normal(size=200) * 1e3
+    np.savez(tmp_path / "houses.npz", inputs=inputs, targets=targets)
+    (tmp_path / "houses.toml").write_text(
+        'name = "houses"\nloss = "squared_error"\noptimizer = {type = "adam", learning_rate = 0.05}\n'
+        '[data]\nsource = "npz"\nfile = "houses.npz"\npreprocessing = "pca_whitening"\n'
+        'target_preprocessing = "standardize"\n[data.split]\nvalidation_count = 40\n'
+        '[model]\nlayers = [{type = "dense", units = 1}]\n[training]\nepochs = 40\nbatch_size = 16\n'
+    )
+    trained = ravine("train", "houses.toml")
+    assert trained.code == 0
+    assert re.search(
+        r"validation: mae \d+\.\d+, r2 0\.9\d+, rmse \d+\.\d+, loss 0\.\d+", trained.err + trained.out
+    )
+    rows = ravine("predict", "houses", "houses.npz").out.splitlines()[1:]
+    predictions = np.array([float(row.split(",")[1]) for row in rows])
+    assert metrics.r2_score(targets, predictions) > 0.99
+    found = ravine("evaluate", "houses", "--data", "houses.npz", "--json").json["metrics"]
+    expected = {
+        "rmse": metrics.root_mean_squared_error(targets, predictions),
+        "mae": metrics.mean_absolute_error(targets, predictions),
+        "r2": metrics.r2_score(targets, predictions),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-3)
+    np.savez(tmp_path / "narrow.npz", inputs=inputs[:, :3], targets=targets)
+    message = ravine("evaluate", "houses", "--data", "narrow.npz").one_line_error()
+    assert "a sample has shape [3], the preprocessing was fitted on [4]" in message
 
 
 def test_input_of_another_shape(there, tmp_path: Path) -> None:
