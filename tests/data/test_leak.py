@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ravine.data import DataParts, Dataset, DataSettings, load
+from ravine.data import DataParts, Dataset, DataSettings, load, preprocessing
 from ravine.data.corruption import CorruptionSettings
 from ravine.data.preprocessing import KINDS
 from ravine.data.source import ArraySource
@@ -132,7 +132,10 @@ def test_files_of_other_parts_change_no_bit(tmp_path: Path) -> None:
     assert seen_in_training(load(given, tmp_path)) == seen_in_training(first)
 
 
-def test_a_memory_map_is_fitted_and_prepared_as_its_copy(tmp_path: Path) -> None:
+def test_a_memory_map_is_fitted_and_prepared_as_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocessing, "BLOCK_BYTES", 500)  # 25 rows
     values = RANDOM.normal(size=(SAMPLES, FEATURES)).astype(np.float32)
     np.save(tmp_path / "values.npy", values)
     mapped = np.load(tmp_path / "values.npy", mmap_mode="r")

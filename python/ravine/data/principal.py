@@ -23,7 +23,9 @@ Result = TypeVar("Result")
 
 MAXIMUM_FEATURES = 8192  # the covariance takes 512 MiB, its eigenvectors minutes
 COVARIANCE_ROWS = 2048
-PROJECTED_ROWS = 128  # always so many at once: what a row gives does not depend on the rows beside it
+# Always so many at once, along the axis that OpenBLAS's kernels cut by powers of two: each row is then computed
+# by the same instructions, and what it gives does not depend on its place or on the rows beside it.
+PROJECTED_ROWS = 128
 
 
 def covariance(source: Array, mean: Matrix, threads: int = 1, *, rows: Indices | None = None) -> Matrix:
@@ -121,11 +123,13 @@ def project(
     """
     from ravine._core import multiply
 
+    across = np.ascontiguousarray(matrix.T)
+
     def put(begin: int) -> None:
         place = out[begin : begin + PROJECTED_ROWS]
         centred = np.zeros((PROJECTED_ROWS, *mean.shape))
         _centre(source, rows, begin, mean, centred[: len(place)])
-        product = multiply(centred.reshape(PROJECTED_ROWS, -1), matrix)
+        product = multiply(across, np.ascontiguousarray(centred.reshape(PROJECTED_ROWS, -1).T)).T
         with np.errstate(over="ignore"):  # what does not fit the type is found, and named, by the caller
             place[...] = product[: len(place)]
 
