@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ravine import resume_run, train_experiment
+from ravine.data import ArraySource, as_dataset
 from ravine.errors import InputError
 from ravine.experiment import parse_experiment
 from ravine.runs import RunReader
@@ -161,6 +162,21 @@ def test_pixels_are_shuffled_before_a_prediction(tmp_path: Path) -> None:
     rows = split(len(digits), test_fraction=0.15).test
     found = load_run(tmp_path / "run", "latest").evaluate(digits.inputs[rows], digits.targets[rows])
     assert found["accuracy"] == outcome.metrics["test"]["accuracy"] > 0.85
+
+
+def test_arrays_with_groups_can_be_trained_on(tmp_path: Path) -> None:
+    table = {
+        "name": "run",
+        "loss": "squared_error",
+        "data": {"source": "arrays", "split": {"test_count": 2}},
+        "model": {"layers": [{"type": "dense", "units": 2}]},
+        "optimizer": "adam",
+        "training": {"epochs": 1},
+    }
+    data = ArraySource(as_dataset(INPUTS, TARGETS), groups=np.arange(300) // 30)
+    train_experiment(parse_experiment(table, tmp_path), data=data, parent=tmp_path)
+    with RunReader(tmp_path / "run") as reader:
+        assert reader.state().meta["data"]["test"] == 60
 
 
 def test_targets_of_another_width(trained: Path) -> None:

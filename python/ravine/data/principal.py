@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 
 MAXIMUM_FEATURES = 8192  # the covariance takes 512 MiB, its eigenvectors minutes
 COVARIANCE_ROWS = 2048
-# Always so many at once, along the axis that OpenBLAS's kernels cut by powers of two: each row is then computed
-# by the same instructions, and what it gives does not depend on its place or on the rows beside it.
+# Always so many at once, along the axis that OpenBLAS's kernels cut by powers of two: each row is then
+# computed by the same instructions, and what it gives does not depend on its place or its neighbours.
 PROJECTED_ROWS = 128
 
 

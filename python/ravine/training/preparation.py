@@ -10,7 +10,7 @@ import msgspec
 
 from ravine import _core
 from ravine.components import Component
-from ravine.data import DataParts, Dataset, DataSettings, as_dataset
+from ravine.data import ArraySource, DataParts, Dataset, DataSettings, as_dataset
 from ravine.data import load as load_data
 from ravine.data.batch_source import check_batches
 from ravine.data.tables.source import TableSource, source_of
@@ -29,7 +29,7 @@ from ravine.training.samples import Samples
 from ravine.training.schedules import Schedule
 from ravine.training.trainer import Trainer
 
-Arrays = Samples | Mapping[str, Any] | Frame  # the last two are tables
+Arrays = Samples | ArraySource | Mapping[str, Any] | Frame  # the last two are tables
 _KEYS = {
     "batch_size": "training.batch_size",
     "dtype": "compute.dtype",
@@ -229,7 +229,7 @@ def load_parts(
 
 def _given(
     settings: DataSettings, data: Arrays | None, test_data: Arrays | None, classes: int
-) -> tuple[Dataset | TableSource | None, Dataset | TableSource | None]:
+) -> tuple[Dataset | ArraySource | TableSource | None, Dataset | ArraySource | TableSource | None]:
     """Samples given in Python, for training and for the test."""
     if settings.source == "table" and data is not None:
         for given, name in ((data, "data"), (test_data, "test_data")):
@@ -243,10 +243,13 @@ def _given(
         if test_data is None:
             return train, None
         return train, source_of(test_data, settings.table, name="test_data", expected=train.expected())
-    samples: list[Dataset | None] = []
+    samples: list[Dataset | ArraySource | None] = []
     for arrays, name in ((data, "data"), (test_data, "test_data")):
         if arrays is None:
             samples.append(None)
+            continue
+        if isinstance(arrays, ArraySource):
+            samples.append(arrays)
             continue
         if is_table(arrays):
             raise InputError('is a table; give (inputs, targets), or set data.source = "table"', key=name)

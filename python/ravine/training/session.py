@@ -87,8 +87,8 @@ def train_experiment(
     Args:
         experiment: what to train.
         data: inputs [samples, *shape], targets, and sample weights if there are any, where the experiment's
-            `data.source` is "arrays"; a data frame, a pyarrow table or a mapping of columns where it is
-            "table".
+            `data.source` is "arrays" (an `ArraySource` says besides which belong together); a data frame, a
+            pyarrow table or a mapping of columns where it is "table".
         test_data: the same of the test, if it is not split off `data`.
         optimizer: used instead of the experiment's and recorded in its place, as with `custom_optimizer`.
         schedules: for a hyperparameter, a function of the step (counted from 0) that gives its value.
