@@ -157,6 +157,17 @@ def test_kills_of_a_training_in_parts_with_averaged_weights(
     assert_same(record(run), record(whole.path))
 
 
+def test_kills_of_a_training_on_hard_examples(
+    trainer_process: Callable[..., Any], experiment_file: Path, tmp_path: Path
+) -> None:
+    """The order of an epoch follows from losses, which a checkpoint in its middle holds."""
+    words = [*LARGER, "--set", "data.sampler.type=hard", "--set", "training.epochs=200"]
+    whole = train_experiment(load_experiment(experiment_file, words[1::2]), parent=tmp_path)
+    run, sha256, _ = kill_chain(trainer_process, experiment_file, 3, 4, words)
+    assert sha256 == whole.sha256
+    assert_same(record(run), record(whole.path))
+
+
 def test_each_sample_is_used_once_an_epoch_across_ten_kills(
     trainer_process: Callable[..., Any],
     experiment_file: Path,
