@@ -108,7 +108,9 @@ cdef void convert_rows(
     cdef Py_ssize_t ahead = rows_ahead(row_bytes)
     for row in range(begin, end):
         if row + ahead < end:
-            prefetch_row(<const char*>(source + indices[row + ahead] * columns), min(row_bytes, FETCHED_BYTES))
+            prefetch_row(
+                <const char*>(source + indices[row + ahead] * columns), min(row_bytes, FETCHED_BYTES)
+            )
         source_row = source + indices[row] * columns
         out_row = out + row * columns
         for column in range(columns):
@@ -209,7 +211,9 @@ cdef void scale_range(
     cdef Py_ssize_t ahead = rows_ahead(row_bytes)
     for row in range(begin, end):
         if indices != NULL and row + ahead < end:
-            prefetch_row(<const char*>(source + indices[row + ahead] * columns), min(row_bytes, FETCHED_BYTES))
+            prefetch_row(
+                <const char*>(source + indices[row + ahead] * columns), min(row_bytes, FETCHED_BYTES)
+            )
         source_row = source + (row if indices == NULL else indices[row]) * columns
         out_row = out + row * columns
         for column in range(columns):
