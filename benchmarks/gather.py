@@ -23,18 +23,41 @@ from ravine.data._gather import gather_rows, gather_scaled
 FLOATS = (64, 256, 784, 1024, 3072)
 PLACES = {"in cache": 1 << 19, "in memory": 512 << 20}  # bytes of the source, as float32
 STAGING_BYTES = 8 << 20  # as the trainer's: rows are gathered into two such buffers by turns
-LEAST_BYTES = 64 << 20  # to copy in one measurement
+MEASURED_BYTES = 64 << 20  # that are written in one measurement
 
+Part = tuple[slice, int]  # rows that are gathered together, and the buffer they go to
 Run = Callable[[], None]
 
 
-def batches(rows: int, at_once: int, passes: int) -> Iterator[tuple[slice, int]]:
-    """Rows that are gathered together, and the buffer they go to."""
-    turn = 0
-    for _ in range(passes):
-        for begin in range(0, rows, at_once):
-            turn = 1 - turn
-            yield slice(begin, min(begin + at_once, rows)), turn
+class Parts:
+    """The parts of a source, a measurement after the other; contenders begin at different places of it.
+
+    So that none finds in the cache what the one before has read, where the source is larger than that.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows = rows
+        self.at_once = min(rows, max(1, STAGING_BYTES // (4 * columns)))
+        begins = range(0, rows - self.at_once + 1, self.at_once)
+        self.all = [(slice(begin, begin + self.at_once), turn % 2) for turn, begin in enumerate(begins)]
+        self.taken = max(1, MEASURED_BYTES // (4 * columns * self.at_once))  # a measurement
+        self.started = 0
+
+    @property
+    def rows_measured(self) -> int:
+        """Rows of a measurement."""
+        return self.taken * self.at_once
+
+    def iterator(self) -> Iterator[list[Part]]:
+        """Those of one contender."""
+        begin = self.started * self.taken
+        self.started += 1
+        return self._from(begin)
+
+    def _from(self, begin: int) -> Iterator[list[Part]]:
+        while True:
+            yield [self.all[number % len(self.all)] for number in range(begin, begin + self.taken)]
+            begin += self.taken
 
 
 def split(part: slice, threads: int) -> list[slice]:
@@ -56,31 +79,32 @@ def in_threads(work: Callable[[int], None], threads: int) -> None:
         worker.join()
 
 
-def floats(columns: int, source_bytes: int, threads: int, peers: bool, passes: int) -> dict[str, Run]:
+def floats(parts: Parts, columns: int, threads: int, peers: bool) -> dict[str, Run]:
     """Runs over float32 rows."""
-    rows = source_bytes // (4 * columns)
+    rows, at_once = parts.rows, parts.at_once
     random = np.random.default_rng(0)
     source = np.empty((rows, columns), np.float32)
     source[...] = np.arange(columns)
     order = random.permutation(rows)
-    at_once = min(rows, max(1, STAGING_BYTES // (4 * columns)))
     out = [np.zeros((at_once, columns), np.float32) for _ in range(2)]
-    parts = list(batches(rows, at_once, passes))
+    turns = [parts.iterator() for _ in range(4)]
 
     def copy() -> None:
+        mine = next(turns[0])
+
         def work(number: int) -> None:
-            for part, turn in parts:
-                mine = split(part, threads)[number]
-                np.copyto(out[turn][mine.start - part.start : mine.stop - part.start], source[mine])
+            for part, turn in mine:
+                share = split(part, threads)[number]
+                np.copyto(out[turn][share.start - part.start : share.stop - part.start], source[share])
 
         in_threads(work, threads)
 
     def ravine() -> None:
-        for part, turn in parts:
+        for part, turn in next(turns[1]):
             gather_rows(source, order[part], out[turn][: part.stop - part.start], threads)
 
     def numpy() -> None:
-        for part, turn in parts:
+        for part, turn in next(turns[2]):
             np.take(source, order[part], 0, out[turn][: part.stop - part.start], "clip")
 
     runs: dict[str, Run] = {"memcpy": copy, "Ravine": ravine, "NumPy": numpy}
@@ -90,34 +114,31 @@ def floats(columns: int, source_bytes: int, threads: int, peers: bool, passes: i
         targets = [torch.from_numpy(array) for array in out]
 
         def index_select() -> None:
-            for part, turn in parts:
+            for part, turn in next(turns[3]):
                 torch.index_select(tensor, 0, indices[part], out=targets[turn][: part.stop - part.start])
 
         runs["PyTorch"] = index_select
     return runs
 
 
-def bytes_to_floats(
-    columns: int, source_bytes: int, threads: int, peers: bool, passes: int
-) -> dict[str, Run]:
+def bytes_to_floats(parts: Parts, columns: int, threads: int, peers: bool) -> dict[str, Run]:
     """Runs over bytes that become float32, standardized."""
-    rows = source_bytes // (4 * columns)
+    rows, at_once = parts.rows, parts.at_once
     random = np.random.default_rng(0)
     source = random.integers(0, 256, (rows, columns), np.uint8)
     order = random.permutation(rows)
     mean, scale = random.uniform(0, 255, columns), random.uniform(0.01, 1, columns)
     mean32, scale32 = mean.astype(np.float32), scale.astype(np.float32)
-    at_once = min(rows, max(1, STAGING_BYTES // (4 * columns)))
     out = [np.zeros((at_once, columns), np.float32) for _ in range(2)]
     taken = np.zeros((at_once, columns), np.uint8)
-    parts = list(batches(rows, at_once, passes))
+    turns = [parts.iterator() for _ in range(4)]
 
     def ravine() -> None:
-        for part, turn in parts:
+        for part, turn in next(turns[1]):
             gather_scaled(source, order[part], mean, scale, out[turn][: part.stop - part.start], threads)
 
     def numpy() -> None:
-        for part, turn in parts:
+        for part, turn in next(turns[2]):
             count = part.stop - part.start
             np.take(source, order[part], 0, taken[:count], "clip")
             np.subtract(taken[:count], mean32, out[turn][:count], dtype=np.float32)
@@ -130,7 +151,7 @@ def bytes_to_floats(
         average, factor = torch.from_numpy(mean32), torch.from_numpy(scale32)
 
         def index_select() -> None:
-            for part, _ in parts:
+            for part, _ in next(turns[3]):
                 torch.index_select(tensor, 0, indices[part]).float().sub_(average).mul_(factor)
 
         runs["PyTorch"] = index_select
@@ -176,15 +197,15 @@ def main(words: Sequence[str] | None = None) -> None:
     for threads in chosen.threads or sorted({1, min(2, processors)}):
         for columns in widths:
             for place, size in PLACES.items():
-                source_bytes = 1 << 16 if chosen.quick else size
-                passes = 1 if chosen.quick else max(1, LEAST_BYTES // source_bytes)
+                source_rows = (1 << 16 if chosen.quick else size) // (4 * columns)
                 for values, prepare in (("float32", floats), ("bytes, scaled", bytes_to_floats)):
-                    runs = prepare(columns, source_bytes, threads, not chosen.without_peers, passes)
-                    written = source_bytes // (4 * columns) * 4 * columns * passes
+                    parts = Parts(source_rows, columns)
+                    runs = prepare(parts, columns, threads, not chosen.without_peers)
                     rows.append(
                         {
                             "values": values, "floats": columns, "place": place, "threads": threads,
-                            "bytes": written, "seconds": minima(runs, chosen.repeats),
+                            "bytes": parts.rows_measured * columns * 4,
+                            "seconds": minima(runs, chosen.repeats),
                         }
                     )  # fmt: skip
                     progress(" | ".join(cells(rows[-1])))

@@ -10,15 +10,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
-
-cdef extern from *:
-    """
-    // The next rows lie anywhere in memory: the processor cannot guess where.
-    static inline void ravine_prefetch_row(const char* row, Py_ssize_t bytes) {
-      for (Py_ssize_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
-    }
-    """
-    void prefetch_row "ravine_prefetch_row"(const char* row, Py_ssize_t bytes) noexcept nogil
+from ravine.data._rows cimport prefetch_row, scale_bytes
 
 cnp.import_array()
 
@@ -216,8 +208,13 @@ cdef void scale_range(
             )
         source_row = source + (row if indices == NULL else indices[row]) * columns
         out_row = out + row * columns
-        for column in range(columns):
-            out_row[column] = <output_value>((source_row[column] - mean[column]) * inverse_deviation[column])
+        if source_value is uint8_t and output_value is float:
+            scale_bytes(source_row, mean, inverse_deviation, out_row, columns)
+        else:
+            for column in range(columns):
+                out_row[column] = <output_value>(
+                    (source_row[column] - mean[column]) * inverse_deviation[column]
+                )
 
 
 cdef void scale_parts(
