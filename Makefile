@@ -135,7 +135,7 @@ bench: build ## measure steps, beside peers where they are installed (make peers
 	@$(BIN)/python benchmarks/steps.py
 
 bench-full: build ## steps, growth, epochs, two trainers, time to an accuracy: a quarter of an hour
-	@for script in steps growth epochs together accuracy; do $(BIN)/python benchmarks/$$script.py; done
+	@for script in steps growth epochs together accuracy gather; do $(BIN)/python benchmarks/$$script.py; done
 
 .PHONY: clean
 clean: ## remove what was built; .venv and runs/ stay
