@@ -94,7 +94,9 @@ Places reading_places(Operation& operation) {
           [](ActivationGradient& o) { return Places{&o.input, &o.output, &o.output_gradient}; },
           [](Dropout& o) { return Places{&o.input}; },
           [](ColumnSum& o) { return Places{&o.input}; },
-          [](SoftmaxCrossEntropy& o) { return Places{&o.logits, &o.labels, &o.weights}; },
+          [](SoftmaxCrossEntropy& o) {
+            return Places{&o.logits, &o.labels, &o.weights, &o.second_labels, &o.shares};
+          },
           [](ElementwiseLoss& o) { return Places{&o.prediction, &o.targets, &o.weights}; },
           [](Softmax& o) { return Places{&o.input}; },
           [](SoftmaxGradient& o) { return Places{&o.output, &o.output_gradient}; },

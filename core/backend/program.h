@@ -76,6 +76,7 @@ struct ColumnSum {
 // Loss of a row: log sum exp(logits) - sum of target times logits; gradient (softmax - target) w / sum w; the
 // target is (1 - label_smoothing) one hot + label_smoothing / columns. With class weights c each column's
 // part of the target is multiplied by its own, and in sum w each row counts w times the c of its label.
+// Where `shares` is bound, one hot is mixed: a row's share of its label, and the rest of its second label.
 struct SoftmaxCrossEntropy {
   TensorId logits;
   TensorId labels;
@@ -83,6 +84,8 @@ struct SoftmaxCrossEntropy {
   TensorId gradient;  // no_tensor in evaluation
   double label_smoothing = 0;
   std::vector<double> class_weights = {};  // empty: all 1
+  TensorId second_labels = no_tensor;
+  TensorId shares = no_tensor;
 };
 
 // Loss of a row: the mean of the rule over its elements; gradient times w / sum w, divided by the elements.

@@ -13,6 +13,9 @@ enum class TargetKind { labels, values };  // one class label a sample, or value
 struct Targets {
   TensorId values;
   TensorId weights;  // of the rows; may be left unbound
+  // Of labels: a second one, and the share of the first; may be left unbound.
+  TensorId second_labels = no_tensor;
+  TensorId shares = no_tensor;
 };
 
 class Loss {

@@ -49,7 +49,7 @@ class SoftmaxCrossEntropyLoss final : public Loss {
 
   void add(Program& program, TensorId prediction, const Targets& targets, TensorId gradient) const override {
     program.add(SoftmaxCrossEntropy{prediction, targets.values, targets.weights, gradient, label_smoothing_,
-                                    class_weights_});
+                                    class_weights_, targets.second_labels, targets.shares});
   }
 
   TensorId add_link(Program& program, TensorId prediction) const override {

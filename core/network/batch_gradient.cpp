@@ -70,7 +70,8 @@ void BatchGradient::bind(std::int64_t part) {
   plan().bind_targets(static_cast<const std::byte*>(chunk_.targets) + row * target_bytes_,
                       weights == nullptr
                           ? nullptr
-                          : weights + row * static_cast<std::int64_t>(size_of(network_.options_.dtype)));
+                          : weights + row * static_cast<std::int64_t>(size_of(network_.options_.dtype)),
+                      chunk_.mixture.from(row, network_.options_.dtype));
 }
 
 bool BatchGradient::compute(Worker& worker) noexcept {

@@ -24,6 +24,19 @@ struct PlanRow {
   double bytes;
 };
 
+// Rows between two classes: a second label of each, and the share of the first, in the network's element
+// type.
+struct Mixture {
+  const std::int32_t* labels = nullptr;
+  const void* shares = nullptr;  // nullptr: nothing is mixed
+
+  Mixture from(std::int64_t row, DType dtype) const {
+    if (shares == nullptr) return {};
+    const auto bytes = row * static_cast<std::int64_t>(size_of(dtype));
+    return {labels + row, static_cast<const std::byte*>(shares) + bytes};
+  }
+};
+
 struct ParameterMemory {
   void* parameters;
   void* gradients;
@@ -37,9 +50,12 @@ class ExecutionPlan {
 
   void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
   // Weights of the rows in the network's element type, or nullptr where all weigh the same.
-  void bind_targets(const void* data, const void* weights) {
+  void bind_targets(const void* data, const void* weights, const Mixture& mixture = {}) {
     prepared_->bind(lowered_.targets, const_cast<void*>(data));
     prepared_->bind(lowered_.weights, const_cast<void*>(weights));
+    if (lowered_.shares == no_tensor) return;
+    prepared_->bind(lowered_.second_labels, const_cast<std::int32_t*>(mixture.labels));
+    prepared_->bind(lowered_.shares, const_cast<void*>(mixture.shares));
   }
   // Where the output (in prediction: what is shown) goes.
   void bind_output(void* data);

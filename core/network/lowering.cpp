@@ -146,7 +146,13 @@ LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64
                                         TensorRole::target, "targets"});
   if (training) lowered.output_gradient = program.add_activation(graph.output(), "output.gradient");
   lowered.weights = program.add_tensor({Shape{}.with_batch(batch), dtype, TensorRole::target, "weights"});
-  loss.add(program, tensor, {lowered.targets, lowered.weights}, lowered.output_gradient);
+  if (loss.target_kind() == TargetKind::labels) {
+    lowered.second_labels =
+        program.add_tensor({Shape{}.with_batch(batch), DType::int32, TensorRole::target, "second labels"});
+    lowered.shares = program.add_tensor({Shape{}.with_batch(batch), dtype, TensorRole::target, "shares"});
+  }
+  loss.add(program, tensor, {lowered.targets, lowered.weights, lowered.second_labels, lowered.shares},
+           lowered.output_gradient);
   if (!training) return lowered;
 
   program.section = Section::backward;

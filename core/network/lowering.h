@@ -19,7 +19,9 @@ struct LoweredProgram {
   Program program;
   TensorId input = no_tensor;
   TensorId targets = no_tensor;
-  TensorId weights = no_tensor;          // of the rows; may be left unbound
+  TensorId weights = no_tensor;        // of the rows; may be left unbound
+  TensorId second_labels = no_tensor;  // of mixed rows, and the shares of their first; may be left unbound
+  TensorId shares = no_tensor;
   TensorId output = no_tensor;           // the last layer's output
   TensorId output_gradient = no_tensor;  // what the loss hands to the backward pass
   TensorId shown = no_tensor;            // prediction: what the user sees

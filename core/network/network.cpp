@@ -44,18 +44,6 @@ bool all_finite(DType dtype, const void* values, std::int64_t count) {
   return dtype == DType::float64 ? all_finite<double>(values, count) : all_finite<float>(values, count);
 }
 
-void check_weights(DType dtype, const void* weights, std::int64_t rows) {
-  for (std::int64_t row = 0; weights != nullptr && row < rows; ++row) {
-    const double weight = dtype == DType::float64 ? static_cast<const double*>(weights)[row]
-                                                  : static_cast<const float*>(weights)[row];
-    if (weight >= 0 && std::isfinite(weight)) continue;
-    throw Error(ErrorCode::invalid_parameter, "the weight of row " + std::to_string(row) + " is " +
-                                                  std::to_string(weight) +
-                                                  "; weights are finite and at least 0")
-        .at_key("weights");
-  }
-}
-
 const std::byte* rows_from(const void* data, std::int64_t row, std::int64_t bytes_per_row) {
   return data == nullptr ? nullptr : static_cast<const std::byte*>(data) + row * bytes_per_row;
 }
@@ -166,25 +154,6 @@ void Network::run(ExecutionPlan& plan, std::initializer_list<Section> sections, 
   });
 }
 
-void Network::check_targets(const void* targets, const void* weights, std::int64_t rows) const {
-  check_weights(options_.dtype, weights, rows);
-  if (loss_->target_kind() != TargetKind::labels) {
-    const std::int64_t columns = graph_.output().elements();
-    loss_->check_values(targets, options_.dtype, rows * columns, columns);
-    return;
-  }
-  const auto* labels = static_cast<const std::int32_t*>(targets);
-  const std::int64_t classes = graph_.output().back();
-  for (std::int64_t row = 0; row < rows; ++row) {
-    if (labels[row] >= 0 && labels[row] < classes) continue;
-    throw Error(ErrorCode::invalid_parameter, "the label " + std::to_string(labels[row]) + " of row " +
-                                                  std::to_string(row) + " is outside 0 .. " +
-                                                  std::to_string(classes - 1) +
-                                                  ", the classes that the last layer can tell apart")
-        .at_key("targets");
-  }
-}
-
 template <typename Visit>
 void Network::for_batches(Mode mode, std::int64_t rows, Visit&& visit) {
   // Evaluation needs no gradients: larger batches use the processor better.
@@ -221,7 +190,7 @@ void Network::forward(const void* input, std::int64_t rows, bool training, void*
   }
 }
 
-double Network::loss(const void* targets, const void* weights, std::int64_t rows) {
+double Network::loss(const void* targets, const void* weights, std::int64_t rows, const Mixture& mixture) {
   const Turn turn(*this);
   if (by_hand_ == nullptr) {
     throw Error(ErrorCode::invalid_state, "loss needs a forward pass of one batch before it");
@@ -232,8 +201,8 @@ double Network::loss(const void* targets, const void* weights, std::int64_t rows
                                                std::to_string(by_hand_->batch()))
         .at_key("targets");
   }
-  check_targets(targets, weights, rows);
-  by_hand_->bind_targets(targets, weights);
+  check_targets(targets, weights, rows, mixture);
+  by_hand_->bind_targets(targets, weights, mixture);
   run(*by_hand_, {Section::loss}, context(true));
   has_loss_ = true;
   return mean_loss(by_hand_->program().measurements());

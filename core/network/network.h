@@ -46,6 +46,7 @@ struct TrainingChunk {
   const void* inputs = nullptr;
   const void* targets = nullptr;
   const void* weights = nullptr;  // of the rows; nullptr: all the same
+  Mixture mixture = {};           // of the rows' labels
   std::int64_t steps = 0;
   std::int64_t batch = 0;
   std::int64_t micro_batch = 0;             // rows that are computed at once; 0: the batch
@@ -105,7 +106,7 @@ class Network {
   // By hand. `output` takes rows of the last layer's output. In training, rows is one batch.
   void forward(const void* input, std::int64_t rows, bool training, void* output);
   // Mean loss of the last forward pass. Weights of rows, here and below: one each, or nullptr.
-  double loss(const void* targets, const void* weights, std::int64_t rows);
+  double loss(const void* targets, const void* weights, std::int64_t rows, const Mixture& mixture = {});
   void backward(const void* output_gradient);  // nullptr: the gradient of that loss
   std::int64_t rows_by_hand() const { return by_hand_ == nullptr ? 0 : by_hand_->batch(); }
   void look_ahead(Optimizer& optimizer);
@@ -179,7 +180,8 @@ class Network {
   PreparedAccumulation& accumulation();
   RunContext context(bool observe) const;
   void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
-  void check_targets(const void* targets, const void* weights, std::int64_t rows) const;
+  void check_targets(const void* targets, const void* weights, std::int64_t rows,
+                     const Mixture& mixture = {}) const;
   // Calls visit(plan, first row) for each batch of an array of rows.
   template <typename Visit>
   void for_batches(Mode mode, std::int64_t rows, Visit&& visit);

@@ -183,7 +183,7 @@ TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) 
       optimizer.check_number(chunk.scheduled[i], chunk.schedule[place]);
     }
   }
-  check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch);
+  check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch, chunk.mixture);
   if (chunk.average != nullptr) chunk.average->check_network(*this);
   by_hand_ = nullptr;
   return TrainingLoop(*this, optimizer, chunk).run();

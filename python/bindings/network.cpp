@@ -40,6 +40,22 @@ const void* checked_weights(const Network& network, const std::optional<py::arra
   return data;
 }
 
+Mixture checked_mixture(const Network& network, const std::optional<MixtureArrays>& mixture,
+                        std::int64_t expected) {
+  if (!mixture) return {};
+  std::int64_t labels = 0, shares = 0;
+  const void* label_data = checked_rows(mixture->first, DType::int32, Shape{}, "mixture", &labels);
+  const void* share_data =
+      checked_rows(mixture->second, network.options().dtype, Shape{}, "mixture", &shares);
+  if (labels != expected || shares != expected) {
+    throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(labels) + " labels and " +
+                                               std::to_string(shares) + " shares for " +
+                                               std::to_string(expected) + " rows; give one a row")
+        .at_key("mixture");
+  }
+  return {static_cast<const std::int32_t*>(label_data), share_data};
+}
+
 namespace {
 
 py::array new_output(const Network& network, std::int64_t rows) {
@@ -325,15 +341,19 @@ void bind_network(py::module_& module) {
            "The last layer's output; with training=True dropout is on and backward may follow.")
       .def(
           "loss",
-          [](Network& network, const py::array& targets, const std::optional<py::array>& weights) {
+          [](Network& network, const py::array& targets, const std::optional<py::array>& weights,
+             const std::optional<MixtureArrays>& mixture) {
             const void* data = checked_targets(network, targets, -1);
             const std::int64_t rows = targets.shape(0);
             const void* weight_data = checked_weights(network, weights, rows);
+            const Mixture mixed = checked_mixture(network, mixture, rows);
             const py::gil_scoped_release release;
-            return network.loss(data, weight_data, rows);
+            return network.loss(data, weight_data, rows, mixed);
           },
-          py::arg("targets"), py::arg("weights") = std::nullopt,
-          "Mean loss of the last forward pass; with weights sum w l / sum w, 0 where all w are.")
+          py::arg("targets"), py::arg("weights") = std::nullopt, py::arg("mixture") = std::nullopt,
+          "Mean loss of the last forward pass; with weights sum w l / sum w, 0 where all w are. A mixture, "
+          "second "
+          "labels and the shares of the first ones, makes the targets soft.")
       .def("backward", &backward, py::arg("output_gradient") = std::nullopt,
            "Gradients of the last loss, or of the output gradient that is given.")
       .def("predict", &predict, py::arg("inputs"), "Probabilities for classification, else the output.")

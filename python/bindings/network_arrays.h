@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "bindings.h"
 #include "network/network.h"
@@ -14,5 +15,10 @@ const void* checked_targets(const Network& network, const py::array& targets, st
 // Null where there are none.
 const void* checked_weights(const Network& network, const std::optional<py::array>& weights,
                             std::int64_t expected);
+
+// Second labels, and the shares of the first ones.
+using MixtureArrays = std::pair<py::array, py::array>;
+Mixture checked_mixture(const Network& network, const std::optional<MixtureArrays>& mixture,
+                        std::int64_t expected);
 
 }  // namespace ravine::bindings

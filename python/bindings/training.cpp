@@ -62,12 +62,14 @@ TrainingResult train(
     const std::optional<py::array>& weights, std::int64_t batch_size, std::int64_t micro_batch,
     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
     double budget_seconds, std::int64_t record_every, const std::string& statistics, std::int64_t full_every,
-    const std::optional<std::shared_ptr<WeightAverage>>& average, double loss_so_far, double weight_so_far) {
+    const std::optional<std::shared_ptr<WeightAverage>>& average, double loss_so_far, double weight_so_far,
+    const std::optional<MixtureArrays>& mixture) {
   std::int64_t rows = 0;
   TrainingChunk chunk;
   chunk.inputs = checked_inputs(network, inputs, &rows);
   chunk.targets = checked_targets(network, targets, rows);
   chunk.weights = checked_weights(network, weights, rows);
+  chunk.mixture = checked_mixture(network, mixture, rows);
   if (batch_size < 1 || rows % batch_size != 0) {
     throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
                                                " rows, which is no multiple of the batch size " +
@@ -144,14 +146,16 @@ void bind_training(py::module_& module) {
           "A writable view, laid out as the network's flat parameters.");
 
   py::reinterpret_borrow<py::class_<Network, std::shared_ptr<Network>>>(module.attr("Network"))
-      .def("train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
-           py::arg("weights") = std::nullopt, py::arg("batch_size"), py::arg("micro_batch") = 0,
-           py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0, py::arg("record_every") = 1,
-           py::arg("statistics") = "norms", py::arg("full_every") = 100, py::arg("average") = std::nullopt,
-           py::arg("loss_so_far") = 0.0, py::arg("weight_so_far") = 0.0,
-           "Many training steps in one call, over batches that lie one behind the other. A batch is computed "
-           "in parts of micro_batch rows whose gradients are added (gradient accumulation); 0: at once. "
-           "The average, if there is one, takes the weights in after every update.")
+      .def(
+          "train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
+          py::arg("weights") = std::nullopt, py::arg("batch_size"), py::arg("micro_batch") = 0,
+          py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0, py::arg("record_every") = 1,
+          py::arg("statistics") = "norms", py::arg("full_every") = 100, py::arg("average") = std::nullopt,
+          py::arg("loss_so_far") = 0.0, py::arg("weight_so_far") = 0.0, py::arg("mixture") = std::nullopt,
+          "Many training steps in one call, over batches that lie one behind the other. A batch is computed "
+          "in parts of micro_batch rows whose gradients are added (gradient accumulation); 0: at once. "
+          "The average, if there is one, takes the weights in after every update. A mixture is second labels "
+          "of the rows, and the shares of the first ones.")
       .def("drain_distributions", &drain_distributions,
            "Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts).")
       .def("time_passes", &time_passes, py::arg("inputs"), py::kw_only(), py::arg("distributions"),

@@ -162,8 +162,16 @@ class Network:
         """
     def forward(self, inputs: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """The last layer's output; with training=True dropout is on and backward may follow."""
-    def loss(self, targets: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
-        """Mean loss of the last forward pass; with weights sum w l / sum w, 0 where all w are."""
+    def loss(
+        self,
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+        mixture: tuple[NDArray[np.int32], NDArray[Any]] | None = None,
+    ) -> float:
+        """Mean loss of the last forward pass; with weights sum w l / sum w, 0 where all w are.
+
+        A mixture, second labels and the shares of the first ones, makes the targets soft.
+        """
     def backward(self, output_gradient: NDArray[Any] | None = None) -> None:
         """Gradients of the last loss, or of the output gradient that is given."""
     def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
@@ -200,11 +208,13 @@ class Network:
         average: WeightAverage | None = None,
         loss_so_far: float = 0.0,
         weight_so_far: float = 0.0,
+        mixture: tuple[NDArray[np.int32], NDArray[Any]] | None = None,
     ) -> TrainingResult:
         """Many training steps in one call, over batches that lie one behind the other.
 
         A batch is computed in parts of micro_batch rows whose gradients are added (gradient accumulation);
-        0: at once. The average, if there is one, takes the weights in after every update.
+        0: at once. The average, if there is one, takes the weights in after every update. A mixture is second
+        labels of the rows, and the shares of the first ones.
         """
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""

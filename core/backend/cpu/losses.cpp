@@ -39,7 +39,7 @@ class LossOperation : public LoopOperation<T> {
   }
 
  protected:
-  virtual const std::int32_t* labels() const { return nullptr; }  // of the classes that have weights
+  virtual RowClasses<T> classes() const { return {nullptr}; }  // of all rows, where classes have weights
 
   T* row_of(TensorId id, std::int64_t row) const {
     return id == no_tensor ? nullptr : this->at(id) + row * columns_;
@@ -84,15 +84,22 @@ class LossOperation : public LoopOperation<T> {
 
   double sum_of_weights() const {
     const T* samples = sample_weights();
-    const std::int32_t* labels = class_weights_.empty() ? nullptr : this->labels();
+    const RowClasses<T> classes = class_weights_.empty() ? RowClasses<T>{nullptr} : this->classes();
     double sum = 0;
     for (std::int64_t row = 0; row < batch_; ++row) {
       const double weight = samples == nullptr ? 1.0 : static_cast<double>(samples[row]);
-      sum += labels == nullptr
-                 ? weight
-                 : weight * static_cast<double>(class_weights_[static_cast<std::size_t>(labels[row])]);
+      sum += classes.labels == nullptr ? weight : weight * class_weight(classes, row);
     }
     return sum;
+  }
+
+  double class_weight(const RowClasses<T>& classes, std::int64_t row) const {
+    const auto of = [this](std::int32_t label) {
+      return static_cast<double>(class_weights_[static_cast<std::size_t>(label)]);
+    };
+    if (classes.shares == nullptr) return of(classes.labels[row]);
+    const auto share = static_cast<double>(classes.shares[row]);
+    return share * of(classes.labels[row]) + (1 - share) * of(classes.second_labels[row]);
   }
 
   std::int64_t batch_;
@@ -114,14 +121,20 @@ class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
     const auto smoothing = static_cast<T>(operation_.label_smoothing);
     this->run_rows(tile, context, [&](std::int64_t row, std::int64_t rows, const RowWeights<T>& weights) {
       return kernels<T>().softmax_cross_entropy(
-          {this->row_of(operation_.logits, row), rows, this->columns_, this->columns_}, labels() + row,
+          {this->row_of(operation_.logits, row), rows, this->columns_, this->columns_}, classes_from(row),
           smoothing, weights, this->row_of(operation_.gradient, row));
     });
   }
 
  private:
-  const std::int32_t* labels() const override {
-    return this->template at<const std::int32_t>(operation_.labels);
+  RowClasses<T> classes() const override { return classes_from(0); }
+
+  RowClasses<T> classes_from(std::int64_t row) const {
+    const std::int32_t* labels = this->template at<const std::int32_t>(operation_.labels);
+    const T* shares = this->at(operation_.shares);
+    if (shares == nullptr) return {labels + row};
+    return {labels + row, this->template at<const std::int32_t>(operation_.second_labels) + row,
+            shares + row};
   }
 
   SoftmaxCrossEntropy operation_;

@@ -63,6 +63,14 @@ struct RowWeights {
   double share(double weight) const { return total > 0 ? weight / total : 0; }
 };
 
+// The classes of the rows of a block, or mixtures of two of them.
+template <typename T>
+struct RowClasses {
+  const std::int32_t* labels;
+  const std::int32_t* second_labels = nullptr;
+  const T* shares = nullptr;  // of the first label; null: all 1
+};
+
 struct PartialUpdate {
   double weight_squares;
   double update_squares;
@@ -192,7 +200,7 @@ struct Kernels {
   void (*dropout)(const RandomKey& key, double rate, bool scales, std::uint32_t first_row,
                   Block<const T> input, T* output);
 
-  PartialLoss (*softmax_cross_entropy)(Block<const T> logits, const std::int32_t* labels, T smoothing,
+  PartialLoss (*softmax_cross_entropy)(Block<const T> logits, const RowClasses<T>& targets, T smoothing,
                                        const RowWeights<T>& weights, T* gradient);
   void (*softmax)(Block<const T> logits, T* output);
   void (*softmax_gradient)(Block<const T> output, const T* output_gradient, T* input_gradient);

@@ -66,9 +66,10 @@ T sum_of_exponentials(const T* logits, std::int64_t columns, T* maximum) {
 // Loss of a row: log sum exp(z) - z[label], with the largest z taken out; gradient: softmax - one hot.
 // With smoothing s the target is (1 - s) one hot + s / columns: s (z[label] - mean z) more, and the gradient
 // follows. With weights c of the classes each class's part of the target is multiplied by its own: it sums to
-// (1 - s) c[label] + s mean c.
+// (1 - s) c[label] + s mean c. Of a mixture the one hot target is divided between two labels; the prediction
+// is right where it is the label with the larger share.
 template <typename T>
-PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* labels, T smoothing,
+PartialLoss softmax_cross_entropy(Block<const T> logits, const RowClasses<T>& targets, T smoothing,
                                   const RowWeights<T>& weights, T* gradient) {
   PartialLoss result{};
   const std::int64_t columns = logits.columns;
@@ -83,18 +84,24 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
       exponentials<T>({z, left < rows_at_once ? left : rows_at_once, columns, logits.stride},
                       gradient + row * columns, maxima);
     }
-    const std::int32_t label = labels[row];
+    const std::int32_t label = targets.labels[row];
+    const bool mixed = targets.shares != nullptr;
+    const std::int32_t second = mixed ? targets.second_labels[row] : label;
+    const T share = mixed ? targets.shares[row] : T(1);
+    const std::int32_t wanted = share < T(0.5) ? second : label;
     const T own = z[label];
     std::int64_t above = 0;
     for (std::int64_t i = 0; i < columns; ++i) {
       // Of equal outputs the first counts as the larger one, as in argmax.
-      above += z[i] > own || (z[i] == own && i < label) ? 1 : 0;
+      above += z[i] > z[wanted] || (z[i] == z[wanted] && i < wanted) ? 1 : 0;
     }
-    T hit = T(1) - smoothing;
+    T hit = (T(1) - smoothing) * share;
+    T second_hit = (T(1) - smoothing) * (T(1) - share);
     T mass = 1;
     if (classes != nullptr) {
       hit *= classes[label];
-      mass = hit + spread * static_cast<T>(weights.class_sum);
+      second_hit *= classes[second];
+      mass = hit + second_hit + spread * static_cast<T>(weights.class_sum);
     }
     double weight = 1;
     T scale = even_scale;
@@ -121,6 +128,7 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
         }
       }
       g[label] -= scale * hit;
+      if (mixed) g[second] -= scale * second_hit;
       loss = std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     } else {
       T maximum;
@@ -128,6 +136,7 @@ PartialLoss softmax_cross_entropy(Block<const T> logits, const std::int32_t* lab
       loss = std::log(static_cast<double>(sum)) + static_cast<double>(maximum - own);
     }
     loss *= static_cast<double>(mass);
+    if (mixed) loss += static_cast<double>(second_hit * (own - z[second]));
     if (smoothing > T(0)) {
       T below_own = 0;
       if (classes == nullptr) {
