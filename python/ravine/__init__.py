@@ -25,7 +25,17 @@ except ImportError:
         ) from None
 
 if TYPE_CHECKING:
-    from ravine import activations, data, initializers, lab, layers, losses, optimizers, schedules
+    from ravine import (
+        activations,
+        augmentations,
+        data,
+        initializers,
+        lab,
+        layers,
+        losses,
+        optimizers,
+        schedules,
+    )
     from ravine._core import Network, NetworkSpec, Optimizer, catalog
     from ravine._core import __version__ as __version__
     from ravine.errors import (
@@ -67,6 +77,7 @@ __all__ = [
     "Sequential",
     "Trainer",
     "activations",
+    "augmentations",
     "catalog",
     "custom_optimizer",
     "data",

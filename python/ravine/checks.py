@@ -21,11 +21,39 @@ def _struct_of(annotation: Any) -> type[Struct] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, Struct) else None
 
 
+def _tagged(annotation: Any) -> dict[str, type[Struct]]:
+    """Of a union of tables that a "type" tells apart: the table of each type."""
+    members = [struct for one in typing.get_args(annotation) if (struct := _struct_of(one))]
+    return {str(member.__struct_config__.tag): member for member in members}
+
+
+def _struct_for(annotation: Any, table: Mapping[str, Any], path: str) -> type[Struct]:
+    """What a table is to be read as: the annotation itself, or what its "type" says.
+
+    Raises:
+        InputError: no type, or an unknown one.
+    """
+    struct, choices = _struct_of(annotation), _tagged(annotation)
+    if struct is not None:
+        return struct
+    given = table.get("type")
+    if given is None:
+        raise InputError(f"is missing; choose from {', '.join(choices)}", key=f"{path}.type")
+    if not isinstance(given, str) or given not in choices:
+        near = difflib.get_close_matches(str(given), choices, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(choices)}"
+        raise InputError(f"unknown type {named(given)}; {hint}", key=f"{path}.type")
+    return choices[given]
+
+
 def check_keys(kind: type[Struct], table: Mapping[str, Any], path: str = "") -> None:
     """Raises InputError for unknown and missing keys, with the key that may have been meant."""
     hints = typing.get_type_hints(kind)
+    tag = kind.__struct_config__.tag_field
     for key, value in table.items():
         where = f"{path}.{shown(key)}" if path else shown(key)
+        if key == tag:
+            continue
         if key not in hints:
             near = difflib.get_close_matches(key, hints, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(hints)}"
@@ -35,12 +63,13 @@ def check_keys(kind: type[Struct], table: Mapping[str, Any], path: str = "") -> 
             if not isinstance(value, Mapping):
                 raise InputError(f"expected a table [{where}], got {named(value)}", key=where)
             check_keys(section, value, where)
-        elements = [one for kind in typing.get_args(hints[key]) if (one := _struct_of(kind))]
-        if elements and isinstance(value, list):
+        for element in typing.get_args(hints[key]):
+            if not isinstance(value, list) or not (_struct_of(element) or _tagged(element)):
+                continue
             for index, one in enumerate(value):
                 if not isinstance(one, Mapping):
                     raise InputError(f"expected a table, got {named(one)}", key=f"{where}.{index}")
-                check_keys(elements[0], one, f"{where}.{index}")
+                check_keys(_struct_for(element, one, f"{where}.{index}"), one, f"{where}.{index}")
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in table:
             where = f"{path}.{field.name}" if path else field.name
@@ -63,8 +92,10 @@ def named(value: object) -> str:
     return f"{value!r}" if isinstance(value, (str, int, float)) else _NAMES.get(type(value), "something else")
 
 
-def explained(error: msgspec.ValidationError, table: Mapping[str, Any]) -> InputError:
-    """msgspec's message about a table as an error with a dotted key, in the words of the file."""
+def explained(
+    error: msgspec.ValidationError, table: Mapping[str, Any], kind: type[Struct] = Experiment
+) -> InputError:
+    """msgspec's message about a table of a kind as an error with a dotted key, in the words of the file."""
     text, _, path = str(error).partition(" - at `$")
     key = re.sub(r"\[(\d+)\]", r".\1", path.rstrip("`")).lstrip(".")
     field = re.match(r"`(\w+)` ", text)
@@ -72,7 +103,7 @@ def explained(error: msgspec.ValidationError, table: Mapping[str, Any]) -> Input
         key = f"{key}.{field.group(1)}"
     if text.startswith("Invalid enum value"):
         given = text.removeprefix("Invalid enum value ")
-        text = f"unknown value {given}; choose from {', '.join(_choices(key))}"
+        text = f"unknown value {given}; choose from {', '.join(_choices(key, table, kind))}"
     words = {
         "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false",
         "object": "a table", "array": "a list",
@@ -82,7 +113,7 @@ def explained(error: msgspec.ValidationError, table: Mapping[str, Any]) -> Input
         found = [words.get(one) for one in types[1].split(" | ")]
         if not all(found):
             return types[0]  # the name of a field
-        choices = _choices(key) if "str" in types[1] and len(found) > 1 else []
+        choices = _choices(key, table, kind) if "str" in types[1] and len(found) > 1 else []
         text_is = " or ".join(map(repr, choices[:1])) or words["str"]
         return " or ".join(text_is if one == words["str"] else str(one) for one in found)
 
@@ -102,17 +133,16 @@ def _at(key: str, table: Any) -> object:
     return table
 
 
-def _choices(key: str) -> list[str]:
-    """The words that a setting may be, and in words what else."""
-    kind: Any = Experiment
+def _choices(key: str, table: Any, kind: Any) -> list[str]:
+    """The words that a setting of a table of a kind may be, and in words what else."""
     try:
         for part in key.split("."):
-            is_place = part.isdecimal()
-            kind = (
-                typing.get_args(kind)[0]
-                if is_place
-                else typing.get_type_hints(kind, include_extras=True)[part]
-            )
+            table = table[int(part) if isinstance(table, list) else part]
+            if part.isdecimal():
+                element = typing.get_args(kind)[0]
+                kind = _struct_for(element, table, key) if isinstance(table, Mapping) else element
+            else:
+                kind = typing.get_type_hints(kind, include_extras=True)[part]
     except (TypeError, LookupError):  # within a table whose keys are free
         return []
     either = [kind, *typing.get_args(kind)]

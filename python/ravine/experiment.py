@@ -168,6 +168,9 @@ def to_toml(experiment: Experiment) -> str:
     if "images" in data:
         for field in IMAGE_FILE_FIELDS:
             data["images"][field] = unexpanded(data["images"][field])
+    for field, given in (("augmentation", data["augmentation"]), ("crops", data["crops"]["scales"])):
+        if not given:
+            del data[field]
     return tomli_w.dumps(table)
 
 

@@ -33,12 +33,23 @@ class Chunk(NamedTuple):
         targets: int32 [rows] or floating [rows, outputs].
         batches: how many there are, at least 1.
         weights: of the samples [rows], where they have some.
+        mixture: of samples that are mixed (mixup), the labels of the others, int32 [rows], and the shares of
+            the targets [rows]. Values are mixed already.
     """
 
     inputs: Array
     targets: Array
     batches: int
     weights: Array | None = None
+    mixture: tuple[Array, Array] | None = None
+
+    def part(self, first: int, batches: int) -> Chunk:
+        """Some of the batches, as views."""
+        size = len(self.inputs) // self.batches
+        rows = slice(first * size, (first + batches) * size)
+        weights = None if self.weights is None else self.weights[rows]
+        mixture = None if self.mixture is None else (self.mixture[0][rows], self.mixture[1][rows])
+        return Chunk(self.inputs[rows], self.targets[rows], batches, weights, mixture)
 
 
 class BatchSource:
@@ -148,6 +159,22 @@ class BatchSource:
         if self._weights is not None and self.dataset.weights is not None:
             weights = self._weights[self._turn][: len(indices)]
             gather_rows(self.dataset.weights, indices, weights)
-        chunk = Chunk(inputs, targets, batches, weights)
+        mixture = self._mixed(indices, epoch, targets)
+        chunk = Chunk(inputs, targets, batches, weights, mixture)
         self._kept = chunk if self._same else None
         return chunk
+
+    def _mixed(self, indices: Indices, epoch: int, targets: Array) -> tuple[Array, Array] | None:
+        """Labels of the partners and shares of the targets, where samples are mixed; mixes values here."""
+        mixing = self.dataset.mixing(indices, epoch)
+        if mixing is None:
+            return None
+        others = np.empty_like(targets)
+        gather_rows(self.dataset.targets, mixing.partners, others)
+        shares = mixing.shares.astype(self._inputs[0].dtype)
+        if self.dataset.task == "classification":
+            return others, shares
+        column = shares.reshape(-1, *[1] * (targets.ndim - 1))
+        targets *= column
+        targets += (1 - column) * others
+        return None

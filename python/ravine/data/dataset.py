@@ -20,6 +20,7 @@ from ravine.data.mapping import mapped_file
 from ravine.errors import InputError
 
 if TYPE_CHECKING:
+    from ravine.data.augmentation import Crops, Mixing
     from ravine.data.preprocessing import Transform
 
 Array = NDArray[Any]
@@ -43,12 +44,18 @@ class Augmentation(Protocol):
         out: Array,
         threads: int,
         rows: Indices | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         """Writes (changed - mean) * scale of the samples `indices` to `out` [count, *output_shape].
 
         What happens to a sample is keyed by its index and the epoch; it lies in `source` at `rows`, where
-        these are given, or else at its index.
+        these are given, or else at its index. Then it may be mixed with others.
         """
+
+    def mixing(
+        self, indices: Indices, epoch: int, samples: int, rows: Indices | None = None
+    ) -> Mixing | None:
+        """With which of the samples those at `indices` are mixed, or None where none are."""
 
     def evaluation(self) -> Augmentation:
         """The counterpart without chance, to the same shape: a crop of the centre where crops are random."""
@@ -76,6 +83,7 @@ class Dataset:
         augmentation: of uint8 images [height, width, channels], as they are gathered for training.
         target_transform: what the targets of a regression were transformed by before they came here; errors
             are measured in the units they had.
+        crops: windows of each image over whose answers an evaluation averages.
 
     Raises:
         InputError: no samples, unequal numbers of samples, a value that is not finite, a label out of range
@@ -96,6 +104,7 @@ class Dataset:
     transform: Transform | None = None
     augmentation: Augmentation | None = None
     target_transform: Transform | None = None
+    crops: Crops | None = None
 
     def __post_init__(self) -> None:
         check_inputs(self.inputs, self.name)
@@ -154,7 +163,7 @@ class Dataset:
                 'one; use "standardize", "scale", "centre", "min_max" or "none"',
                 key="data.preprocessing",
             )
-        if self.augmentation is None and self.transform.input_shape != stored:
+        if self.augmentation is None and self.crops is None and self.transform.input_shape != stored:
             raise InputError(
                 f"a sample has shape {list(stored)}, the preprocessing was fitted on "
                 f"{list(self.transform.input_shape)}",
@@ -216,7 +225,8 @@ class Dataset:
                 changed = np.empty((len(indices), *transform.input_shape), np.float32)
             elif transform is not None:
                 mean, scale = transform.mean, 1.0 / transform.deviation
-            chosen.apply(self.inputs, indices, epoch or 0, mean, scale, changed, threads, rows=rows)
+            mixing = None if epoch is None else self.mixing(indices, epoch)
+            chosen.apply(self.inputs, indices, epoch or 0, mean, scale, changed, threads, rows, mixing)
             if transform is not None and changed is not out:
                 transform.gather(changed, None, out, threads=threads)
         elif transform is not None:
@@ -227,6 +237,12 @@ class Dataset:
             file = mapped_file(self.inputs)
             if file is not None:
                 check_finite(out, "inputs", self.name, rows=rows, file=file)
+
+    def mixing(self, indices: Indices, epoch: int) -> Mixing | None:
+        """With which other samples those at `indices` are mixed in an epoch (mixup); None where none are."""
+        if self.augmentation is None:
+            return None
+        return self.augmentation.mixing(indices, epoch, len(self), self.rows)
 
     def prepared(self, begin: int, end: int, dtype: DTypeLike, out: Array | None = None) -> Array:
         """Inputs of the samples [begin, end) as an evaluation sees them, of type `dtype`.
@@ -287,7 +303,7 @@ class Dataset:
             gather_rows(self.weights, indices, weights)
         return Dataset(
             inputs, targets, self.classes, self.class_names, name or self.name, weights,
-            rows, self.transform, self.augmentation, self.target_transform,
+            rows, self.transform, self.augmentation, self.target_transform, self.crops,
         )  # fmt: skip
 
     def content_hash(self) -> str:

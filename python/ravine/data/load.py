@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ravine.data.augmentation import for_training, test_crops
 from ravine.data.corruption import CorruptionSettings, corrupt_pixels, pixel_moments, random_labels
 from ravine.data.dataset import Array, Dataset, check_labels, content_hash
 from ravine.data.division import divide
@@ -113,6 +114,7 @@ def load(
     test: Dataset | Source | None = None,
     classes: int = 0,
     dtype: DTypeLike = np.float32,
+    seed: int = 0,
     threads: int = 1,
 ) -> DataParts:
     """Read, check, divide and preprocess the data of an experiment.
@@ -125,6 +127,7 @@ def load(
         classes: the classes that the network can tell apart, where the settings do not say; a label beyond
             them is an error that names its row. 0: take the largest label.
         dtype: float32 or float64, of the preprocessed inputs and of floating targets.
+        seed: of the run, by which pictures are augmented.
         threads: the most threads to preprocess with; the result is the same bits for any number.
 
     Raises:
@@ -178,11 +181,27 @@ def load(
         rows=train_part.sample_rows if mapped_file(train_part.inputs) is not None else None,
         threads=threads,
     )
+    augmentation = None
+    if settings.augmentation:
+        augmentation = for_training(settings.augmentation, seed, train_part.inputs, train_part.rows)
+        stored = train_part.inputs.shape[1:]
+        shape = augmentation.output_shape(stored)
+        if shape != stored:  # a pixel has no mean of its own then, but its channel has
+            pixels = train_part.inputs if train_part.rows is None else train_part.inputs[train_part.rows]
+            pixels = pixels.reshape(-1, shape[-1])
+            channels = fit(settings.preprocessing, pixels, divisor=settings.divisor, threads=threads)
+            transform = channels.repeated(shape)
     target_transform = fit_targets(settings.target_preprocessing, train_part.targets, threads=threads)
     class_names = whole.class_names if len(whole.class_names) == outputs else ()
 
     def finish(part: _Part) -> Dataset:
+        changed, crops = augmentation, None
+        if changed is not None and part.name != "train":
+            changed = changed.evaluation()
+        if settings.crops.scales and part.name == "test":
+            crops = test_crops(settings.crops, part.inputs, transform.input_shape, classifies)
         lazily = part.rows is not None or mapped_file(part.inputs) is not None
+        lazily = lazily or changed is not None or crops is not None
         return Dataset(
             part.inputs if lazily else transform.apply(part.inputs, dtype=dtype, threads=threads),
             part.targets if classifies else transformed(target_transform, part.targets, dtype, threads),
@@ -192,7 +211,9 @@ def load(
             None if part.weights is None else part.weights.astype(dtype),
             part.rows,
             transform if lazily else None,
-            target_transform=target_transform,
+            changed,
+            target_transform,
+            crops,
         )
 
     summary = DataSummary(

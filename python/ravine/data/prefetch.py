@@ -160,9 +160,7 @@ class Prefetcher:
         passed = first_batch - first
         if epoch != current_epoch or not 0 <= passed < chunk.batches:
             return None
-        rows = slice(passed * (len(chunk.inputs) // chunk.batches), None)
-        weights = None if chunk.weights is None else chunk.weights[rows]
-        return Chunk(chunk.inputs[rows], chunk.targets[rows], chunk.batches - passed, weights)
+        return chunk.part(passed, chunk.batches - passed)
 
     def _made(self, epoch: int, first_batch: int) -> Chunk | None:
         """The chunk that was made in advance, if it is the one asked for."""
@@ -187,8 +185,4 @@ class Prefetcher:
 
 def first_batches(chunk: Chunk, batches: int) -> Chunk:
     """At most so many batches of a chunk."""
-    if chunk.batches <= batches:
-        return chunk
-    rows = slice(0, batches * (len(chunk.inputs) // chunk.batches))
-    weights = None if chunk.weights is None else chunk.weights[rows]
-    return Chunk(chunk.inputs[rows], chunk.targets[rows], batches, weights)
+    return chunk if chunk.batches <= batches else chunk.part(0, batches)

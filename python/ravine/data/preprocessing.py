@@ -92,6 +92,11 @@ class Transform:
         else:
             gather_scaled(source, rows, self.mean, 1.0 / self.deviation, out, threads)
 
+    def repeated(self, shape: tuple[int, ...]) -> Transform:
+        """The transform of one row of channels for samples [..., channels] of a shape."""
+        mean, deviation = (np.broadcast_to(one, shape).copy() for one in (self.mean, self.deviation))
+        return Transform(self.kind, mean, deviation)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """The transform as arrays, for a checkpoint."""
         kind = np.frombuffer(self.kind.encode("ascii"), np.uint8).copy()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from ravine.data.augmentation.settings import CropSettings, Steps
 from ravine.data.corruption import CorruptionSettings
 from ravine.data.images.settings import ImageSettings
 from ravine.data.preprocessing import Kind
@@ -127,6 +128,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         target_preprocessing: of the values of a regression: "none", "standardize" or "min_max", fitted on the
             training samples; losses are then those of these values, predictions are turned back.
         corruption: labels or pixels that are made random.
+        augmentation: steps that change the pictures of the training part, see `ravine.augmentations`.
+        crops: windows of each test picture over whose answers is averaged.
         task: "auto" takes integer targets for classes and floating targets for values.
         classes: number of classes; 0: the largest label plus one.
         limit: use the first so many training samples only; 0: all.
@@ -166,6 +169,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     epsilon: Annotated[float, Meta(ge=0.0, le=1e300)] = 1e-5
     target_preprocessing: TargetKind = "none"
     corruption: CorruptionSettings = CorruptionSettings()
+    augmentation: list[Steps] = []
+    crops: CropSettings = CropSettings()
     task: Literal["auto", "classification", "regression"] = "auto"
     classes: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=0)] = 0

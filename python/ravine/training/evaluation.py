@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.data import Dataset
 from ravine.data.targets import RegressionErrors
+from ravine.training.crops import evaluate_crops
 
 SLICE_FLOPS = 5e8  # tens of milliseconds of a busy processor
 SLICE_BYTES = 16 << 20
@@ -64,6 +65,8 @@ def evaluate(
         >>> evaluate(network, data)
         {'loss': 1.0, 'rmse': 1.0, 'mae': 1.0, 'r2': 0.0}
     """
+    if dataset.crops is not None:
+        return evaluate_crops(network, dataset, between)
     sums: _core.Evaluation | None = None
     errors = None if network.has_accuracy else RegressionErrors(dataset.targets, dataset.target_transform)
     done = 0

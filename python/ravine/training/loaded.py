@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine import _core
 from ravine.data import Dataset, Transform, as_dataset, as_inputs
+from ravine.data.augmentation import Crops, test_crops, without_chance
 from ravine.data.corruption import shuffled_pixels
 from ravine.data.tables.encoder import TableEncoder
 from ravine.data.tables.source import Expected, source_of
@@ -23,6 +24,7 @@ from ravine.model import specification
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
 from ravine.training.batches import rows_at_once
+from ravine.training.crops import probabilities
 from ravine.training.evaluation import evaluate
 from ravine.training.snapshot import (
     restore_encoder,
@@ -69,8 +71,13 @@ class LoadedRun:
         Raises:
             InputError: samples of another shape, or NaN in them; the row is named.
         """
-        outputs = self.network.predict(self._prepared(self._numbers(inputs)))
-        return restored(self.target_transform, outputs)
+        samples = self._numbers(inputs)
+        crops = self._crops(samples)
+        if crops is not None:
+            rows = np.arange(len(samples), dtype=np.int64)
+            found = probabilities(self.network, crops, self.transform, samples, rows)
+            return found.astype(self.network.array_dtype)
+        return restored(self.target_transform, self.network.predict(self._prepared(samples)))
 
     def evaluate(
         self, inputs: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
@@ -98,16 +105,18 @@ class LoadedRun:
                     key="targets",
                 )
             targets = transformed(self.target_transform, targets, dtype)
-        inputs = self._prepared(dataset.inputs)
         weights = None if dataset.weights is None else dataset.weights.astype(dtype)
+        crops = self._crops(dataset.inputs)
         return self.evaluate_prepared(
             Dataset(
-                inputs,
+                dataset.inputs if crops is not None else self._prepared(dataset.inputs),
                 targets,
                 dataset.classes,
                 name=dataset.name,
                 weights=weights,
+                transform=None if crops is None else self.transform,
                 target_transform=self.target_transform,
+                crops=crops,
             )
         )
 
@@ -146,10 +155,25 @@ class LoadedRun:
             )
         return self.encoder.apply(inputs)
 
+    def _crops(self, samples: NDArray[Any]) -> Crops | None:
+        """The windows of pictures, where the experiment asks for several."""
+        settings = self.experiment.data.crops
+        if not settings.scales:
+            return None
+        return test_crops(settings, samples, self.transform.input_shape, self.network.classifies)
+
     def _prepared(self, inputs: NDArray[Any]) -> NDArray[Any]:
         expected = self.transform.input_shape
         if inputs.shape[1:] != expected and int(np.prod(inputs.shape[1:])) == int(np.prod(expected)):
             inputs = inputs.reshape(len(inputs), *expected)  # images as rows of pixels, or the reverse
+        steps = self.experiment.data.augmentation
+        if steps and inputs.dtype == np.uint8 and inputs.ndim == 4 and inputs.shape[1:] != expected:
+            centre = without_chance(steps, inputs.shape[1:])
+            if centre.output_shape(inputs.shape[1:]) == expected:
+                places = np.arange(len(inputs), dtype=np.int64)
+                out = np.empty((len(inputs), *expected), self.network.array_dtype)
+                centre.apply(inputs, places, 0, self.transform.mean, 1.0 / self.transform.deviation, out)
+                return out
         return self.transform.apply(
             shuffled_pixels(inputs, self.experiment.data.corruption), dtype=self.network.array_dtype
         )

@@ -60,6 +60,7 @@ class Loop:
             average=None if trainer.averaged is None else trainer.averaged.native,
             schedule=trainer.schedules.values(position.step, steps),
             weights=chunk.weights,
+            mixture=chunk.mixture,
             loss_so_far=position.loss,
             weight_so_far=position.weight,
             budget_seconds=CONTROL_SECONDS,

@@ -223,6 +223,7 @@ def load_parts(
         test=test,
         classes=classes,
         dtype=experiment.compute.array_dtype,
+        seed=experiment.seed,
         threads=_core.available_processors(),
     )
 

@@ -1,0 +1,3 @@
+"""Types of the compiled random numbers."""
+
+def philox_words(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]: ...
