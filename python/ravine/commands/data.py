@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from ravine.commands import data_get, data_inspect
+from ravine.commands import data_get, data_inspect, data_sheet
 
-HELP = "get data sets, and look into files of data"
+HELP = "get data sets, look into files of data, and show augmentation"
 EXAMPLE = "ravine data inspect prices.csv"
-SUBCOMMANDS: dict[str, ModuleType] = {"get": data_get, "inspect": data_inspect}
+SUBCOMMANDS: dict[str, ModuleType] = {"get": data_get, "inspect": data_inspect, "sheet": data_sheet}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
