@@ -21,6 +21,7 @@ SCRIPTS = {
     "growth": "depth",
     "accuracy": "mnist",
     "together": "digits_mlp",
+    "augmentation": "jitter",
     "gather": "64",
     "tables": "rows_100k",
 }

@@ -156,6 +156,32 @@ def test_cnn_fashion(tmp_path: Path, datasets: Path, seed: int) -> None:
     assert train_experiment(experiment, parent=tmp_path).metrics["test"]["accuracy"] >= 0.915
 
 
+@pytest.fixture
+def sprites(datasets: Path) -> list[str]:
+    """Overrides that name the part of CIFAR-10."""
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    folder = datasets / "cifar10"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/datasets/cifar10")
+    return [
+        f'data.train_images="{folder}/train_png_sprites/cifar10_batch_[01]*.png"',
+        f'data.train_labels="{folder / "labels_train_20000.u8"}"',
+        f'data.test_images="{folder}/train_png_sprites/cifar10_batch_50.png"',
+        f'data.test_labels="{folder / "labels_test_1000.u8"}"',
+    ]
+
+
+def test_cifar_augmented_trains(tmp_path: Path, sprites: list[str]) -> None:
+    """Two epochs of some of the pictures, which are augmented: it is better than a guess."""
+    settings = ["data.limit=1280", "training.epochs=2", "model.layers.0.units=8", "model.layers.4.units=16"]
+    experiment = load_experiment(EXAMPLES / "cifar_augmented.toml", [*sprites, *settings])
+    assert [step.__struct_config__.tag for step in experiment.data.augmentation] == [
+        "random_crop", "horizontal_flip", "brightness", "contrast", "cutout",
+    ]  # fmt: skip
+    outcome = train_experiment(experiment, parent=tmp_path)
+    assert outcome.metrics["test"]["accuracy"] >= 0.2
+
+
 @pytest.mark.soak
 def test_resnet20_cifar(tmp_path: Path, datasets: Path) -> None:
     """Three epochs of the part of CIFAR-10: it descends."""
