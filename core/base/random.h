@@ -11,6 +11,7 @@
 
 namespace ravine {
 
+// 4 is that of augmentation, ravine/data/augmentation/_philox.pxd.
 enum class RandomPurpose : std::uint32_t { initialize = 1, shuffle = 2, dropout = 3 };
 
 struct RandomBits {

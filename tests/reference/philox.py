@@ -5,7 +5,8 @@ J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 
 Keying: the key is the seed (low word, high word); the counter is (low half of the index, high half of the
 index, step, purpose << 24 | stream). Purposes: 1 initialize (stream: the parameter's position), 2 shuffle
 (step: the epoch), 3 dropout (stream: the layer's position; step: the training step; the index's high half:
-the row in the global batch).
+the row in the global batch), 4 augmentation (stream: the step's place in the list; step: the epoch; the
+index's high half: the sample, its low half: the call).
 """
 
 from __future__ import annotations
