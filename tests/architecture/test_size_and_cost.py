@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 450
-FOLDERS = ("core", "python", "gui", "tests", "examples", "benchmarks", "tools", "docs")
+FOLDERS = ("core", "python", "tests", "examples", "benchmarks", "tools", "docs")
 CODE = {".h", ".cpp", ".cu", ".cuh", ".py", ".pyx", ".pxd", ".pyi", ".cmake"}
 SKIPPED = {"__pycache__", "build", ".mypy_cache"}
 GENERATED = "do not edit"  # in the first line of files that a tool writes

@@ -69,7 +69,7 @@ class RunFolder:
         """
         path = Path(path)
         if not path.is_dir():
-            close = difflib.get_close_matches(path.name, [run.name for run in _candidates(path.parent)], 1)
+            close = difflib.get_close_matches(path.name, [run.name for run in run_paths(path.parent)], 1)
             hint = f"did you mean '{close[0]}'?" if close else "list the runs with `ravine runs`"
             raise RunError(f"no such run folder; {hint}", file=path)
         if not _is_run(path):
@@ -170,11 +170,16 @@ def list_runs(parent: Path) -> list[RunSummary]:
     Raises:
         RunError: the folder cannot be read.
     """
-    summaries = [_summary(path) for path in _candidates(Path(parent))]
+    summaries = [summary(path) for path in run_paths(Path(parent))]
     return sorted(summaries, key=lambda run: (-(run.started or 0.0), run.name))
 
 
-def _candidates(parent: Path) -> list[Path]:
+def run_paths(parent: Path) -> list[Path]:
+    """The run folders in a folder; none where it is missing.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     try:
         with os.scandir(parent) as entries:
             paths = [
@@ -191,7 +196,8 @@ def _is_run(path: Path) -> bool:
     return any(os.path.lexists(path / part) for part in _PARTS)
 
 
-def _summary(path: Path) -> RunSummary:
+def summary(path: Path) -> RunSummary:
+    """One line about a run folder, also about one that is damaged."""
     try:
         if not (path / "run.db").exists() and holder(path / "lock") is not None:
             return RunSummary(path.name, path, "running")

@@ -1,0 +1,1 @@
+"""Plots as PNG, SVG, PDF, CSV, and as a Matplotlib script."""

@@ -1,0 +1,1 @@
+"""What the app knows, without widgets: drafts, runs and their records, trainer processes, preferences."""

@@ -1,0 +1,59 @@
+"""The runs in a folder, found again and again at little cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ravine.runs import RunSummary
+from ravine.runs.folder import run_paths, summary
+
+_Stamp = tuple[int, ...]
+
+
+def metric_text(run: RunSummary) -> str:
+    """The number that tells runs apart at a glance: the accuracy of the test samples, or else the loss."""
+    for split in ("test", "validation", "train"):
+        for name in ("accuracy", "loss"):
+            if (value := run.metrics.get(f"{split}.{name}")) is not None:
+                return f"{value:.4f}" if abs(value) < 100 else f"{value:.3g}"
+    return ""
+
+
+class RunListing:
+    """Summaries of all runs in a folder; only what has changed is read again. For one thread.
+
+    Args:
+        parent: the folder of runs.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self.parent = Path(parent)
+        self._known: dict[Path, tuple[_Stamp, RunSummary]] = {}
+
+    def refresh(self) -> list[RunSummary]:
+        """The summaries now, the newest first.
+
+        Raises:
+            RunError: the folder cannot be read.
+        """
+        found = {}
+        for path in run_paths(self.parent):
+            stamp = _stamp(path)
+            known = self._known.get(path)
+            # A trainer that is killed changes no file: those that seem to run are looked at each time.
+            if known is None or known[0] != stamp or known[1].state in ("running", "paused"):
+                known = (stamp, summary(path))
+            found[path] = known
+        self._known = found
+        return sorted((run for _, run in found.values()), key=lambda run: (-(run.started or 0.0), run.name))
+
+
+def _stamp(path: Path) -> _Stamp:
+    stamp: list[int] = []
+    for name in ("run.db", "run.db-wal", "lock"):
+        try:
+            status = (path / name).stat()
+            stamp += (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            stamp.append(0)
+    return tuple(stamp)

@@ -1,0 +1,1 @@
+"""The window and its parts: views of `ravine.gui.state`."""
