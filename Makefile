@@ -70,6 +70,16 @@ build: $(READY)/built $(READY)/installed ## compile what has changed
 run: build ## train the embedded experiment "digits"
 	@$(BIN)/ravine train digits
 
+$(READY)/app: pyproject.toml tools/requirements.py $(READY)/run
+	$(call step,desktop app)
+	@tools/system_packages.sh $(BIN)/python app
+	@$(BIN)/python tools/requirements.py app >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@touch $@
+
+.PHONY: app
+app: $(READY)/app build ## open the desktop app
+	@$(BIN)/ravine app
+
 # ---- checking -------------------------------------------------------------------------------------------------------
 .PHONY: test test-cpp test-sanitized test-python
 test: lint test-cpp test-sanitized test-python ## linters, types, C++ tests (plain and with sanitizers), Python tests

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from ravine.commands import (
+    app,
     catalog,
     control,
     data,
@@ -35,5 +36,6 @@ COMMANDS: dict[str, ModuleType] = {
     "runs": runs,
     "layers": layers,
     "control": control,
+    "app": app,
     "doctor": doctor,
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+from ravine.experiment import Experiment, to_toml
 from ravine.runs import RunSummary
 from ravine.runs.folder import run_paths, summary
+from ravine.settings import Table
 
+LARGEST_SETTINGS = 1 << 20
 _Stamp = tuple[int, ...]
 
 
@@ -57,3 +61,19 @@ def _stamp(path: Path) -> _Stamp:
         except OSError:
             stamp.append(0)
     return tuple(stamp)
+
+
+def experiment_table(experiment: Experiment) -> Table:
+    """The settings of an experiment as plain values."""
+    return tomllib.loads(to_toml(experiment))
+
+
+def run_table(run: Path) -> Table | None:
+    """The settings of a run as plain values; None where they cannot be read."""
+    path = run / "experiment.toml"
+    try:
+        if path.stat().st_size > LARGEST_SETTINGS:
+            return None
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None

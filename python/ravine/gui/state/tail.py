@@ -41,6 +41,7 @@ class RunTail:
         self.state: RunState | None = None
         self._reader: RunReader | None = None
         self._generation = 0
+        self._log_size = 0
         self._reset(())
 
     def _reset(self, columns: tuple[str, ...]) -> None:
@@ -100,8 +101,16 @@ class RunTail:
                     self._values.append(rows.values.T)
                 changed = True
         changed |= self._read_lists(reader)
-        self.version += changed
+        self.version += changed or self._log_has_grown()
         return more
+
+    def _log_has_grown(self) -> bool:
+        try:
+            size = (self.path / "log.txt").stat().st_size
+        except OSError:
+            size = 0
+        grown, self._log_size = size != self._log_size, size
+        return grown
 
     def _read_lists(self, reader: RunReader) -> bool:
         # The splits of one step are written one after the other: the last step is looked at again.

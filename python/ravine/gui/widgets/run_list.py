@@ -1,0 +1,218 @@
+"""The runs on the left: what they are called, how they do, and which of them are compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from ravine.gui.plots.colours import colours_of
+from ravine.gui.state.app import App
+from ravine.gui.state.run_list import metric_text
+from ravine.gui.widgets.fields import LineEdit
+from ravine.runs import RunSummary
+
+SIGNS = {"running": "●", "paused": "‖", "finished": "✓", "stopped": "■", "crashed": "✗", "damaged": "⚠"}
+HEADS = ("", "run", "result", "steps")
+ROLE = QtCore.Qt.ItemDataRole
+Index = QtCore.QModelIndex | QtCore.QPersistentModelIndex
+
+
+class RunModel(QtCore.QAbstractTableModel):
+    """The summaries as a table; a tick before a run takes part in the comparison."""
+
+    compared_changed = QtCore.Signal()
+
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self.app = app
+        self.rows: list[RunSummary] = []
+        self.compared: list[Path] = []
+
+    def take(self, rows: list[RunSummary]) -> None:
+        """Shows other summaries; pinned runs come first."""
+        pinned = set(self.app.preferences.pinned)
+        rows = sorted(rows, key=lambda run: run.name not in pinned)
+        if [run.path for run in rows] == [run.path for run in self.rows]:
+            for number, (old, new) in enumerate(zip(self.rows, rows, strict=True)):
+                if old != new:
+                    self.rows[number] = new
+                    self.dataChanged.emit(self.index(number, 0), self.index(number, len(HEADS) - 1))
+            return
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
+
+    def colour_number(self, run: Path) -> int:
+        """The number of a run's colour; it stays the run's."""
+        known = self.app.preferences.colours
+        if str(run) not in known:
+            known[str(run)] = (max(known.values()) + 1) if known else 0
+        return known[str(run)]
+
+    def rowCount(self, parent: Index = QtCore.QModelIndex()) -> int:  # noqa: B008, N802
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = QtCore.QModelIndex()) -> int:  # noqa: B008, N802
+        return len(HEADS)
+
+    def headerData(self, section: int, orientation: QtCore.Qt.Orientation, role: int = 0) -> Any:  # noqa: N802
+        if role == ROLE.DisplayRole and orientation == QtCore.Qt.Orientation.Horizontal:
+            return HEADS[section]
+        return None
+
+    def flags(self, index: Index) -> QtCore.Qt.ItemFlag:
+        flags = super().flags(index)
+        return flags | QtCore.Qt.ItemFlag.ItemIsUserCheckable if index.column() == 0 else flags
+
+    def data(self, index: Index, role: int = 0) -> Any:
+        run, column = self.rows[index.row()], index.column()
+        if role == ROLE.DisplayRole:
+            pin = "★ " if run.name in self.app.preferences.pinned else ""
+            sign = SIGNS.get(run.state, "?")
+            return ("", f"{sign} {pin}{run.name}", metric_text(run), f"{run.step:,}")[column]
+        if role == ROLE.CheckStateRole and column == 0:
+            return (
+                QtCore.Qt.CheckState.Checked if run.path in self.compared else QtCore.Qt.CheckState.Unchecked
+            )
+        if role == ROLE.ForegroundRole and column == 1:
+            colours = colours_of(QtGui.QGuiApplication.palette())
+            if run.state in ("crashed", "damaged"):
+                return QtGui.QBrush(QtGui.QColor(colours.error))
+            if run.path in self.compared:
+                return QtGui.QBrush(QtGui.QColor(colours.of(self.colour_number(run.path))))
+        if role == ROLE.TextAlignmentRole and column >= 2:
+            return int(QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter)
+        if role == ROLE.ToolTipRole:
+            return "\n".join([str(run.path), f"{run.state}{': ' if run.reason else ''}{run.reason}"])
+        if role == ROLE.AccessibleTextRole and column == 1:
+            return f"{run.name}, {run.state}, {metric_text(run)}"
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = 0) -> bool:  # noqa: N802
+        if role != ROLE.CheckStateRole:
+            return False
+        self.compare(self.rows[index.row()].path, QtCore.Qt.CheckState(value) == QtCore.Qt.CheckState.Checked)
+        return True
+
+    def compare(self, run: Path, on: bool) -> None:
+        """Takes a run into the comparison, or out of it."""
+        self.compared = [other for other in self.compared if other != run] + ([run] if on else [])
+        self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, len(HEADS) - 1))
+        self.compared_changed.emit()
+
+
+class RunList(QtWidgets.QWidget):
+    """Search and table.
+
+    Args:
+        app: whose runs.
+    """
+
+    wants_start = QtCore.Signal()
+
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self.app = app
+        self.model = RunModel(app)
+        self.proxy = QtCore.QSortFilterProxyModel()
+        self.proxy.setSourceModel(self.model)
+        self.proxy.setFilterKeyColumn(1)
+        self.proxy.setFilterCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)
+        self.search = LineEdit()
+        self.search.setPlaceholderText("search")
+        self.search.setClearButtonEnabled(True)
+        self.search.setAccessibleName("Search runs")
+        self.search.textChanged.connect(self.proxy.setFilterFixedString)
+        self.table = QtWidgets.QTableView()
+        self.table.setModel(self.proxy)
+        self.table.setAccessibleName("Runs")
+        self.table.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(22)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        for column, width in ((0, 26), (2, 58), (3, 58)):
+            header.setSectionResizeMode(column, QtWidgets.QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(column, width)
+        header.setMinimumSectionSize(22)
+        header.setHighlightSections(False)
+        self.table.setSortingEnabled(False)
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self._sort)
+        self.table.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._menu)
+        self.table.selectionModel().currentRowChanged.connect(self._on_row)
+        self.empty = QtWidgets.QWidget()
+        middle = QtWidgets.QVBoxLayout(self.empty)
+        self.empty_text = QtWidgets.QLabel("No runs yet.", wordWrap=True)
+        self.empty_text.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+        start = QtWidgets.QPushButton("Train the experiment")
+        start.clicked.connect(self.wants_start)
+        middle.addStretch(1)
+        middle.addWidget(self.empty_text)
+        middle.addWidget(start)
+        middle.addStretch(2)
+        self.stack = QtWidgets.QStackedLayout()
+        self.stack.addWidget(self.table)
+        self.stack.addWidget(self.empty)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.search)
+        layout.addLayout(self.stack, 1)
+        self.setMinimumWidth(220)
+        app.runs_changed.connect(self.refresh)
+        app.current_changed.connect(self.show_current)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Shows the runs."""
+        self.model.take(self.app.runs)
+        self.stack.setCurrentWidget(self.table if self.app.runs else self.empty)
+        self.empty_text.setText(f"No runs in {self.app.runs_folder} yet.")
+        self.show_current()
+
+    def show_current(self) -> None:
+        """Marks the run that is shown."""
+        for number, run in enumerate(self.model.rows):
+            if run.path == self.app.current:
+                index = self.proxy.mapFromSource(self.model.index(number, 1))
+                if index.isValid() and index.row() != self.table.currentIndex().row():
+                    self.table.selectionModel().blockSignals(True)
+                    self.table.setCurrentIndex(index)
+                    self.table.selectRow(index.row())
+                    self.table.selectionModel().blockSignals(False)
+                    self.table.viewport().update()
+
+    def _on_row(self, index: QtCore.QModelIndex, *_: object) -> None:
+        if index.isValid():
+            self.app.select(self.model.rows[self.proxy.mapToSource(index).row()].path)
+
+    def _sort(self, column: int) -> None:
+        order = self.table.horizontalHeader().sortIndicatorOrder()
+        self.table.horizontalHeader().setSortIndicatorShown(True)
+        self.proxy.sort(column, order)
+
+    def _menu(self, position: QtCore.QPoint) -> None:
+        index = self.table.indexAt(position)
+        if not index.isValid():
+            return
+        run = self.model.rows[self.proxy.mapToSource(index).row()]
+        pinned = self.app.preferences.pinned
+        menu = QtWidgets.QMenu(self)
+        menu.addAction("Compare", lambda: self.model.compare(run.path, run.path not in self.model.compared))
+        menu.addAction("Unpin" if run.name in pinned else "Pin", lambda: self._pin(run.name))
+        menu.addAction("Copy path", lambda: QtGui.QGuiApplication.clipboard().setText(str(run.path)))
+        menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.table.viewport().mapToGlobal(position))
+
+    def _pin(self, name: str) -> None:
+        pinned = self.app.preferences.pinned
+        self.app.preferences.pinned = [one for one in pinned if one != name] + (
+            [] if name in pinned else [name]
+        )
+        self.model.take(self.app.runs)

@@ -1,0 +1,10 @@
+"""The tabs of the window, in their order."""
+
+from __future__ import annotations
+
+from ravine.gui.widgets.tabs.base import Tab
+from ravine.gui.widgets.tabs.live import LiveTab
+from ravine.gui.widgets.tabs.log import LogTab
+from ravine.gui.widgets.tabs.model import ModelTab
+
+TABS: tuple[type[Tab], ...] = (LiveTab, ModelTab, LogTab)

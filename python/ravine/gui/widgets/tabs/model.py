@@ -1,0 +1,91 @@
+"""The Model tab: the layers of the experiment, with shapes and cost, and networks to begin with."""
+
+from __future__ import annotations
+
+from PySide6 import QtCore, QtWidgets
+
+from ravine.commands.describe import shape_text
+from ravine.gui.state.app import App
+from ravine.gui.state.presets import PRESETS, Preset, with_preset
+from ravine.gui.state.status import count, flops
+from ravine.gui.widgets.tabs.base import Tab
+
+HEADS = ("layer", "type", "input", "output", "parameters", "share", "FLOP a step")
+
+
+class ModelTab(Tab):
+    """A table of layers, as the core has worked them out."""
+
+    TITLE = "Model"
+    NEEDS_RUN = False
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.presets = QtWidgets.QHBoxLayout()
+        self.presets.addWidget(QtWidgets.QLabel("Begin with"))
+        for preset in PRESETS:
+            button = QtWidgets.QPushButton(preset.title)
+            button.setToolTip(preset.help)
+            button.clicked.connect(lambda _=False, preset=preset: self.take(preset))
+            self.presets.addWidget(button)
+        self.presets.addStretch(1)
+        self.table = QtWidgets.QTableWidget(0, len(HEADS))
+        self.table.setHorizontalHeaderLabels(list(HEADS))
+        self.table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(24)
+        self.table.setShowGrid(False)
+        self.table.setAlternatingRowColors(True)
+        self.table.setTabKeyNavigation(False)
+        self.table.setAccessibleName("Layers of the network")
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
+        self.totals = QtWidgets.QLabel(wordWrap=True)
+        self.totals.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addLayout(self.presets)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.totals)
+        app.checked.connect(self.refresh)
+        self.refresh()
+
+    def take(self, preset: Preset) -> None:
+        """Puts the layers of a preset into the experiment; undo takes them out again."""
+        check = self.app.check
+        outputs = check.data.outputs if check and check.data else 10
+        shape = check.data.input_shape if check and check.data else (64,)
+        table = with_preset(self.app.draft.table, preset, shape, outputs)
+        self.app.draft.set_table(table, f"begin with {preset.title}")
+
+    def refresh(self) -> None:
+        """Shows what the check has found."""
+        check = self.app.check
+        layers = check.layers if check else ()
+        self.table.setRowCount(len(layers))
+        total = max(1, check.parameters if check else 1)
+        for row, layer in enumerate(layers):
+            texts = (
+                layer.name, layer.type.replace("_", " "),
+                shape_text(layer.input_shape), shape_text(layer.output_shape),
+                f"{layer.parameters:,}", f"{layer.parameters / total:.1%}", count(layer.flops),
+            )  # fmt: skip
+            for column, text in enumerate(texts):
+                item = self.table.item(row, column) or QtWidgets.QTableWidgetItem()
+                item.setText(text)
+                if column >= 4:
+                    flag = QtCore.Qt.AlignmentFlag
+                    item.setTextAlignment(flag.AlignRight | flag.AlignVCenter)
+                self.table.setItem(row, column, item)
+        if check is None:
+            self.totals.setText("The experiment is being checked.")
+        elif not layers:
+            errors = "; ".join(map(str, check.errors)) or "see the problems below"
+            self.totals.setText(f"The network cannot be built: {errors}")
+        else:
+            data = check.data
+            sizes = f" · {data.train:,} training samples of {shape_text(data.input_shape)}" if data else ""
+            self.totals.setText(
+                f"{len(layers)} layers · {check.parameters:,} parameters · {flops(check.flops)} a step{sizes}"
+            )

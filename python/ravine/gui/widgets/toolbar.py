@@ -1,0 +1,118 @@
+"""The toolbar: start, pause, step, stop, resume; where it is computed; how far it has come."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import shutil
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from ravine import _core
+from ravine.errors import RavineError
+from ravine.gui.state.app import App
+from ravine.gui.state.fields import component_names
+from ravine.gui.state.status import duration
+from ravine.gui.widgets.fields import ComboBox
+
+
+def devices() -> list[tuple[str, str]]:
+    """Devices, each with why it cannot be chosen, or nothing."""
+    found = [("cpu", "")]
+    try:
+        _core.Network(
+            _core.NetworkSpec([1]), component_names("loss")[0],
+            batch_size=1, dtype="float32", device="cuda:0", threads=1, seed=0,
+        )  # fmt: skip
+        found.append(("cuda:0", ""))
+    except RavineError as error:
+        # A network without layers is refused too, but only once the device was found.
+        text = str(error)
+        found.append(("cuda:0", text if "cuda" in text.lower() or "device" in text.lower() else ""))
+    return found
+
+
+def why_no_ranks() -> str:
+    """Why there is no choice of ranks; empty where there is."""
+    if importlib.util.find_spec("ravine.distributed") is None:
+        return "This build trains with one rank: training under MPI is not part of it yet"
+    if shutil.which("mpirun") is None:
+        return 'mpirun is missing; install it with: pip install "ravine[mpi]"'
+    return ""
+
+
+class RunToolbar(QtWidgets.QToolBar):
+    """Buttons and progress.
+
+    Args:
+        app: whose current run it shows.
+        actions: those of the menu "Run", in order.
+    """
+
+    def __init__(self, app: App, actions: list[QtGui.QAction]) -> None:
+        super().__init__("Run")
+        self.app = app
+        self.setObjectName("run toolbar")
+        self.setMovable(False)
+        self.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.addActions(actions)
+        for action in actions:
+            button = self.widgetForAction(action)
+            if button is not None:
+                button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
+        self.addSeparator()
+        self.device = ComboBox()
+        self.device.setAccessibleName("Device")
+        self.ranks = ComboBox()
+        self.ranks.setAccessibleName("Ranks")
+        for label, box in ((" Device ", self.device), (" Ranks ", self.ranks)):
+            self.addWidget(QtWidgets.QLabel(label))
+            self.addWidget(box)
+        for name, reason in devices():
+            self._add(self.device, name, reason)
+        reason = why_no_ranks()
+        for count in (1, 2, 4, 8):
+            self._add(self.ranks, str(count), reason if count > 1 else "")
+        self.addSeparator()
+        self.where = QtWidgets.QLabel()
+        self.where.setMinimumWidth(110)
+        self.bar = QtWidgets.QProgressBar(maximum=1000, textVisible=False)
+        self.bar.setAccessibleName("Progress of the run")
+        self.bar.setMinimumWidth(60)
+        self.bar.setMaximumWidth(220)
+        self.left = QtWidgets.QLabel()
+        self.left.setMinimumWidth(84)
+        for widget in (self.where, self.bar, self.left):
+            self.addWidget(widget)
+        app.status_changed.connect(self.refresh)
+        self.refresh()
+
+    @staticmethod
+    def _add(box: QtWidgets.QComboBox, text: str, reason: str) -> None:
+        box.addItem(text)
+        if reason:
+            model = box.model()
+            assert isinstance(model, QtGui.QStandardItemModel)
+            item = model.item(box.count() - 1)
+            item.setEnabled(False)
+            item.setToolTip(reason)
+            box.setToolTip(reason)
+
+    def refresh(self) -> None:
+        """Shows how far the current run has come."""
+        status, run = self.app.status, self.app.current
+        for widget in (self.where, self.bar, self.left):
+            widget.setEnabled(status is not None)
+        if status is None or run is None:
+            self.where.setText(" starting…" if run is not None else " no run chosen")
+            self.bar.setValue(0)
+            self.left.setText("")
+            return
+        whole = f"{status.epochs:g}" if status.epochs else "?"
+        epoch = min(math.floor(status.epoch) + 1, status.epochs or math.inf)
+        self.where.setText(f" epoch {epoch:g}/{whole} ")
+        self.bar.setValue(round(1000 * status.epoch / status.epochs) if status.epochs else 0)
+        if status.state == "running":
+            self.left.setText(f" ETA {duration(status.seconds_left)}")
+        else:
+            self.left.setText(f" {status.state}")
