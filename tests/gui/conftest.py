@@ -16,6 +16,11 @@ import pytest
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 pytest.importorskip("PySide6", reason="needs PySide6: pip install -e '.[app]'")
 
+from PySide6 import QtCore, QtWidgets
+
+from ravine.gui.application import application
+from ravine.gui.state.app import App
+from ravine.gui.widgets.main_window import MainWindow
 from ravine.runs import RunFolder, RunWriter
 
 
@@ -92,3 +97,44 @@ def _write_steps(writer: RunWriter, columns: dict[str, Any], first: int = 1, epo
     values = np.array(list(columns.values()), np.float32).T
     steps = np.arange(first, first + len(values))
     writer.record_steps(steps, steps * (epochs / max(1, len(values))), steps * 0.01, values)
+
+
+@pytest.fixture(scope="session")
+def qapp() -> QtWidgets.QApplication:
+    """The application, as the command makes it."""
+    return application()
+
+
+@pytest.fixture
+def make_window(qtbot: Any, tmp_path: Path) -> Iterator[Callable[..., MainWindow]]:
+    """Opens windows on preferences of the test's own; closes them, and kills their trainers, at the end."""
+    made = []
+
+    def make(*, epochs: int = 1_000_000) -> MainWindow:
+        app = App(tmp_path / "config" / "app.json", tmp_path / "runs")
+        if not app.preferences.draft:
+            app.draft.set(("training", "epochs"), epochs)
+        window = MainWindow(app)
+        window.set_theme()
+        window.show()
+        made.append(window)
+        qtbot.waitUntil(lambda: not app.checking, timeout=20_000)
+        return window
+
+    yield make
+    for window in made:
+        trainers = window.app.trainers
+        for run in trainers.running:
+            os.kill(trainers.pid(run), signal.SIGKILL)
+            os.waitid(os.P_PID, trainers.pid(run), os.WEXITED | os.WNOWAIT)
+        trainers.ended()
+        window.finish()
+        window.close()
+        window.deleteLater()
+    QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def window(make_window: Callable[..., MainWindow]) -> MainWindow:
+    """A window, and an experiment that goes on for as long as any test does."""
+    return make_window()

@@ -8,54 +8,11 @@ import signal
 import pytest
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from ravine.gui.application import application
-from ravine.gui.state.app import App
 from ravine.gui.widgets import main_window
-from ravine.gui.widgets.main_window import MainWindow
 from ravine.gui.widgets.tabs.live import LiveTab
 from ravine.runs import RunReader
 
 TIMEOUT = 20_000
-
-
-@pytest.fixture(scope="session")
-def qapp_cls():
-    return QtWidgets.QApplication
-
-
-@pytest.fixture
-def make_window(qtbot, tmp_path):
-    """Opens a window on its own preferences; closes it, and kills its trainers, at the end."""
-    made = []
-    application()
-
-    def make(*, epochs: int = 1_000_000) -> MainWindow:
-        app = App(tmp_path / "config" / "app.json", tmp_path / "runs")
-        if not app.preferences.draft:
-            app.draft.set(("training", "epochs"), epochs)
-        window = MainWindow(app)
-        window.set_theme()
-        window.show()
-        made.append(window)
-        qtbot.waitUntil(lambda: not app.checking, timeout=TIMEOUT)
-        return window
-
-    yield make
-    for window in made:
-        for run in window.app.trainers.running:
-            process = window.app.trainers._processes[run].popen
-            process.kill()
-            process.wait()
-        window.app.trainers.ended()
-        window.finish()
-        window.close()
-        window.deleteLater()
-    QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
-
-
-@pytest.fixture
-def window(make_window):
-    return make_window()
 
 
 def wait_state(qtbot, window, *states):

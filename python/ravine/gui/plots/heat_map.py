@@ -20,7 +20,7 @@ class ColourBar(QtWidgets.QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedWidth(66)
+        self.setFixedWidth(72)
         self._low, self._high, self._logarithmic = 0.0, 1.0, True
 
     def set_levels(self, low: float, high: float, logarithmic: bool) -> None:
@@ -41,7 +41,7 @@ class ColourBar(QtWidgets.QWidget):
             level = self._low + place * (self._high - self._low)
             value = 10.0**level if self._logarithmic else level
             at = round(bar.bottom() - place * bar.height() + line / 3)
-            painter.drawText(bar.right() + 5, at, f"{value:.2g}")
+            painter.drawText(bar.right() + 5, at, f"{value:.1e}" if 0 < abs(value) < 0.01 else f"{value:.2g}")
         painter.end()
 
 
@@ -80,9 +80,11 @@ class HeatMap(Surface):
         """Shows a picture."""
         self.picture = picture
         count = len(picture.layers)
-        self.image.setImage(picture.colours, autoLevels=False, levels=None)
         low, high = picture.x_range or (0.0, 1.0)
-        self.image.setRect(QtCore.QRectF(low, 0, max(high - low, 1e-12), max(count, 1)))
+        self.image.setVisible(count > 0)
+        if count > 0:
+            self.image.setImage(picture.colours, autoLevels=False, levels=None)
+            self.image.setRect(QtCore.QRectF(low, 0, max(high - low, 1e-12), count))
         every = max(1, math.ceil(count / MOST_NAMES))
         names = [(row + 0.5, layer) for row, layer in enumerate(picture.layers) if row % every == 0]
         self.item.getAxis("left").setTicks([names])

@@ -128,7 +128,7 @@ class LinePlot(Surface):
             (curve, colour) for curve, colour in zip(picture.curves, colours, strict=True) if curve.points
         ]
         while len(self._points) < len(wanted):
-            item = pg.ScatterPlotItem(size=5, pxMode=True)
+            item = pg.ScatterPlotItem(size=5, pxMode=True, useCache=False)
             self.view.addItem(item, ignoreBounds=True)
             self._points.append(item)
         for number, item in enumerate(self._points):
@@ -179,8 +179,8 @@ class LinePlot(Surface):
             for curve, colour in zip(curves, colours, strict=True):
                 value = curve.last if self._cursor_x is None else self.value_at(curve, self._cursor_x)
                 name = html.escape(curve.source.label)
-                parts.append(f'<span style="color:{colour}">━</span>&nbsp;{name}&nbsp;{value:.4g}')
-            text = " &nbsp; ".join(parts)
+                parts.append(f'<span style="color:{colour}">━</span>&nbsp;{name}&nbsp;{value:.3g}')
+            text = " &nbsp;".join(parts)
         else:
             ramp = "".join(f'<span style="color:{one}">━</span>' for one in self.colours.ramp(6))
             first, last = (html.escape(curve.source.label) for curve in (curves[0], curves[-1]))

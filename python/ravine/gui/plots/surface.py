@@ -39,11 +39,13 @@ class Surface(QtWidgets.QWidget):
 
     cursor_moved = QtCore.Signal(object)  # x in display coordinates, or None
     view_changed = QtCore.Signal()
+    wants_export = QtCore.Signal(object)
 
     def __init__(self, name: str, title: str, y_label: str) -> None:
         super().__init__()
         self.name = name
         self.y_label = y_label
+        self.query: Any = None  # what it shows was the answer to
         self.limits: tuple[float, float] | None = None  # of x, where it was zoomed
         self.colours: Colours = colours_of(self.palette())
         self._x_axis = "step"
@@ -63,6 +65,7 @@ class Surface(QtWidgets.QWidget):
         self.menu = QtWidgets.QMenu(self.tools)
         self.tools.setMenu(self.menu)
         self.reset_zoom = self.menu.addAction("Show all", self.show_all)
+        self.menu.addAction("Export…", lambda: self.wants_export.emit(self))
         self.head = QtWidgets.QHBoxLayout()
         self.head.setContentsMargins(8, 0, 0, 0)
         self.head.addWidget(self.title)

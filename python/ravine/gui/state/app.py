@@ -60,6 +60,7 @@ class App(QtCore.QObject):
     runs_changed = QtCore.Signal()
     current_changed = QtCore.Signal()
     status_changed = QtCore.Signal()
+    compared_changed = QtCore.Signal()
     notices_changed = QtCore.Signal()
     ended = QtCore.Signal(object)  # a trainer of ours: `Ended`
     work_done = QtCore.Signal(object, object)  # what tabs have asked the background worker for
@@ -78,6 +79,7 @@ class App(QtCore.QObject):
         self.runs: list[RunSummary] = []
         self.listed = False
         self.current: Path | None = None
+        self.compared: list[Path] = []
         self.status: RunStatus | None = None
         self.notices: list[Notice] = []
         self.trainers = Trainers()
@@ -156,6 +158,18 @@ class App(QtCore.QObject):
             self.current, self.status = run, None
             self.current_changed.emit()
             self.status_changed.emit()
+
+    def compare(self, runs: list[Path]) -> None:
+        """Takes these runs into the comparison, and no others."""
+        self.compared = list(dict.fromkeys(runs))
+        self.compared_changed.emit()
+
+    def colour_number(self, run: Path) -> int:
+        """The number of a run's colour; it stays the run's."""
+        known = self.preferences.colours
+        if str(run) not in known:
+            known[str(run)] = (max(known.values()) + 1) if known else 0
+        return known[str(run)]
 
     def refresh_runs(self) -> None:
         """Looks at the folder of runs."""
@@ -294,7 +308,7 @@ class App(QtCore.QObject):
             elif result != self.runs:
                 self.runs = result
                 self.runs_changed.emit()
-        elif isinstance(key, tuple) and key[0] == "command":
+        elif isinstance(key, tuple) and key[0] in ("command", "export"):
             if isinstance(result, Failure):
                 self._failed(result)
         else:

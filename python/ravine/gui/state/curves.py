@@ -129,27 +129,27 @@ def picture(tails: dict[Path, RunTail], sources: Sequence[Source], view: View, t
     not flatten them.
     """
     known = [source for source in sources if _has(tails, source)]
-    records = [_record(tails[source.run], source, view) for source in known]
-    x_limits = _extent([_ends(record.x, view.log_x) for record in records])
+    records = [record(tails[source.run], source, view) for source in known]
+    x_limits = extent([_ends(one.x, view.log_x) for one in records])
     low, high = view.limits or x_limits or (0.0, 1.0)
     curves, ticks, y_limits, hidden = [], [], [], 0
-    for source, record in zip(known, records, strict=True):
-        columns = pixel_columns(record.x, low, high, view.width, view.log_x)
-        finite = np.isfinite(record.y)
+    for source, one in zip(known, records, strict=True):
+        columns = pixel_columns(one.x, low, high, view.width, view.log_x)
+        finite = np.isfinite(one.y)
         if not finite.all():
-            places = scaled(record.x[~finite], view.log_x)
+            places = scaled(one.x[~finite], view.log_x)
             ticks.append(ticks_of(places, low, high, view.width))
         if view.log_y:
-            hidden += int(np.count_nonzero(record.y[finite] <= 0))
-        line = raw = _drawn(record.x, record.y, columns, view)
-        if record.smooth is not None:
-            line = _drawn(record.x, record.smooth, columns, view)
+            hidden += int(np.count_nonzero(one.y[finite] <= 0))
+        line = raw = _drawn(one.x, one.y, columns, view)
+        if one.smooth is not None:
+            line = _drawn(one.x, one.smooth, columns, view)
             if len(raw[1]):
                 y_limits.append(np.percentile(raw[1], [2, 98]))
         else:
             raw = (np.empty(0), np.empty(0))
         y_limits.append(line[1])
-        last = float(record.y[-1]) if len(record.y) else float("nan")
+        last = float(one.y[-1]) if len(one.y) else float("nan")
         points = source.evaluated and len(line[0]) <= MOST_POINTS
         curves.append(Curve(source, *line, *raw, points, last))
     runs = dict.fromkeys(source.run for source in known)
@@ -160,25 +160,28 @@ def picture(tails: dict[Path, RunTail], sources: Sequence[Source], view: View, t
         tuple(_marks(single, view)) if single is not None else (),
         hidden,
         (low, high) if view.limits else x_limits,
-        _extent(y_limits),
+        extent(y_limits),
         title,
     )
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
+    """A curve as recorded: x [n], y [n], and y smoothed, where it is."""
+
     x: Array
     y: NDArray[np.floating]
     smooth: Array | None
 
 
-def _record(tail: RunTail, source: Source, view: View) -> _Record:
+def record(tail: RunTail, source: Source, view: View) -> Record:
+    """What a run has recorded of a curve."""
     if not source.evaluated:
         smooth = tail.smoothed(source.name, view.smoothing) if view.smoothing.active else None
-        return _Record(tail.x(view.x_axis), tail.column(source.name), smooth)
+        return Record(tail.x(view.x_axis), tail.column(source.name), smooth)
     split, _, metric = source.name.partition(":")
     found = [one for one in tail.evaluations if one.split == split and metric in one.metrics]
     x = tail.evaluations_x(view.x_axis, found)
-    return _Record(x, np.array([one.metrics[metric] for one in found]), None)
+    return Record(x, np.array([one.metrics[metric] for one in found]), None)
 
 
 def _drawn(x: Array, y: NDArray[np.floating], columns: Columns, view: View) -> tuple[Array, Array]:
@@ -204,7 +207,8 @@ def _has(tails: dict[Path, RunTail], source: Source) -> bool:
     return source.evaluated or source.name in tail.columns
 
 
-def _extent(parts: Sequence[Array]) -> tuple[float, float] | None:
+def extent(parts: Sequence[Array]) -> tuple[float, float] | None:
+    """Smallest and largest finite value of some arrays; None where there is none."""
     lows = [float(np.fmin.reduce(part)) for part in parts if len(part)]
     highs = [float(np.fmax.reduce(part)) for part in parts if len(part)]
     lows = [low for low in lows if np.isfinite(low)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,27 +59,6 @@ class CurvesQuery:
         return layer_sources(self.run, tail, self.panel)
 
 
-@dataclass(frozen=True)
-class LayerQuery:
-    """All statistics of one layer of a run: curves of one statistic."""
-
-    run: Path
-    column: str
-    view: View
-
-    @property
-    def runs(self) -> tuple[Path, ...]:
-        return (self.run,)
-
-    def answer(self, tails: dict[Path, RunTail]) -> Picture:
-        return picture(tails, self.sources(tails[self.run]), self.view)
-
-    def sources(self, tail: RunTail) -> list[Source]:
-        """The one curve."""
-        layer, _, statistic = self.column.partition(".")
-        return [Source(self.run, self.column, f"{layer}: {statistic.replace('_', ' ')}")]
-
-
 @dataclass(frozen=True, eq=False)
 class HeatQuery:
     """A statistic of all layers of a run as a heat map; `table` [256, 3] are its colours."""
@@ -106,51 +84,3 @@ class HeatQuery:
 
     def answer(self, tails: dict[Path, RunTail]) -> HeatPicture:
         return heat_picture(tails[self.run], self.statistic, self.view, self.table)
-
-
-@dataclass(frozen=True)
-class CompareQuery:
-    """The same quantity of several runs: "train:loss", "validation:accuracy", or a column."""
-
-    compared: tuple[Path, ...]
-    name: str
-    view: View
-
-    @property
-    def runs(self) -> tuple[Path, ...]:
-        return self.compared
-
-    def answer(self, tails: dict[Path, RunTail]) -> Picture:
-        return picture(
-            tails, [source for run in self.compared for source in self.sources(tails[run])], self.view
-        )
-
-    def sources(self, tail: RunTail) -> list[Source]:
-        """The curve of one run."""
-        return [Source(tail.path, self.name, tail.path.name)]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What can be compared of some runs: names of curves."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ChoicesQuery:
-    """Asks for what some runs have recorded."""
-
-    compared: tuple[Path, ...]
-
-    @property
-    def runs(self) -> tuple[Path, ...]:
-        return self.compared
-
-    def answer(self, tails: dict[Path, RunTail]) -> Choices:
-        names: dict[str, Any] = {}
-        for run in self.compared:
-            names |= {column: None for column in tails[run].columns if "." not in column}
-            for one in tails[run].evaluations:
-                names |= {f"{one.split}:{metric}": None for metric in one.metrics}
-        return Choices(tuple(names))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.distributions import Distribution
 from ravine.errors import RunError
 from ravine.gui.state.growing import GrowingRows
 from ravine.gui.state.smoothing import Smoother, Smoothing
@@ -49,6 +51,8 @@ class RunTail:
         self._times = GrowingRows(np.float64, 3)  # step, epoch, seconds
         self._values = GrowingRows(np.float32, max(1, len(columns)))
         self._smoothed: dict[tuple[str, Smoothing], tuple[Smoother, GrowingRows]] = {}
+        self._distributions: dict[str, list[Distribution]] = {}
+        self._percentiles: dict[tuple[str, tuple[int, ...]], list[NDArray[np.float64]]] = {}
         self._evaluations: dict[tuple[int, str], Evaluation] = {}
         self.events: list[Event] = []
         self.commands: list[Command] = []
@@ -91,7 +95,7 @@ class RunTail:
         changed = state != self.state or bool(self.problem)
         self.state, self.problem = state, ""
         more = True
-        while more and time.monotonic() < deadline:
+        while more:
             last = int(self._times[0][-1]) if len(self._times) else -1
             rows = reader.tail(last, READ_ROWS)
             more = len(rows.steps) == READ_ROWS
@@ -100,6 +104,8 @@ class RunTail:
                 if self.columns:
                     self._values.append(rows.values.T)
                 changed = True
+            if time.monotonic() > deadline:
+                break
         changed |= self._read_lists(reader)
         self.version += changed or self._log_has_grown()
         return more
@@ -155,10 +161,15 @@ class RunTail:
             return np.array([one.epoch for one in found])
         if axis == "samples":
             return np.array([one.epoch for one in found]) * self.samples_per_epoch
-        steps = np.array([one.step for one in found], np.float64)
+        return self.steps_x(axis, [one.step for one in found])
+
+    def steps_x(self, axis: XAxis, steps: list[int]) -> NDArray[np.float64]:
+        """The place of some steps on an axis [n]."""
+        places = np.array(steps, np.float64)
         if axis == "step" or len(self._times) == 0:
-            return steps
-        return np.interp(steps, self.times(0), self.times(2))
+            return places
+        found: NDArray[np.float64] = np.interp(places, self.times(0), self.x(axis))
+        return found
 
     def column(self, name: str) -> NDArray[np.float32]:
         """Recorded values of a column [n]."""
@@ -188,6 +199,21 @@ class RunTail:
         """Layers that record a statistic, in the order of the network, with their columns."""
         ending = f".{statistic}"
         return {column.removesuffix(ending): column for column in self.columns if column.endswith(ending)}
+
+    def distributions(self, layer: str) -> list[Distribution]:
+        """How the output of a layer was distributed, oldest first; read when it is asked for."""
+        known = self._distributions.setdefault(layer, [])
+        if self._reader is not None:
+            with suppress(RunError):
+                last = known[-1].step if known else -1
+                known += self._reader.distributions(layer, "output", after_step=last)
+        return known
+
+    def percentiles(self, layer: str, wanted: tuple[int, ...]) -> NDArray[np.float64]:
+        """Percentiles of the output of a layer where it was recorded [n, wanted]."""
+        found, known = self.distributions(layer), self._percentiles.setdefault((layer, wanted), [])
+        known += [one.percentile(wanted) for one in found[len(known) :]]
+        return np.array(known, np.float64).reshape(len(known), len(wanted))
 
     def close(self) -> None:
         """Lets go of the database."""

@@ -11,10 +11,12 @@ from PySide6 import QtGui, QtWidgets
 
 from ravine.errors import InputError, RavineError
 from ravine.experiment import embedded_experiments
+from ravine.gui.plots.surface import Surface
 from ravine.gui.state.data_files import data_table
 from ravine.gui.state.preferences import Theme
 from ravine.gui.state.trainers import as_python
 from ravine.gui.widgets.actions import Entry, Palette
+from ravine.gui.widgets.export import ask_and_export
 from ravine.gui.widgets.tabs import TABS
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class WindowCommands:
             Entry("open run", "File", "Open a &run…", "Ctrl+Shift+R", self.open_run),
             Entry("save", "File", "&Save the experiment…", "Ctrl+S", self.save),
             Entry("", "File", "", "", self.nothing),
+            Entry("export", "File", "&Export a plot…", "Ctrl+Shift+S", self.export_focused),
             Entry("runs folder", "File", "Folder of runs…", "Ctrl+Alt+R", self.choose_runs_folder),
             Entry("quit", "File", "&Quit", "Ctrl+Q", self.window.close),
             Entry("undo", "Edit", "&Undo", "Ctrl+Z", self.app.draft.undo),
@@ -154,6 +157,17 @@ class WindowCommands:
         if path:
             self.app.select(None)
             self.app.set_runs_folder(Path(path))
+
+    def export(self, surface: Surface) -> None:
+        """Exports a plot."""
+        self._attempt(partial(ask_and_export, self.app, surface))
+
+    def export_focused(self) -> None:
+        """Exports the plot that has the focus, or the first."""
+        surfaces = self.window.surfaces()
+        focused = [one for one in surfaces if one.isAncestorOf(self.window.focusWidget() or self.window)]
+        if surfaces:
+            self.export((focused or surfaces)[0])
 
     # ---- copies ----
 

@@ -55,7 +55,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.experiment_dock = self._dock(
             "Experiment", self.panel, QtCore.Qt.DockWidgetArea.RightDockWidgetArea
         )
-        self.resizeDocks([self.runs_dock, self.experiment_dock], [240, 330], QtCore.Qt.Orientation.Horizontal)
+        self.resizeDocks([self.runs_dock, self.experiment_dock], [225, 365], QtCore.Qt.Orientation.Horizontal)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
         self.cards = StartCards()
@@ -116,6 +116,9 @@ class MainWindow(QtWidgets.QMainWindow):
         self.problems.wants_resume.connect(commands.resume)
         self.problems.wants_run.connect(app.select)
         self.tabs.currentChanged.connect(lambda _: self.show_current())
+        for page in self.pages:
+            for surface in page.all_surfaces():
+                surface.wants_export.connect(commands.export)
 
     def _restore(self) -> None:
         preferences = self.app.preferences

@@ -10,6 +10,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from ravine.gui.plots.colours import colours_of
 from ravine.gui.state.app import App
 from ravine.gui.state.run_list import metric_text
+from ravine.gui.state.status import count
 from ravine.gui.widgets.fields import LineEdit
 from ravine.runs import RunSummary
 
@@ -22,13 +23,11 @@ Index = QtCore.QModelIndex | QtCore.QPersistentModelIndex
 class RunModel(QtCore.QAbstractTableModel):
     """The summaries as a table; a tick before a run takes part in the comparison."""
 
-    compared_changed = QtCore.Signal()
-
     def __init__(self, app: App) -> None:
         super().__init__()
         self.app = app
         self.rows: list[RunSummary] = []
-        self.compared: list[Path] = []
+        app.compared_changed.connect(self._on_compared)
 
     def take(self, rows: list[RunSummary]) -> None:
         """Shows other summaries; pinned runs come first."""
@@ -43,13 +42,6 @@ class RunModel(QtCore.QAbstractTableModel):
         self.beginResetModel()
         self.rows = rows
         self.endResetModel()
-
-    def colour_number(self, run: Path) -> int:
-        """The number of a run's colour; it stays the run's."""
-        known = self.app.preferences.colours
-        if str(run) not in known:
-            known[str(run)] = (max(known.values()) + 1) if known else 0
-        return known[str(run)]
 
     def rowCount(self, parent: Index = QtCore.QModelIndex()) -> int:  # noqa: B008, N802
         return 0 if parent.isValid() else len(self.rows)
@@ -71,17 +63,19 @@ class RunModel(QtCore.QAbstractTableModel):
         if role == ROLE.DisplayRole:
             pin = "★ " if run.name in self.app.preferences.pinned else ""
             sign = SIGNS.get(run.state, "?")
-            return ("", f"{sign} {pin}{run.name}", metric_text(run), f"{run.step:,}")[column]
+            return ("", f"{sign} {pin}{run.name}", metric_text(run), count(run.step))[column]
         if role == ROLE.CheckStateRole and column == 0:
             return (
-                QtCore.Qt.CheckState.Checked if run.path in self.compared else QtCore.Qt.CheckState.Unchecked
+                QtCore.Qt.CheckState.Checked
+                if run.path in self.app.compared
+                else QtCore.Qt.CheckState.Unchecked
             )
         if role == ROLE.ForegroundRole and column == 1:
             colours = colours_of(QtGui.QGuiApplication.palette())
             if run.state in ("crashed", "damaged"):
                 return QtGui.QBrush(QtGui.QColor(colours.error))
-            if run.path in self.compared:
-                return QtGui.QBrush(QtGui.QColor(colours.of(self.colour_number(run.path))))
+            if run.path in self.app.compared:
+                return QtGui.QBrush(QtGui.QColor(colours.of(self.app.colour_number(run.path))))
         if role == ROLE.TextAlignmentRole and column >= 2:
             return int(QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter)
         if role == ROLE.ToolTipRole:
@@ -98,9 +92,12 @@ class RunModel(QtCore.QAbstractTableModel):
 
     def compare(self, run: Path, on: bool) -> None:
         """Takes a run into the comparison, or out of it."""
-        self.compared = [other for other in self.compared if other != run] + ([run] if on else [])
-        self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, len(HEADS) - 1))
-        self.compared_changed.emit()
+        others = [other for other in self.app.compared if other != run]
+        self.app.compare([*others, run] if on else others)
+
+    def _on_compared(self) -> None:
+        if self.rows:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, len(HEADS) - 1))
 
 
 class RunList(QtWidgets.QWidget):
@@ -136,7 +133,7 @@ class RunList(QtWidgets.QWidget):
         self.table.verticalHeader().setDefaultSectionSize(22)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
-        for column, width in ((0, 26), (2, 58), (3, 58)):
+        for column, width in ((0, 24), (2, 54), (3, 46)):
             header.setSectionResizeMode(column, QtWidgets.QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, width)
         header.setMinimumSectionSize(22)
@@ -204,7 +201,7 @@ class RunList(QtWidgets.QWidget):
         run = self.model.rows[self.proxy.mapToSource(index).row()]
         pinned = self.app.preferences.pinned
         menu = QtWidgets.QMenu(self)
-        menu.addAction("Compare", lambda: self.model.compare(run.path, run.path not in self.model.compared))
+        menu.addAction("Compare", lambda: self.model.compare(run.path, run.path not in self.app.compared))
         menu.addAction("Unpin" if run.name in pinned else "Pin", lambda: self._pin(run.name))
         menu.addAction("Copy path", lambda: QtGui.QGuiApplication.clipboard().setText(str(run.path)))
         menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -75,7 +75,7 @@ class Section(QtWidgets.QWidget):
     def make(self) -> None:
         """Makes the editors."""
         form = form_layout(self.body)
-        form.setContentsMargins(12, 0, 4, 6)
+        form.setContentsMargins(8, 0, 4, 6)
         self._add_fields(form, (self.name,))
 
     def _add_fields(self, form: QtWidgets.QFormLayout, key: Key) -> None:
@@ -138,7 +138,7 @@ class GeneralSection(Section):
 
     def make(self) -> None:
         form = form_layout(self.body)
-        form.setContentsMargins(12, 0, 4, 6)
+        form.setContentsMargins(8, 0, 4, 6)
         for field in top_fields():
             self._add(form, (field.key,), field)
         default = next(one.default for one in msgspec.structs.fields(Experiment) if one.name == "loss")
@@ -184,7 +184,7 @@ class ComponentSection(Section):
 
     def make(self) -> None:
         layout = QtWidgets.QVBoxLayout(self.body)
-        layout.setContentsMargins(12, 0, 4, 6)
+        layout.setContentsMargins(4, 0, 4, 6)
         field = Field(self.name, "component", None, True, "which rule", component=self.name)
         editor = ComponentEditor(self.app, (self.name,), field, nested=False)
         self.editors.append(editor)
@@ -196,7 +196,7 @@ class SchedulesSection(Section):
 
     def make(self) -> None:
         layout = QtWidgets.QVBoxLayout(self.body)
-        layout.setContentsMargins(12, 0, 4, 6)
+        layout.setContentsMargins(4, 0, 4, 6)
         self.list = QtWidgets.QVBoxLayout()
         layout.addLayout(self.list)
         self.add = tool_button("Add a schedule for…", raised=True)
@@ -248,7 +248,7 @@ class ModelSection(Section):
 
     def make(self) -> None:
         layout = QtWidgets.QVBoxLayout(self.body)
-        layout.setContentsMargins(12, 0, 4, 6)
+        layout.setContentsMargins(4, 0, 4, 6)
         layout.setSpacing(2)
         self.list = QtWidgets.QVBoxLayout()
         self.list.setSpacing(2)

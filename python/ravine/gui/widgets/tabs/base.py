@@ -35,6 +35,10 @@ class Tab(QtWidgets.QWidget):
     def opened(self) -> None:
         """Called when the tab becomes visible."""
 
+    def all_surfaces(self) -> list[Surface]:
+        """All plots, shown or not."""
+        return self.findChildren(Surface)
+
     def surfaces(self) -> list[Surface]:
         """The plots that are shown, in order, for export and for who cannot see them."""
         return []

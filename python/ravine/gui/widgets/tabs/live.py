@@ -19,7 +19,7 @@ from ravine.gui.state.panels import CurvesQuery, HeatQuery
 from ravine.gui.state.run_list import run_table
 from ravine.gui.state.smoothing import KINDS, Smoothing
 from ravine.gui.state.tail import X_AXES
-from ravine.gui.widgets.fields import ComboBox, LineEdit
+from ravine.gui.widgets.fields import ComboBox, LineEdit, tool_button
 from ravine.gui.widgets.tabs.base import Tab
 from ravine.hyperparameters import hyperparameters
 
@@ -99,6 +99,7 @@ class LiveTab(Tab):
         self.span.setAccessibleName("Records that are smoothed over")
         self.span.setToolTip("Records that are smoothed over")
         self.span.setKeyboardTracking(False)
+        self.span.setFixedWidth(68)
         self.span.valueChanged.connect(self._on_smoothing)
         self.edit_name = ComboBox()
         self.edit_name.setAccessibleName("Hyperparameter to change while the run goes on")
@@ -108,7 +109,7 @@ class LiveTab(Tab):
         self.edit_value.setFixedWidth(76)
         self.edit_value.setAccessibleName("New value of the hyperparameter")
         self.edit_value.returnPressed.connect(self.apply_edit)
-        self.edit_apply = QtWidgets.QPushButton("Apply")
+        self.edit_apply = tool_button("Apply", raised=True)
         self.edit_apply.clicked.connect(self.apply_edit)
         row = QtWidgets.QHBoxLayout()
         row.setSpacing(5)
@@ -120,7 +121,7 @@ class LiveTab(Tab):
             row.addWidget(label)
             for widget in widgets:
                 row.addWidget(widget)
-            row.addSpacing(10)
+            row.addSpacing(4)
         row.addStretch(1)
         self.edit_label = QtWidgets.QLabel("set")
         self.edit_label.setBuddy(self.edit_name)
@@ -162,6 +163,7 @@ class LiveTab(Tab):
                 found[name] = HeatQuery(run, name, view, colour_table())
             else:
                 found[name] = CurvesQuery(run, name, view)
+            surface.query = found[name]
         return found
 
     def show_answers(self, answers: dict[str, Any]) -> None:

@@ -1,0 +1,166 @@
+"""Runs side by side: which settings differ, and groups of runs that differ by their seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravine.gui.state.curves import Array, Curve, Picture, Source, View, extent, picture, record, scaled
+from ravine.gui.state.draft import differences
+from ravine.gui.state.run_list import run_table
+from ravine.gui.state.tail import RunTail
+from ravine.settings import Table
+
+OWN = ("name", "seed")  # settings that runs of one group may have otherwise
+POINTS = 400
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs with the same settings but for the seed.
+
+    Args:
+        label: what tells it from the other groups.
+        runs: in it.
+    """
+
+    label: str
+    runs: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What the Compare tab shows.
+
+    Args:
+        picture: the curves, one a run or one a group.
+        bands: for each curve of a group, x, mean - deviation and mean + deviation in display coordinates.
+        groups: of the runs.
+        settings: names of what differs, and the value of each run.
+        choices: names of what can be compared.
+    """
+
+    picture: Picture
+    bands: tuple[tuple[Array, Array, Array], ...]
+    groups: tuple[Group, ...]
+    settings: tuple[tuple[str, tuple[str, ...]], ...]
+    choices: tuple[str, ...]
+
+
+def settings_of(runs: tuple[Path, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The settings in which some runs differ, with the value of each."""
+    tables = [run_table(run) or {} for run in runs]
+    keys: dict[str, None] = {}
+    for table in tables[1:]:
+        keys |= {key: None for key, _, _ in differences(tables[0], table)}
+    return tuple((key, tuple(_shown(_value(table, key)) for table in tables)) for key in keys)
+
+
+def groups_of(runs: tuple[Path, ...]) -> tuple[Group, ...]:
+    """Runs that differ in name and seed alone belong together, in the order of the runs."""
+    tables = {run: run_table(run) or {} for run in runs}
+    groups: list[list[Path]] = []
+    for run in runs:
+        for group in groups:
+            found = differences(tables[group[0]], tables[run])
+            if all(key in OWN for key, _, _ in found):
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    heads = tuple(group[0] for group in groups)
+    different = [(key, values) for key, values in settings_of(heads) if key not in OWN]
+    labels = []
+    for number, group in enumerate(groups):
+        parts = [f"{key.rpartition('.')[2]} {values[number]}" for key, values in different[:3]]
+        labels.append(", ".join(parts) or group[0].name)
+    return tuple(Group(label, tuple(group)) for label, group in zip(labels, groups, strict=True))
+
+
+def _value(table: Table, key: str) -> Any:
+    place: Any = table
+    for part in key.split("."):
+        place = place.get(part) if isinstance(place, dict) else None
+    return place
+
+
+def _shown(value: Any) -> str:
+    text = "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@dataclass(frozen=True)
+class CompareQuery:
+    """Asks for one quantity of several runs: a column, or "validation:loss".
+
+    Args:
+        runs: in the order in which they were chosen.
+        name: of the quantity.
+        view: how it is looked at.
+        grouped: one curve a group, mean and deviation over its runs.
+    """
+
+    runs: tuple[Path, ...]
+    name: str
+    view: View
+    grouped: bool = False
+
+    def answer(self, tails: dict[Path, RunTail]) -> Comparison:
+        groups, bands = groups_of(self.runs), []
+        sources = [source for run in self.runs for source in self.sources(tails[run])]
+        if self.grouped:
+            curves = []
+            for group in groups:
+                curve, band = self._mean(group, tails)
+                curves.append(curve)
+                bands.append(band)
+            drawn = Picture(
+                tuple(curves), np.empty(0), (), 0, self.view.limits or extent([one.x for one in curves]),
+                extent([part for _, low, high in bands for part in (low, high)]),
+            )  # fmt: skip
+        else:
+            drawn = picture(tails, sources, self.view)
+        return Comparison(drawn, tuple(bands), groups, settings_of(self.runs), self._choices(tails))
+
+    def sources(self, tail: RunTail) -> list[Source]:
+        """The curve of one run."""
+        return [Source(tail.path, self.name, tail.path.name)]
+
+    def _choices(self, tails: dict[Path, RunTail]) -> tuple[str, ...]:
+        names: dict[str, None] = {}
+        for run in self.runs:
+            for one in tails[run].evaluations:
+                names |= {f"{one.split}:{metric}": None for metric in one.metrics}
+        for run in self.runs:
+            names |= {column: None for column in tails[run].columns if "." not in column}
+        return tuple(names)
+
+    def _mean(self, group: Group, tails: dict[Path, RunTail]) -> tuple[Curve, tuple[Array, Array, Array]]:
+        """Mean and deviation over the runs of a group, where all of them have got to."""
+        records = []
+        for run in group.runs:
+            source = self.sources(tails[run])[0]
+            if source.evaluated or self.name in tails[run].columns:
+                found = record(tails[run], source, self.view)
+                y = np.asarray(found.y if found.smooth is None else found.smooth, np.float64)
+                there = np.isfinite(y)
+                if there.any():
+                    records.append((found.x[there], y[there]))
+        label = f"{group.label} ({len(group.runs)})"
+        source = Source(group.runs[0], self.name, label)
+        empty = np.empty(0)
+        if not records:
+            return Curve(source, empty, empty, empty, empty, False, float("nan")), (empty, empty, empty)
+        low, high = max(x[0] for x, _ in records), min(x[-1] for x, _ in records)
+        x = np.linspace(low, high, POINTS) if high > low else np.array([low])
+        values = np.array([np.interp(x, *one) for one in records])
+        mean = values.mean(0)
+        deviation = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(x))
+        place, log = scaled(x, self.view.log_x), self.view.log_y
+        line = Curve(source, place, scaled(mean, log), empty, empty, False, float(mean[-1]))
+        below, above = scaled(mean - deviation, log), scaled(mean + deviation, log)
+        below = np.where(np.isfinite(below), below, line.y)
+        return line, (place, below, above)

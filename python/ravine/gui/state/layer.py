@@ -1,0 +1,81 @@
+"""One layer in detail: its statistics over the steps, percentiles and histogram of its output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.gui.state.curves import Curve, Picture, Source, View, extent, picture, scaled
+from ravine.gui.state.tail import RunTail
+
+PERCENTILES = (15, 50, 85)
+BINS = 60
+STATISTICS = ("gradient_norm", "weight_norm", "update_norm", "activation_variance")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPicture:
+    """What the Layers tab draws of one layer.
+
+    Args:
+        curves: norms and variance.
+        percentiles: of its output.
+        edges: of the newest histogram [n + 1]; empty where nothing was recorded.
+        shares: of values in its bins [n].
+        step: of the histogram.
+    """
+
+    curves: Picture
+    percentiles: Picture
+    edges: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    step: int
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the run has recorded distributions."""
+        return len(self.edges) > 0
+
+
+@dataclass(frozen=True)
+class LayerQuery:
+    """Asks for one layer of a run."""
+
+    run: Path
+    layer: str
+    view: View
+    log_percentiles: bool = False
+
+    @property
+    def runs(self) -> tuple[Path, ...]:
+        return (self.run,)
+
+    def answer(self, tails: dict[Path, RunTail]) -> LayerPicture:
+        tail = tails[self.run]
+        found = tail.distributions(self.layer) if self.layer else []
+        x = scaled(tail.steps_x(self.view.x_axis, [one.step for one in found]), self.view.log_x)
+        values = tail.percentiles(self.layer, PERCENTILES)[: len(found)]
+        lines = []
+        for number, percent in enumerate(PERCENTILES):
+            y = scaled(values[:, number], self.log_percentiles)
+            there = np.isfinite(y) & np.isfinite(x)
+            source = Source(self.run, f"{self.layer}.output", f"{percent} %")
+            last = float(values[-1, number]) if len(values) else float("nan")
+            lines.append(Curve(source, x[there], y[there], x[:0], x[:0], len(found) <= 60, last))
+        shown = Picture(
+            tuple(lines) if found else (), np.empty(0), (), 0, extent([x]), extent([line.y for line in lines])
+        )
+        edges = shares = np.empty(0)
+        if found and found[-1].maximum > found[-1].minimum:
+            edges = np.linspace(found[-1].minimum, found[-1].maximum, BINS + 1)
+            shares = found[-1].histogram(edges) / max(1, found[-1].count)
+        curves = picture(tails, self.sources(tail), self.view)
+        return LayerPicture(curves, shown, edges, shares, found[-1].step if found else 0)
+
+    def sources(self, tail: RunTail) -> list[Source]:
+        """The curves of the layer."""
+        names = {f"{self.layer}.{statistic}": statistic.replace("_", " ") for statistic in STATISTICS}
+        return [Source(self.run, name, label) for name, label in names.items() if name in tail.columns]
