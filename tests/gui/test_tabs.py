@@ -14,6 +14,7 @@ import pytest
 from PySide6 import QtGui
 
 from ravine import Sequential
+from ravine.data import DataSettings, SplitSettings, load, load_digits
 from ravine.errors import InputError
 from ravine.experiment import load_experiment, parse_experiment
 from ravine.gui.plots.heat_map import HeatMap
@@ -27,6 +28,7 @@ from ravine.gui.state.tail import RunTail
 from ravine.gui.widgets.export import export
 from ravine.gui.widgets.tabs import LayersTab, LiveTab
 from ravine.gui.widgets.tabs.compare import CompareTab
+from ravine.gui.widgets.tabs.data import DataTab
 from ravine.gui.widgets.tabs.log import LogTab
 from ravine.gui.widgets.tabs.model import ModelTab
 from ravine.runs import RunReader
@@ -192,7 +194,7 @@ def test_pictures_are_exported(qtbot, drawn, tmp_path):
     assert re.search(r"<text[^>]*>\s*step", svg)
     pdf = (tmp_path / "loss.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
-    assert b"/Image" not in pdf
+    assert b"/Subtype /Image" not in pdf
 
 
 def test_points_are_exported_in_full(qtbot, drawn, tmp_path):
@@ -257,3 +259,37 @@ def test_repaints_lose_no_reference_to_none(qtbot, drawn):
         tab.loss.graphics.viewport().repaint()
     gc.collect()
     assert abs(sys.getrefcount(None) - before) < 100
+
+
+def test_data_before_and_after_preprocessing(qtbot, window):
+    tab = page(window, DataTab)
+    qtbot.waitUntil(lambda: tab.found is not None, timeout=TIMEOUT)
+    found = tab.found
+    parts = window.app.checker.parts
+    raw = load_digits()
+    np.testing.assert_array_equal(found.counts.sum(0), np.bincount(raw.targets))
+    np.testing.assert_array_equal(found.counts[1], np.bincount(parts.validation.targets, minlength=10))
+    assert found.before.maximum.max() == 16
+    np.testing.assert_allclose(found.after.mean, parts.train.inputs.astype(np.float64).mean(0))
+    np.testing.assert_allclose(found.after.mean, 0, atol=1e-5)
+    assert found.pictures.shape == (60, 8, 8, 3)
+    split = SplitSettings(**window.app.draft.table["data"]["split"])
+    plain = load(DataSettings(split=split, preprocessing="none"), Path()).train.inputs
+    expected = (255 * plain[:60].reshape(60, 8, 8) / 16).astype(np.uint8)
+    np.testing.assert_array_equal(found.pictures[..., 0], expected)
+    assert "validation" in tab.balance.summary()
+    window.app.draft.set(("data", "preprocessing"), "none")
+    qtbot.waitUntil(lambda: tab.found.preprocessing == "none", timeout=TIMEOUT)
+    np.testing.assert_array_equal(tab.found.before.mean, tab.found.after.mean)
+
+
+def test_every_tab_opens_without_a_run_and_with_one(qtbot, make_window, trained):
+    window = make_window()
+    for number in range(len(window.pages)):
+        window.tabs.setCurrentIndex(number)
+        assert window.cards.isVisible() == window.pages[number].NEEDS_RUN
+    window.app.select(trained[0])
+    for number, tab in enumerate(window.pages):
+        window.tabs.setCurrentIndex(number)
+        assert tab.isVisible()
+    assert window.app.notices == []

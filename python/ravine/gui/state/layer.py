@@ -21,6 +21,7 @@ class LayerPicture:
     """What the Layers tab draws of one layer.
 
     Args:
+        layer: its name.
         curves: norms and variance.
         percentiles: of its output.
         edges: of the newest histogram [n + 1]; empty where nothing was recorded.
@@ -28,6 +29,7 @@ class LayerPicture:
         step: of the histogram.
     """
 
+    layer: str
     curves: Picture
     percentiles: Picture
     edges: NDArray[np.float64]
@@ -42,7 +44,7 @@ class LayerPicture:
 
 @dataclass(frozen=True)
 class LayerQuery:
-    """Asks for one layer of a run."""
+    """Asks for one layer of a run; an empty name for the first."""
 
     run: Path
     layer: str
@@ -55,14 +57,15 @@ class LayerQuery:
 
     def answer(self, tails: dict[Path, RunTail]) -> LayerPicture:
         tail = tails[self.run]
-        found = tail.distributions(self.layer) if self.layer else []
+        layer = self._layer(tail)
+        found = tail.distributions(layer) if layer else []
         x = scaled(tail.steps_x(self.view.x_axis, [one.step for one in found]), self.view.log_x)
-        values = tail.percentiles(self.layer, PERCENTILES)[: len(found)]
+        values = tail.percentiles(layer, PERCENTILES)[: len(found)]
         lines = []
         for number, percent in enumerate(PERCENTILES):
             y = scaled(values[:, number], self.log_percentiles)
             there = np.isfinite(y) & np.isfinite(x)
-            source = Source(self.run, f"{self.layer}.output", f"{percent} %")
+            source = Source(self.run, f"{layer}.output", f"{percent} %")
             last = float(values[-1, number]) if len(values) else float("nan")
             lines.append(Curve(source, x[there], y[there], x[:0], x[:0], len(found) <= 60, last))
         shown = Picture(
@@ -73,9 +76,14 @@ class LayerQuery:
             edges = np.linspace(found[-1].minimum, found[-1].maximum, BINS + 1)
             shares = found[-1].histogram(edges) / max(1, found[-1].count)
         curves = picture(tails, self.sources(tail), self.view)
-        return LayerPicture(curves, shown, edges, shares, found[-1].step if found else 0)
+        return LayerPicture(layer, curves, shown, edges, shares, found[-1].step if found else 0)
+
+    def _layer(self, tail: RunTail) -> str:
+        names = (layer for statistic in STATISTICS for layer in tail.layers(statistic))
+        return self.layer or next(names, "")
 
     def sources(self, tail: RunTail) -> list[Source]:
         """The curves of the layer."""
-        names = {f"{self.layer}.{statistic}": statistic.replace("_", " ") for statistic in STATISTICS}
+        layer = self._layer(tail)
+        names = {f"{layer}.{statistic}": statistic.replace("_", " ") for statistic in STATISTICS}
         return [Source(self.run, name, label) for name, label in names.items() if name in tail.columns]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ravine.gui.widgets.tabs.base import Tab
 from ravine.gui.widgets.tabs.compare import CompareTab
+from ravine.gui.widgets.tabs.data import DataTab
+from ravine.gui.widgets.tabs.lab import LabTab
 from ravine.gui.widgets.tabs.layers import LayersTab
 from ravine.gui.widgets.tabs.live import LiveTab
 from ravine.gui.widgets.tabs.log import LogTab
 from ravine.gui.widgets.tabs.model import ModelTab
 
-TABS: tuple[type[Tab], ...] = (LiveTab, LayersTab, CompareTab, ModelTab, LogTab)
+TABS: tuple[type[Tab], ...] = (LiveTab, LayersTab, CompareTab, DataTab, ModelTab, LabTab, LogTab)

@@ -51,3 +51,13 @@ def hint(text: str) -> QtWidgets.QLabel:
     label.setContentsMargins(24, 24, 24, 24)
     label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def cell(table: QtWidgets.QTableWidget, row: int, column: int, text: str) -> QtWidgets.QTableWidgetItem:
+    """Writes a text into a table; returns its cell."""
+    item = table.item(row, column)
+    if item is None:
+        item = QtWidgets.QTableWidgetItem()
+        table.setItem(row, column, item)
+    item.setText(text)
+    return item

@@ -17,7 +17,7 @@ from ravine.gui.state.feed import Query
 from ravine.gui.state.smoothing import Smoothing
 from ravine.gui.state.tail import X_AXES
 from ravine.gui.widgets.fields import ComboBox
-from ravine.gui.widgets.tabs.base import Tab, hint
+from ravine.gui.widgets.tabs.base import Tab, cell, hint
 
 FIRST = ("validation:loss", "train:loss", "loss")  # what is compared at first, if it is there
 
@@ -150,9 +150,7 @@ class CompareTab(Tab):
         for row, run in enumerate(self.runs):
             texts = [run.name, *(values[row] for _, values in found.settings if row < len(values))]
             for column, text in enumerate(texts):
-                item = self.table.item(row, column) or QtWidgets.QTableWidgetItem()
-                item.setText(text)
+                item = cell(self.table, row, column, text)
                 if column == 0:
                     number = self.app.colour_number(run)
                     item.setForeground(QtGui.QColor(self.plot.colours.of(number)))
-                self.table.setItem(row, column, item)

@@ -62,7 +62,7 @@ class LayersTab(Tab):
         self.layer = ""
         self.maps = [HeatPanel(number) for number in range(4)]
         self.curves = LinePlot("layer", "Curves", "value", log_y=True, colour_of=self._colour)
-        self.percentiles = LinePlot("percentiles", "Percentiles 15, 50, 85 of the output", "value")
+        self.percentiles = LinePlot("percentiles", "Percentiles of the output", "value")
         self.histogram = HistogramPlot("histogram", "Histogram of the output", "share of values")
         grid = QtWidgets.QGridLayout()
         grid.setSpacing(2)
@@ -98,7 +98,6 @@ class LayersTab(Tab):
     def choose(self, layer: str) -> None:
         """Shows a layer below."""
         self.layer = layer
-        self.about.setText(f"<b>{layer}</b> - click another row to see another layer")
 
     def queries(self) -> dict[str, Query]:
         run, preferences = self.app.current, self.app.preferences
@@ -122,18 +121,16 @@ class LayersTab(Tab):
         for number, panel in enumerate(self.maps):
             if (picture := answers.get(f"map {number}")) is not None:
                 panel.map.draw(picture)
-                if not self.layer and picture.layers:
-                    self.choose(picture.layers[0])
         found = answers.get("layer")
         if isinstance(found, LayerPicture):
             self.curves.draw(found.curves)
             self.percentiles.draw(found.percentiles)
             self.histogram.draw(found.edges, found.shares, found.step)
-            if not found.recorded:
-                self.percentiles.legend.setText("set statistics level to “full” to record them")
-                self.histogram.legend.setText("recorded with the level “full”")
-            else:
-                self.histogram.legend.setText(f"step {found.step:,}")
+            if not self.layer:
+                self.layer = found.layer
+            self.histogram.legend.setText(f"step {found.step:,}" if found.recorded else "")
+            why = "" if found.recorded else ' Percentiles and histograms need [statistics] level = "full".'
+            self.about.setText(f"<b>{found.layer}</b> - click another row to see another layer.{why}")
 
     def _on_cursor(self, x: float | None) -> None:
         for surface in (*(panel.map for panel in self.maps), self.curves, self.percentiles):

@@ -8,7 +8,7 @@ from ravine.commands.describe import shape_text
 from ravine.gui.state.app import App
 from ravine.gui.state.presets import PRESETS, Preset, with_preset
 from ravine.gui.state.status import count, flops
-from ravine.gui.widgets.tabs.base import Tab
+from ravine.gui.widgets.tabs.base import Tab, cell
 
 HEADS = ("layer", "type", "input", "output", "parameters", "share", "FLOP a step")
 
@@ -72,12 +72,10 @@ class ModelTab(Tab):
                 f"{layer.parameters:,}", f"{layer.parameters / total:.1%}", count(layer.flops),
             )  # fmt: skip
             for column, text in enumerate(texts):
-                item = self.table.item(row, column) or QtWidgets.QTableWidgetItem()
-                item.setText(text)
+                item = cell(self.table, row, column, text)
                 if column >= 4:
                     flag = QtCore.Qt.AlignmentFlag
                     item.setTextAlignment(flag.AlignRight | flag.AlignVCenter)
-                self.table.setItem(row, column, item)
         if check is None:
             self.totals.setText("The experiment is being checked.")
         elif not layers:
