@@ -21,6 +21,7 @@ SCRIPTS = {
     "growth": "depth",
     "accuracy": "mnist",
     "together": "digits_mlp",
+    "app": "layers",
     "augmentation": "jitter",
     "gather": "64",
     "tables": "rows_100k",
@@ -31,6 +32,8 @@ SCRIPTS = {
 def test_a_script_runs_and_writes_its_results(script: str, tmp_path: Path) -> None:
     if script == "growth":
         pytest.importorskip("matplotlib", reason="the plot needs matplotlib: pip install '.[plots]'")
+    if script == "app":
+        pytest.importorskip("PySide6", reason="the app needs PySide6: pip install '.[app]'")
     words = [
         "--quick",
         "--without-peers",

@@ -84,6 +84,7 @@ class Surface(QtWidgets.QWidget):
         self.item.hideButtons()
         for side in ("left", "bottom"):
             self.item.getAxis(side).enableAutoSIPrefix(False)
+            self.item.getAxis(side).setStyle(maxTickLevel=1)
         self.item.getAxis("left").setWidth(58)
         self.cursor_line = pg.InfiniteLine(angle=90, movable=False)
         self.cursor_line.hide()

@@ -1,0 +1,324 @@
+"""The desktop app: frames a second, start-up, long lists, memory, and what it costs a trainer to be watched.
+
+    python benchmarks/app.py [--only frames ...] [--seconds 5] [--minutes 10]
+
+The window is the real one, without a screen (QT_QPA_PLATFORM=offscreen) unless that is set otherwise. A
+process of its own writes the runs, 1,000 rows a second, and a trainer with one thread keeps a processor busy.
+What a frame costs the window's thread is its processor time. The results go to benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from reporting import parse, parser, progress, table, write
+
+from ravine.runs import RunFolder, RunReader
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+COLUMNS = ("loss", "accuracy", "dense_1.gradient_norm", "dense_1.activation_variance")
+ROWS_A_SECOND = 1000
+NAMES = ("frames", "million", "startup", "runs", "layers", "slowdown", "memory")
+START = """
+import sys, time
+from pathlib import Path
+from ravine.gui.application import application
+from ravine.gui.state.app import App
+from ravine.gui.widgets.main_window import MainWindow
+made = application()
+app = App(Path(sys.argv[1]), Path(sys.argv[2]))
+window = MainWindow(app)
+window.set_theme()
+window.show()
+made.processEvents()
+window.grab()
+print(time.time())
+window.finish()
+"""
+
+
+def write_points(path: Path, points: int, rows_a_second: int) -> None:
+    """Fills a run and goes on writing; the benchmark's other process."""
+    random = np.random.default_rng(0)
+    folder = RunFolder(path)
+    with folder.lock(), folder.writer(COLUMNS) as writer:
+        writer.set_meta(epochs=1000, steps=10**9, data={"train": 1000})
+        writer.set_state("running")
+        step = 0
+
+        def add(count: int) -> None:
+            nonlocal step
+            steps = np.arange(step + 1, step + count + 1)
+            values = np.exp(random.normal(-1, 0.3, (count, len(COLUMNS)))).astype(np.float32)
+            writer.record_steps(steps, steps / 1e4, steps / 1e3, values)
+            step += count
+
+        while step < points:
+            add(min(50_000, points - step))
+        start, first = time.monotonic(), step
+        while True:
+            due = first + int((time.monotonic() - start) * rows_a_second)
+            if due > step:
+                add(due - step)
+            time.sleep(0.05)
+
+
+@contextmanager
+def process(*words: object, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is killed at the end."""
+    popen = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, **settings)
+    try:
+        yield popen
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+@contextmanager
+def window_on(parent: Path, run: Path | None) -> Iterator[Any]:
+    """The window, showing a run."""
+    from ravine.gui.application import application
+    from ravine.gui.state.app import App
+    from ravine.gui.widgets.main_window import MainWindow
+
+    application()
+    app = App(parent / "preferences.json", parent / "runs")
+    window = MainWindow(app)
+    window.set_theme()
+    window.show()
+    if run is not None:
+        app.select(run)
+    try:
+        yield window
+    finally:
+        window.finish()
+        window.close()
+
+
+def wait(condition: Callable[[], bool], seconds: float = 60.0) -> float:
+    """Lets the window work until a condition holds; returns how long that took."""
+    from PySide6 import QtCore, QtWidgets
+
+    start = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - start > seconds:
+            raise TimeoutError("the window did not come to it")
+        QtWidgets.QApplication.processEvents(QtCore.QEventLoop.ProcessEventsFlag.AllEvents, 5)
+    return time.perf_counter() - start
+
+
+@contextmanager
+def busy_trainer(parent: Path) -> Iterator[None]:
+    """A trainer with one thread."""
+    words = ["--threads", 1, "--set", "training.epochs=1000000", "--set", "statistics.every=100", "--quiet"]
+    with process(sys.executable, "-m", "ravine", "train", "digits", "--runs", parent / "other", *words):
+        yield
+
+
+def frames(parent: Path, points: int, seconds: float, repeats: int) -> dict[str, float]:
+    """Draws as fast as answers come, while rows come in; with a frame all four plots are repainted."""
+    run = RunFolder.create(parent / "runs", f"points-{points}").path
+    with process(sys.executable, __file__, "--write", run, points), busy_trainer(parent):
+        time.sleep(1.0)  # the writer's Python starts
+        with window_on(parent, run) as window:
+            tab = window.pages[0]
+            window.timer.setInterval(0)
+            wait(lambda: (status := window.app.status) is not None and status.step >= points, 120.0)
+            drawn: list[float] = []
+            spent: list[float] = []
+            show = tab.show_answers
+
+            def show_and_count(answers: dict[str, Any]) -> None:
+                start = time.thread_time()
+                show(answers)
+                if set(tab.panels) <= set(answers):
+                    for surface in tab.surfaces():
+                        surface.graphics.viewport().repaint()
+                    drawn.append(time.perf_counter())
+                    spent.append(time.thread_time() - start)
+
+            tab.show_answers = show_and_count
+            rates = []
+            for _ in range(repeats):
+                drawn.clear()
+                end = time.perf_counter() + seconds
+                wait(lambda end=end: time.perf_counter() > end, seconds + 60)
+                rates.append(len(drawn) / seconds)
+            return {
+                "frames_a_second": statistics.median(rates),
+                "window_milliseconds_a_frame": 1e3 * statistics.median(spent),
+                "points": float(window.app.status.step),
+            }
+
+
+def startup(parent: Path, repeats: int) -> dict[str, float]:
+    """From the start of the process to a window that is drawn."""
+    found = []
+    for _ in range(repeats + 1):
+        start = time.time()
+        words = [sys.executable, "-c", START, parent / "preferences.json", parent / "none"]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True)
+        found.append(float(done.stdout.split()[-1]) - start)
+    return {"seconds": min(found[1:])}
+
+
+def many_runs(parent: Path, count: int) -> dict[str, float]:
+    """Until a list of so many runs is shown."""
+    first = RunFolder.create(parent / "runs", "run")
+    with first.lock(), first.writer(COLUMNS) as writer:
+        values = np.ones((50, len(COLUMNS)), np.float32)
+        writer.record_steps(np.arange(1, 51), np.arange(50) / 50, np.arange(50) / 50, values)
+        writer.record_evaluation(50, 1.0, "validation", {"loss": 0.5, "accuracy": 0.9})
+        writer.set_state("finished")
+    for number in range(1, count):
+        shutil.copytree(first.path, parent / "runs" / f"run-{number:04}")
+    with window_on(parent, None) as window:
+        window.app.refresh_runs()
+        seconds = wait(lambda: len(window.run_list.model.rows) == count)
+    return {"seconds": seconds, "runs": float(count)}
+
+
+def many_layers(parent: Path, layers: int, steps: int) -> dict[str, float]:
+    """Until the heat maps of a deep run are drawn, and how long they take when a view moves."""
+    columns = ["loss"]
+    for layer in range(1, layers + 1):
+        columns += [
+            f"dense_{layer}.{name}"
+            for name in ("activation_mean", "activation_variance", "activation_zeros", "gradient_norm",
+                         "weight_norm", "update_norm")
+        ]  # fmt: skip
+    folder = RunFolder.create(parent / "runs", "deep")
+    values = np.exp(np.random.default_rng(0).normal(size=(steps, len(columns)))).astype(np.float32)
+    with folder.lock(), folder.writer(columns) as writer:
+        numbers = np.arange(1, steps + 1)
+        writer.record_steps(numbers, numbers / 100, numbers / 1000, values)
+        writer.set_meta(epochs=steps / 100, data={"train": 1000})
+        writer.set_state("finished")
+    with window_on(parent, None) as window:
+        window.tabs.setCurrentIndex(1)
+        tab = window.pages[1]
+        first = tab.maps[0].map
+        window.app.select(folder.path)
+        opened = wait(lambda: first.picture is not None and len(first.picture.layers) == layers)
+        moves = []
+        for move in range(20):
+            before = first.picture
+            for panel in tab.maps:
+                panel.map.limits = (1.0 + 50 * move, steps / 2 + 50 * move)
+            window.tick()
+            moves.append(wait(lambda before=before: first.picture is not before))
+    return {"seconds_to_open": opened, "seconds_a_move": statistics.median(moves)}
+
+
+def trained_steps(parent: Path, seconds: float, watched: bool) -> float:
+    """Steps a second of a trainer with one thread, with and without an app that shows its Live tab."""
+    run = parent / "runs" / "watched"
+    shutil.rmtree(run, ignore_errors=True)
+    words = ["--threads", 1, "--name", run.name, "--set", "training.epochs=1000000", "--quiet"]
+    words += ["--set", "training.batch_size=256", "--set", "model.layers.0.units=1000"]
+    with process(sys.executable, "-m", "ravine", "train", "digits", "--runs", run.parent, *words):
+        while not (run / "run.db").exists():
+            time.sleep(0.05)
+        time.sleep(1.0)
+
+        def measured(work: Callable[[], object]) -> float:
+            with RunReader(run) as reader:
+                first = reader.state()
+                work()
+                last = reader.state()
+            return (last.step - first.step) / (last.seconds - first.seconds)
+
+        if not watched:
+            return measured(lambda: time.sleep(seconds))
+        with window_on(parent, run):
+            end = time.perf_counter() + seconds
+            return measured(lambda: wait(lambda: time.perf_counter() > end, seconds + 60))
+
+
+def memory(parent: Path, seconds: float) -> dict[str, float]:
+    """How much larger the process is after so long, beside what the new rows take."""
+    run = RunFolder.create(parent / "runs", "memory").path
+
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+    with process(sys.executable, __file__, "--write", run, 100_000):
+        time.sleep(1.0)
+        with window_on(parent, run) as window:
+            wait(lambda: (status := window.app.status) is not None and status.step >= 100_000, 60.0)
+            warm = time.perf_counter() + min(20.0, seconds / 2)
+            wait(lambda: time.perf_counter() > warm, 60.0)
+            before, rows = resident(), window.app.status.step
+            end = time.perf_counter() + seconds
+            wait(lambda: time.perf_counter() > end, seconds + 60)
+            grown, rows = resident() - before, window.app.status.step - rows
+    # Times and values of a row, and its smoothed values, in arrays that double.
+    return {"seconds": seconds, "megabytes": grown, "megabytes_of_rows": rows * (24 + 4 * 4 + 4 * 8) / 2**20}
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    made = parser(__doc__, NAMES)
+    made.add_argument("--seconds", type=float, default=5.0, help="that frames are counted for")
+    made.add_argument("--minutes", type=float, default=10.0, help="of live plotting, for memory")
+    chosen = parse(made, words)
+    seconds = 0.5 if chosen.quick else chosen.seconds
+    small = 0.02 if chosen.quick else 1.0
+
+    def slowdown(parent: Path) -> dict[str, float]:
+        pairs = [
+            (trained_steps(parent, seconds, False), trained_steps(parent, seconds, True))
+            for _ in range(chosen.repeats)
+        ]
+        return {
+            "slower": 1 - statistics.median(watched / alone for alone, watched in pairs),
+            "steps_a_second_alone": statistics.median(alone for alone, _ in pairs),
+        }
+
+    measures: dict[str, Callable[[Path], dict[str, float]]] = {
+        "frames": lambda parent: frames(parent, int(100_000 * small), seconds, chosen.repeats),
+        "million": lambda parent: frames(parent, int(1_000_000 * small), seconds, chosen.repeats),
+        "startup": lambda parent: startup(parent, chosen.repeats),
+        "runs": lambda parent: many_runs(parent, int(1000 * small)),
+        "layers": lambda parent: many_layers(parent, 50, int(10_000 * small)),
+        "slowdown": slowdown,
+        "memory": lambda parent: memory(parent, 1.0 if chosen.quick else 60 * chosen.minutes),
+    }
+    rows: list[dict[str, Any]] = []
+    for name, measure in measures.items():
+        if chosen.only and name not in chosen.only:
+            continue
+        progress(name)
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append({"name": name, **measure(Path(folder))})
+    body = table(
+        ("what", "measured"),
+        [
+            (
+                row["name"],
+                ", ".join(
+                    f"{key.replace('_', ' ')} {value:.4g}" for key, value in row.items() if key != "name"
+                ),
+            )
+            for row in rows
+        ],
+    )
+    write(chosen, "app", "The desktop app", str(__doc__).partition("\n\n    ")[0], body, rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--write"]:
+        write_points(Path(sys.argv[2]), int(sys.argv[3]), ROWS_A_SECOND)
+    else:
+        main()
