@@ -80,6 +80,11 @@ $(READY)/app: pyproject.toml tools/requirements.py $(READY)/run
 app: $(READY)/app build ## open the desktop app
 	@$(BIN)/ravine app
 
+.PHONY: screenshots
+screenshots: $(READY)/app $(READY)/test build ## draw every tab of the app into docs/images, under Xvfb
+	@tools/system_packages.sh $(BIN)/python screenshots
+	@xvfb-run -a -s '-screen 0 1920x1200x24' $(BIN)/python tools/screenshots.py docs/images
+
 # ---- checking -------------------------------------------------------------------------------------------------------
 .PHONY: test test-cpp test-sanitized test-python
 test: lint test-cpp test-sanitized test-python ## linters, types, C++ tests (plain and with sanitizers), Python tests

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing, when it may; otherwise prints the one line to type and fails.
-# Usage: system_packages.sh PYTHON [run|test|app]
+# Usage: system_packages.sh PYTHON [run|test|app|screenshots]
 set -euo pipefail
 python=$1
 purpose=${2:-run}
@@ -15,18 +15,22 @@ if [ "$purpose" = test ] && ! echo '#include <doctest/doctest.h>' | g++ -E -x c+
 fi
 # What Qt opens at run time: without a screen (test), and with one (app).
 libraries=()
-if [ "$purpose" = test ] || [ "$purpose" = app ]; then
+if [ "$purpose" != run ]; then
     libraries+=(libgl1:libGL.so.1 libegl1:libEGL.so.1 libglib2.0-0:libglib-2.0.so.0 libx11-6:libX11.so.6
         libdbus-1-3:libdbus-1.so.3 libfontconfig1:libfontconfig.so.1 libfreetype6:libfreetype.so.6
         libxkbcommon0:libxkbcommon.so.0)
 fi
-if [ "$purpose" = app ]; then
+if [ "$purpose" = app ] || [ "$purpose" = screenshots ]; then
     libraries+=(libx11-xcb1:libX11-xcb.so.1 libxcb-cursor0:libxcb-cursor.so.0 libxcb-icccm4:libxcb-icccm.so.4
         libxcb-image0:libxcb-image.so.0 libxcb-keysyms1:libxcb-keysyms.so.1 libxcb-randr0:libxcb-randr.so.0
         libxcb-render-util0:libxcb-render-util.so.0 libxcb-render0:libxcb-render.so.0
         libxcb-shape0:libxcb-shape.so.0 libxcb-shm0:libxcb-shm.so.0 libxcb-sync1:libxcb-sync.so.1
         libxcb-xfixes0:libxcb-xfixes.so.0 libxcb-xkb1:libxcb-xkb.so.1
         libxkbcommon-x11-0:libxkbcommon-x11.so.0)
+fi
+if [ "$purpose" = screenshots ]; then
+    command -v Xvfb >/dev/null || missing+=(xvfb)
+    command -v xauth >/dev/null || missing+=(xauth)
 fi
 for entry in "${libraries[@]}"; do
     "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "${entry#*:}" 2>/dev/null || missing+=("${entry%%:*}")

@@ -12,8 +12,6 @@ from ravine.gui.plots.colours import colour_table
 from ravine.gui.plots.surface import Surface
 from ravine.gui.state.heat import HeatPicture
 
-MOST_NAMES = 24  # on the left axis
-
 
 class ColourBar(QtWidgets.QWidget):
     """From the largest value above to the smallest below."""
@@ -37,7 +35,7 @@ class ColourBar(QtWidgets.QWidget):
             gradient.setColorAt(float(place), QtGui.QColor(*map(int, colour_table()[int(place * 255)])))
         painter.fillRect(bar, gradient)
         painter.setPen(self.palette().text().color())
-        for place in (0.0, 0.5, 1.0):
+        for place in (0.0, 0.5, 1.0) if self._high > self._low else (0.5,):
             level = self._low + place * (self._high - self._low)
             value = 10.0**level if self._logarithmic else level
             at = round(bar.bottom() - place * bar.height() + line / 3)
@@ -75,6 +73,7 @@ class HeatMap(Surface):
         layout.addLayout(body, 1)
         self.item.getAxis("left").setWidth(104)
         self.graphics.scene().sigMouseClicked.connect(self._on_click)
+        self.view.sigResized.connect(self._name_rows)
 
     def draw(self, picture: HeatPicture) -> None:
         """Shows a picture."""
@@ -85,13 +84,19 @@ class HeatMap(Surface):
         if count > 0:
             self.image.setImage(picture.colours, autoLevels=False, levels=None)
             self.image.setRect(QtCore.QRectF(low, 0, max(high - low, 1e-12), count))
-        every = max(1, math.ceil(count / MOST_NAMES))
-        names = [(row + 0.5, layer) for row, layer in enumerate(picture.layers) if row % every == 0]
-        self.item.getAxis("left").setTicks([names])
+        self._name_rows()
         self._set_range(self.limits or (low, high), (0, max(count, 1)))
         self.bar.set_levels(*picture.levels, picture.logarithmic)
         self._show_value()
         self.graphics.setAccessibleDescription(self.summary())
+
+    def _name_rows(self, *_: object) -> None:
+        """Names as many rows as there is room for."""
+        layers = self.picture.layers if self.picture else ()
+        line = self.fontMetrics().height() + 2
+        every = max(1, math.ceil(len(layers) * line / max(line, self.view.height())))
+        names = [(row + 0.5, layer) for row, layer in enumerate(layers) if row % every == 0]
+        self.item.getAxis("left").setTicks([names])
 
     def layer_at(self, y: float) -> str | None:
         """The layer of a row."""

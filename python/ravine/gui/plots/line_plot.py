@@ -63,6 +63,7 @@ class LinePlot(Surface):
 
     def _on_log(self, logarithmic: bool) -> None:
         self.item.getAxis("left").setLogMode(x=False, y=logarithmic)
+        self.item.getAxis("left").setStyle(maxTextLevel=2)
         self.view_changed.emit()
 
     def draw(self, picture: Picture) -> None:
@@ -91,6 +92,8 @@ class LinePlot(Surface):
         self._draw_points(picture, colours)
         x_range = self.limits or _rounded(picture.x_range, begin=False)
         y_range = self._steady(_padded(picture.y_range))
+        if self.log_y:  # between decades there is room for numbers only where few decades are shown
+            self.item.getAxis("left").setStyle(maxTextLevel=0 if y_range[1] - y_range[0] > 1 else 2)
         self._set_range(x_range, y_range)
         self._draw_notes(picture, y_range)
         hidden = f" · {picture.hidden:,} values ≤ 0 not shown" if picture.hidden else ""

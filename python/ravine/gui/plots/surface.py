@@ -104,6 +104,16 @@ class Surface(QtWidgets.QWidget):
         """Pixel columns to ask for: in steps, so that dragging a border does not compute all each time."""
         return max(50, int(self.view.width()) // 20 * 20)
 
+    def stack_legend(self) -> None:
+        """Puts the legend below the heading, where plots are narrow."""
+        self.head.removeWidget(self.legend)
+        self.head.insertStretch(1, 1)
+        self.legend.setWordWrap(True)
+        self.legend.setContentsMargins(8, 0, 4, 2)
+        layout = self.layout()
+        assert isinstance(layout, QtWidgets.QVBoxLayout)
+        layout.insertWidget(1, self.legend)
+
     def set_x_axis(self, axis: str, logarithmic: bool) -> None:
         """Names the lower axis and numbers it."""
         self._x_axis = axis

@@ -133,7 +133,7 @@ class RunList(QtWidgets.QWidget):
         self.table.verticalHeader().setDefaultSectionSize(22)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
-        for column, width in ((0, 24), (2, 54), (3, 46)):
+        for column, width in ((0, 24), (2, 50), (3, 44)):
             header.setSectionResizeMode(column, QtWidgets.QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, width)
         header.setMinimumSectionSize(22)
@@ -161,7 +161,7 @@ class RunList(QtWidgets.QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.search)
         layout.addLayout(self.stack, 1)
-        self.setMinimumWidth(220)
+        self.setMinimumWidth(236)
         app.runs_changed.connect(self.refresh)
         app.current_changed.connect(self.show_current)
         self.refresh()

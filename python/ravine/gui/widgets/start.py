@@ -19,7 +19,7 @@ class Card(QtWidgets.QPushButton):
         self.setMaximumSize(280, 210)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Expanding)
         layout = QtWidgets.QVBoxLayout(self)
-        layout.setContentsMargins(14, 14, 14, 14)
+        layout.setContentsMargins(14, 18, 14, 10)
         for content, size, bold in ((sign, 24, False), (title, 13, True), (text, 10, False)):
             label = QtWidgets.QLabel(content, wordWrap=True)
             label.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
@@ -29,6 +29,7 @@ class Card(QtWidgets.QPushButton):
             label.setFont(font)
             label.setAttribute(QtCore.Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             layout.addWidget(label)
+        layout.addStretch(1)
 
 
 class StartCards(QtWidgets.QWidget):

@@ -12,3 +12,5 @@ from ravine.gui.widgets.tabs.log import LogTab
 from ravine.gui.widgets.tabs.model import ModelTab
 
 TABS: tuple[type[Tab], ...] = (LiveTab, LayersTab, CompareTab, DataTab, ModelTab, LabTab, LogTab)
+
+__all__ = ["TABS", "CompareTab", "DataTab", "LabTab", "LayersTab", "LiveTab", "LogTab", "ModelTab", "Tab"]

@@ -74,6 +74,7 @@ class LayersTab(Tab):
         below = QtWidgets.QHBoxLayout()
         below.setSpacing(2)
         for plot in (self.curves, self.percentiles, self.histogram):
+            plot.stack_legend()
             below.addWidget(plot, 1)
         self.about = QtWidgets.QLabel("Click a row to see one layer below.")
         layout = QtWidgets.QVBoxLayout(self)

@@ -1,0 +1,172 @@
+"""Draws every tab of the app, with real runs on the digits, in light and dark: `make screenshots`.
+
+Usage: screenshots.py FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from ravine.experiment import load_experiment, parse_experiment
+from ravine.gui.application import application
+from ravine.gui.state.app import App
+from ravine.gui.state.draft import Draft, starter
+from ravine.gui.state.presets import PRESETS, with_preset
+from ravine.gui.widgets.main_window import MainWindow
+from ravine.gui.widgets.tabs import CompareTab, DataTab, LayersTab, LiveTab, LogTab
+from ravine.training.session import train_experiment
+
+SIZES = ((1280, 800), (1920, 1080))
+FRAMES = 24  # of the animated picture
+FRAME_MILLISECONDS = 250
+
+
+def wait(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Lets the window work until a condition holds."""
+    deadline = QtCore.QDeadlineTimer(round(seconds * 1000))
+    while not condition():
+        if deadline.hasExpired():
+            raise SystemExit("the window did not come to the state that was to be drawn")
+        QtWidgets.QApplication.processEvents(QtCore.QEventLoop.ProcessEventsFlag.AllEvents, 20)
+
+
+def pause(milliseconds: int) -> None:
+    """Lets the window work for a while."""
+    deadline = QtCore.QDeadlineTimer(milliseconds)
+    wait(deadline.hasExpired)
+
+
+def train_runs(parent: Path) -> None:
+    """Runs to compare, and a deep one with all statistics."""
+    for rate in (0.1, 0.02):
+        for seed in (1, 2, 3):
+            overrides = [
+                f"name='rate-{rate}-seed-{seed}'", f"seed={seed}", f"optimizer.learning_rate={rate}",
+                "training.epochs=40", "data.split.validation_fraction=0.15",
+            ]  # fmt: skip
+            train_experiment(load_experiment("digits", overrides), parent=parent)
+    table = with_preset(Draft(starter()).table, PRESETS[1], (64,), 10)
+    table |= {"name": "deep-tanh", "statistics": {"level": "full", "full_every": 25}}
+    table["training"]["epochs"] = 30
+    train_experiment(parse_experiment(table, Path()), parent=parent)
+
+
+def ready(window: MainWindow) -> bool:
+    """Whether the tab that is shown has its answers."""
+    page, app = window.page, window.app
+    if isinstance(page, LiveTab):
+        return all(one.picture is not None and one.picture.curves for one in (page.loss, page.metric_plot))
+    if isinstance(page, LayersTab):
+        return len(page.histogram.shares) > 0 and all(one.map.picture is not None for one in page.maps)
+    if isinstance(page, CompareTab):
+        return page.plot.picture is not None and len(page.plot.picture.curves) == 2
+    if isinstance(page, DataTab):
+        return page.found is not None
+    if isinstance(page, LogTab):
+        return bool(page.text.toPlainText())
+    return not app.checking
+
+
+def start_live_run(window: MainWindow) -> None:
+    """A run that goes on, with a learning rate that was changed."""
+    window.app.draft.set(("training", "epochs"), 3000)
+    wait(lambda: not window.app.checking)
+    window.commands.start()
+    wait(lambda: window.app.status is not None and window.app.status.step > 4000)
+    window.app.command("set", name="learning_rate", value=0.03)
+    wait(lambda: window.app.status is not None and abs(window.app.status.learning_rate - 0.03) < 1e-6)
+
+
+def save(window: MainWindow, path: Path) -> None:
+    """Writes what the window shows, in 256 colours: a third of the bytes."""
+    flags = QtCore.Qt.ImageConversionFlag
+    image = window.grab().toImage()
+    image.convertToFormat(
+        QtGui.QImage.Format.Format_Indexed8, flags.ThresholdDither | flags.AvoidDither
+    ).save(str(path))
+
+
+def draw(window: MainWindow, folder: Path, theme: str) -> None:
+    """Draws the first start and every tab at both sizes."""
+    for width, height in SIZES:
+        window.resize(width, height)
+        window.app.select(None)
+        window.tabs.setCurrentIndex(0)
+        pause(300)
+        save(window, folder / f"app-start-{theme}-{width}.png")
+    start_live_run(window)
+    live = window.app.current
+    for width, height in SIZES:
+        window.resize(width, height)
+        for number, page in enumerate(window.pages):
+            deep = isinstance(page, LayersTab)
+            window.app.select(window.app.runs_folder / "deep-tanh" if deep else live)
+            window.tabs.setCurrentIndex(number)
+            wait(lambda: ready(window))
+            pause(500)
+            save(window, folder / f"app-{page.TITLE.lower()}-{theme}-{width}.png")
+
+
+def animate(window: MainWindow, folder: Path) -> None:
+    """A training run from its first second on, as a GIF."""
+    from PIL import Image
+
+    window.resize(*SIZES[0])
+    window.tabs.setCurrentIndex(0)
+    window.app.draft.set(("training", "epochs"), 1500)
+    wait(lambda: not window.app.checking)
+    window.commands.start()
+    pictures = []
+    for _ in range(FRAMES):
+        pause(FRAME_MILLISECONDS)
+        image = window.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB888)
+        image = image.scaled(960, 600, mode=QtCore.Qt.TransformationMode.SmoothTransformation)
+        size = (image.width(), image.height())
+        data = bytes(image.constBits())
+        picture = Image.frombytes("RGB", size, data, "raw", "RGB", image.bytesPerLine())
+        pictures.append(picture.quantize(64))
+    pictures[0].save(
+        folder / "app.gif", save_all=True, append_images=pictures[1:], duration=FRAME_MILLISECONDS, loop=0
+    )
+
+
+def main(words: list[str]) -> None:
+    folder = Path(words[0]).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    made = application()
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["XDG_STATE_HOME"] = place
+        os.chdir(place)
+        train_runs(Path(place) / "runs")
+        for theme in ("light", "dark"):
+            app = App(Path(place) / f"{theme}.json", Path("runs"))
+            window = MainWindow(app)
+            app.preferences.theme = "dark" if theme == "dark" else "light"
+            window.set_theme()
+            window.show()
+            wait(lambda app=app: app.listed and not app.checking)  # type: ignore[misc]
+            names = [f"rate-{rate}-seed-{seed}" for rate in (0.1, 0.02) for seed in (1, 2, 3)]
+            app.compare([app.runs_folder / name for name in names])
+            for page in window.pages:
+                if isinstance(page, CompareTab):
+                    page.grouped.setChecked(True)
+            draw(window, folder, theme)
+            if theme == "light":
+                animate(window, folder)
+            for run in app.trainers.running:
+                os.kill(app.trainers.pid(run), signal.SIGKILL)
+            wait(lambda app=app: not app.trainers.running)  # type: ignore[misc]
+            window.finish()
+            window.close()
+        made.processEvents()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
