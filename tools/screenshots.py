@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.experiment import load_experiment, parse_experiment
@@ -84,13 +85,18 @@ def start_live_run(window: MainWindow) -> None:
     wait(lambda: window.app.status is not None and abs(window.app.status.learning_rate - 0.03) < 1e-6)
 
 
+def picture_of(window: MainWindow) -> Image.Image:
+    """What the window shows."""
+    image = window.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB888)
+    size = (image.width(), image.height())
+    return Image.frombytes("RGB", size, bytes(image.constBits()), "raw", "RGB", image.bytesPerLine())
+
+
 def save(window: MainWindow, path: Path) -> None:
-    """Writes what the window shows, in 256 colours: a third of the bytes."""
-    flags = QtCore.Qt.ImageConversionFlag
-    image = window.grab().toImage()
-    image.convertToFormat(
-        QtGui.QImage.Format.Format_Indexed8, flags.ThresholdDither | flags.AvoidDither
-    ).save(str(path))
+    """Writes what the window shows, in 256 colours of its own: a third of the bytes."""
+    picture_of(window).quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 def draw(window: MainWindow, folder: Path, theme: str) -> None:
@@ -116,8 +122,6 @@ def draw(window: MainWindow, folder: Path, theme: str) -> None:
 
 def animate(window: MainWindow, folder: Path) -> None:
     """A training run from its first second on, as a GIF."""
-    from PIL import Image
-
     window.resize(*SIZES[0])
     window.tabs.setCurrentIndex(0)
     window.app.draft.set(("training", "epochs"), 1500)
@@ -126,12 +130,7 @@ def animate(window: MainWindow, folder: Path) -> None:
     pictures = []
     for _ in range(FRAMES):
         pause(FRAME_MILLISECONDS)
-        image = window.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB888)
-        image = image.scaled(960, 600, mode=QtCore.Qt.TransformationMode.SmoothTransformation)
-        size = (image.width(), image.height())
-        data = bytes(image.constBits())
-        picture = Image.frombytes("RGB", size, data, "raw", "RGB", image.bytesPerLine())
-        pictures.append(picture.quantize(64))
+        pictures.append(picture_of(window).resize((960, 600)).quantize(64))
     pictures[0].save(
         folder / "app.gif", save_all=True, append_images=pictures[1:], duration=FRAME_MILLISECONDS, loop=0
     )

@@ -165,6 +165,8 @@ class LinePlot(Surface):
             item.setVisible(number < len(texts))
             if number < len(texts):
                 item.setText(texts[number].text, self.colours.note)
+                left, right = self.view.viewRange()[0]
+                item.setAnchor((0, 0) if texts[number].x < (left + right) / 2 else (1, 0))
                 item.setPos(texts[number].x, top - 0.09 * (number % 3) * (top - bottom))
 
     def set_cursor(self, x: float | None) -> None:

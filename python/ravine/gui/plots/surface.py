@@ -52,6 +52,9 @@ class Surface(QtWidgets.QWidget):
         self._setting_range = False
         self.title = QtWidgets.QLabel(f"<b>{title}</b>")
         self.legend = QtWidgets.QLabel()
+        small = self.legend.font()
+        small.setPointSizeF(0.9 * small.pointSizeF())
+        self.legend.setFont(small)
         self.legend.setTextFormat(QtCore.Qt.TextFormat.RichText)
         self.legend.setSizePolicy(
             QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred
@@ -67,9 +70,10 @@ class Surface(QtWidgets.QWidget):
         self.reset_zoom = self.menu.addAction("Show all", self.show_all)
         self.menu.addAction("Export…", lambda: self.wants_export.emit(self))
         self.head = QtWidgets.QHBoxLayout()
-        self.head.setContentsMargins(8, 0, 0, 0)
+        self.head.setContentsMargins(6, 0, 0, 0)
+        self.head.setSpacing(2)
         self.head.addWidget(self.title)
-        self.head.addSpacing(8)
+        self.head.addSpacing(6)
         self.head.addWidget(self.legend, 1)
         self.head.addWidget(self.tools)
         self.view = View()

@@ -13,7 +13,10 @@ from ravine.gui.state.tail import RunTail
 
 PERCENTILES = (15, 50, 85)
 BINS = 60
-STATISTICS = ("gradient_norm", "weight_norm", "update_norm", "activation_variance")
+STATISTICS = {
+    "gradient_norm": "gradient", "weight_norm": "weights", "update_norm": "update",
+    "activation_variance": "variance",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,5 +88,5 @@ class LayerQuery:
     def sources(self, tail: RunTail) -> list[Source]:
         """The curves of the layer."""
         layer = self._layer(tail)
-        names = {f"{layer}.{statistic}": statistic.replace("_", " ") for statistic in STATISTICS}
+        names = {f"{layer}.{statistic}": label for statistic, label in STATISTICS.items()}
         return [Source(self.run, name, label) for name, label in names.items() if name in tail.columns]

@@ -83,7 +83,7 @@ class ExperimentPanel(QtWidgets.QWidget):
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.cost)
         layout.addWidget(self.schedule)
-        self.setMinimumWidth(345)
+        self.setMinimumWidth(340)
         app.draft_changed.connect(self.refresh)
         app.checked.connect(self.show_check)
         app.current_changed.connect(self._show_difference)

@@ -161,7 +161,7 @@ class RunList(QtWidgets.QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.search)
         layout.addLayout(self.stack, 1)
-        self.setMinimumWidth(236)
+        self.setMinimumWidth(230)
         app.runs_changed.connect(self.refresh)
         app.current_changed.connect(self.show_current)
         self.refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 from ravine.gui.plots.colours import colour_table
 from ravine.gui.plots.heat_map import HeatMap
@@ -64,13 +64,18 @@ class LayersTab(Tab):
         self.curves = LinePlot("layer", "Curves", "value", log_y=True, colour_of=self._colour)
         self.percentiles = LinePlot("percentiles", "Percentiles of the output", "value")
         self.histogram = HistogramPlot("histogram", "Histogram of the output", "share of values")
-        grid = QtWidgets.QGridLayout()
+        above = QtWidgets.QWidget()
+        grid = QtWidgets.QGridLayout(above)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(2)
         for number, panel in enumerate(self.maps):
             grid.addWidget(panel, number // 2, number % 2)
             panel.map.row_clicked.connect(self.choose)
             panel.map.cursor_moved.connect(self._on_cursor)
             panel.map.view_changed.connect(self._on_view)
+        under = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(under)
+        column.setContentsMargins(0, 0, 0, 0)
         below = QtWidgets.QHBoxLayout()
         below.setSpacing(2)
         for plot in (self.curves, self.percentiles, self.histogram):
@@ -80,9 +85,13 @@ class LayersTab(Tab):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(2)
-        layout.addLayout(grid, 3)
-        layout.addWidget(self.about)
-        layout.addLayout(below, 2)
+        column.addWidget(self.about)
+        column.addLayout(below, 1)
+        self.splitter = QtWidgets.QSplitter(QtCore.Qt.Orientation.Vertical)
+        self.splitter.addWidget(above)
+        self.splitter.addWidget(under)
+        self.splitter.setSizes([600, 400])
+        layout.addWidget(self.splitter)
         app.current_changed.connect(self._on_run)
 
     def _colour(self, number: int, _: object) -> str:
