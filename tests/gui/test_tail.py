@@ -155,3 +155,13 @@ def test_a_damaged_database_is_a_problem_and_no_exception(tmp_path):
     tail = RunTail(folder)
     assert not tail.refresh()
     assert tail.problem
+
+
+def test_the_end_of_a_run_that_crashed_is_marked(make_run):
+    path = make_run({"loss": np.ones(100)})
+    with RunFolder.open(path).writer() as writer:
+        writer.set_state("crashed", "the loss became NaN")
+    tail = read(path)
+    marks = picture({path: tail}, [Source(path, "loss", "train")], View()).marks
+    assert [(mark.x, mark.text) for mark in marks] == [(100.0, "crashed")]
+    tail.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import subprocess
+import sys
 
 import pytest
 from PySide6 import QtCore, QtGui, QtWidgets
@@ -242,3 +245,39 @@ def test_what_can_be_used_has_a_name_for_who_cannot_see_it(window):
                 continue
             text = widget.text() if isinstance(widget, QtWidgets.QAbstractButton) else ""
             assert widget.accessibleName() or (len(text) > 1), widget
+
+
+def test_a_run_that_diverges_says_where_and_can_be_taken_over(qtbot, window):
+    window.app.draft.set(("optimizer", "learning_rate"), 1e18)
+    window.app.draft.set(("model", "layers", 0, "activation"), "relu")
+    qtbot.waitUntil(lambda: not window.app.checking, timeout=TIMEOUT)
+    press(qtbot, window, "Ctrl+Return")
+    wait_state(qtbot, window, "crashed")
+    qtbot.waitUntil(lambda: bool(window.app.notices), timeout=TIMEOUT)
+    assert "layer 'dense_1'" in window.app.notices[0].text
+    assert "use a smaller learning rate" in window.app.notices[0].text
+    window.app.draft.set(("optimizer", "learning_rate"), 0.1)
+    press(qtbot, window, "Ctrl+Shift+E")
+    assert window.app.draft.get(("optimizer", "learning_rate")) == 1e18
+    window.app.draft.undo()
+    assert window.app.draft.get(("optimizer", "learning_rate")) == 0.1
+
+
+def test_the_copied_command_trains_the_same(qtbot, make_window, tmp_path):
+    window = make_window(epochs=1)
+    press(qtbot, window, "Ctrl+Alt+C")
+    text = QtGui.QGuiApplication.clipboard().text()
+    words = shlex.split(text)
+    assert words[:2] == ["ravine", "train"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--quiet"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    qtbot.waitUntil(lambda: [run.state for run in window.app.runs] == ["finished"], timeout=TIMEOUT)
+    press(qtbot, window, "Ctrl+Alt+P")
+    script = tmp_path / "script.py"
+    script.write_text(QtGui.QGuiApplication.clipboard().text())
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    press(qtbot, window, "Ctrl+Alt+M")
+    assert QtGui.QGuiApplication.clipboard().text().startswith("mpirun -n 2 --bind-to none ravine train")

@@ -231,6 +231,8 @@ def _marks(tail: RunTail, view: View) -> list[Mark]:
             marks.append(
                 Mark(float(np.log10(at)) if view.log_x else at, _event_text(event.kind, event.payload))
             )
+    if tail.state is not None and tail.state.state == "crashed" and (not view.log_x or x[-1] > 0):
+        marks.append(Mark(float(np.log10(x[-1])) if view.log_x else float(x[-1]), "crashed"))
     return marks
 
 

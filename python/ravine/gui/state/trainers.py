@@ -150,7 +150,7 @@ class Trainers:
             code = process.popen.poll()
             if code is None:
                 continue
-            found.append(Ended(run, code, _reason(code, process.last_message())))
+            found.append(Ended(run, code, _reason(code, process.last_message().removeprefix(f"{run}: "))))
             process.messages.close()
             del self._processes[run]
         return found
