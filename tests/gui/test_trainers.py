@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,39 @@ def test_released_trainers_go_on(qtbot, trainers, experiment, feed, tmp_path):
     watcher.until(lambda now, state, commands: now > steps)
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
+
+
+STARTS = """
+import sys, time
+from pathlib import Path
+from ravine.gui.state.trainers import Trainers, train_launch
+trainers = Trainers()
+run = Path(sys.argv[2])
+trainers.start(train_launch(Path(sys.argv[1]), run))
+print(trainers.pid(run), flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_trainer_outlives_the_app_that_is_killed(qtbot, experiment, feed, tmp_path):
+    run = free_run(tmp_path / "runs", "mine")
+    words = [sys.executable, "-c", STARTS, str(experiment), str(run)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as app:
+        trainer = int(app.stdout.readline())
+        watcher = Watcher(qtbot, feed, run)
+        steps, *_ = watcher.until(lambda steps, state, commands: steps > 0)
+        app.kill()
+    watcher.until(lambda now, state, commands: now > steps and state == "running")
+    send_command(run, "stop")
+    watcher.until(lambda now, state, commands: state == "stopped")
+    qtbot.waitUntil(lambda: not Path(f"/proc/{trainer}").exists() or _is_zombie(trainer), timeout=20_000)
+
+
+def _is_zombie(number: int) -> bool:
+    try:
+        return "State:\tZ" in Path(f"/proc/{number}/status").read_text()
+    except OSError:
+        return True
 
 
 def test_the_command_is_what_a_terminal_would_use(tmp_path):
