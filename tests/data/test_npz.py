@@ -218,7 +218,7 @@ header_text = st.text(
 def read_or_refuse(file: Path, content: bytes) -> None:
     """Either arrays whose bytes the file can hold, or an InputError; within 2 s."""
     file.write_bytes(content)
-    begin = time.monotonic()
+    begin = time.process_time()
     readers: tuple[Callable[[], list[np.ndarray]], ...] = (
         lambda: list(read_npz(file, npz_names(file)).values()),
         lambda: [read_npy(file)],
@@ -226,7 +226,7 @@ def read_or_refuse(file: Path, content: bytes) -> None:
     for reader in readers:
         with contextlib.suppress(InputError):
             assert sum(array.nbytes for array in reader()) <= len(content) * 1032
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @settings(max_examples=2000)

@@ -122,7 +122,7 @@ def check_error(error: InputError, file: str | None = None) -> None:
 
 def check_table(seed: int) -> None:
     table = changed_table(random.Random(seed))
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         experiment = parse_experiment(table, Path("/base"))
     except InputError as error:
@@ -130,7 +130,7 @@ def check_table(seed: int) -> None:
     else:
         assert isinstance(experiment, Experiment)
         assert parse_experiment(tomllib.loads(to_toml(experiment)), Path("/base")) == experiment
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def check_text(seed: int, folder: Path) -> None:

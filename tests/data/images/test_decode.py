@@ -191,10 +191,10 @@ def test_a_photograph_with_a_second_picture_is_its_first() -> None:
 def test_a_bomb_is_refused_before_it_is_unpacked(side: int) -> None:
     """Beyond Pillow's limit it warns, beyond twice the limit it raises."""
     content = png(side, side, 8, 2, bytes(1000))
-    begun = time.monotonic()
+    begun = time.process_time()
     with bombs_are_errors():
         text = message(content)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
     assert "has more than the 89,478,485 pixels that are decoded" in text
     assert f"its header says {side * side:,}" in text
     with warnings.catch_warnings():
@@ -239,7 +239,7 @@ def hostile() -> st.SearchStrategy[bytes]:
 
 def decode_or_refuse(content: bytes) -> None:
     """Either pixels or an InputError of one line; within 2 s."""
-    begun, pixels, text = time.monotonic(), np.zeros((4, 4, 3), np.uint8), ""
+    begun, pixels, text = time.process_time(), np.zeros((4, 4, 3), np.uint8), ""
     with bombs_are_errors():
         try:
             pixels = decode(content, ImageSettings(size=(4, 4)))
@@ -248,7 +248,7 @@ def decode_or_refuse(content: bytes) -> None:
     assert "\n" not in text
     assert pixels.shape == (4, 4, 3)
     assert pixels.dtype == np.uint8
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @settings(max_examples=1000)
