@@ -16,9 +16,12 @@ struct ComputeOptions {
   bool chunks = true;
   // Products over short sums are computed by kernels of our own.
   bool own_products = true;
-  // Convolutions in float32 with windows of 3 x 3 and 5 x 5 are computed by Winograd's method: with less than
-  // half of the multiplications, and more rounding: some 10^-6 of the values, six in gradients of weights.
+  // Convolutions with windows of 3 x 3 and 5 x 5, except in float64, are computed by Winograd's method: with
+  // less than half of the multiplications, and more rounding: some 10^-6 of the values, six in gradients of
+  // weights.
   bool winograd = true;
+  // In bfloat16: what lies between operations that can read and write it is stored in it.
+  bool store_bfloat16 = true;
   // Tensors that do not live at the same time share memory.
   bool share_memory = true;
   // Layers between outputs that are kept for the backward pass; the others are computed again there. 0: all

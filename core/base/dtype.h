@@ -7,7 +7,8 @@
 
 namespace ravine {
 
-enum class DType { float32, float64, int32, uint8 };
+// bfloat16 is of tensors between operations alone: all arrays that go in or come out are of the others.
+enum class DType { float32, float64, bfloat16, int32, uint8 };
 
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
@@ -15,6 +16,8 @@ constexpr std::size_t size_of(DType dtype) {
       return 4;
     case DType::float64:
       return 8;
+    case DType::bfloat16:
+      return 2;
     case DType::int32:
       return 4;
     case DType::uint8:
@@ -29,6 +32,8 @@ constexpr std::string_view name_of(DType dtype) {
       return "float32";
     case DType::float64:
       return "float64";
+    case DType::bfloat16:
+      return "bfloat16";
     case DType::int32:
       return "int32";
     case DType::uint8:

@@ -11,6 +11,11 @@ bool is_by_batch(TensorId id, const Program& program) {
   return shape.rank() >= 2 && shape[0] == program.batch();
 }
 
+// Of what a worker has in its cache: what is stored in bfloat16 is computed in float32.
+double bytes_computed(const Tensor& tensor) {
+  return (tensor.dtype == DType::bfloat16 ? 2 : 1) * bytes_of(tensor);
+}
+
 // Each tile keeps sums of its own.
 constexpr double most_bytes_of_sums = 4 << 20;
 
@@ -51,7 +56,9 @@ std::int64_t images_of_tile(const Program& program) {
     if (!is_by_images(operation, program)) continue;
     double bytes = 0;
     for (const auto& ids : {inputs_of(operation), outputs_of(operation)}) {
-      for (TensorId id : ids) bytes += is_by_batch(id, program) ? bytes_of(program.tensor(id)) / batch : 0;
+      for (TensorId id : ids) {
+        if (is_by_batch(id, program)) bytes += bytes_computed(program.tensor(id)) / batch;
+      }
     }
     largest = std::max(largest, bytes);
     for (TensorId id : sums_over_images(operation, program)) {

@@ -4,6 +4,7 @@
 #include "network/normalization_fusion.h"
 #include "network/phases.h"
 #include "network/recomputation.h"
+#include "network/storage.h"
 
 namespace ravine {
 namespace {
@@ -23,6 +24,7 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, st
   lowered_.program.options = options;
   fuse(lowered_);
   fuse_normalization(lowered_);
+  store_in_bfloat16(lowered_);
   recompute(lowered_);
   plan_phases(lowered_);
   const Program& program = lowered_.program;
@@ -107,7 +109,8 @@ std::vector<PlanRow> ExecutionPlan::rows() const {
     rows.push_back({static_cast<int>(phase) + 1, program.phases[phase].by_rows, section,
                     step.layer < 0 ? "" : layer_names_[static_cast<std::size_t>(step.layer)],
                     name_of(step.operation), engines[i], program.tensor(shown).shape.to_string(),
-                    flops_of(step.operation, program), bytes_of(step.operation, program)});
+                    std::string(name_of(program.tensor(shown).dtype)), flops_of(step.operation, program),
+                    bytes_of(step.operation, program)});
   }
   return rows;
 }

@@ -20,6 +20,7 @@ struct PlanRow {
   std::string operation;
   std::string engine;
   std::string shape;  // of the output
+  std::string type;   // of its elements, as they are stored
   double flops;
   double bytes;
 };

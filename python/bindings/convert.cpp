@@ -64,6 +64,7 @@ ComputeOptions to_compute_options(const py::dict& given) {
       {"chunks", &options.chunks},
       {"own_products", &options.own_products},
       {"winograd", &options.winograd},
+      {"store_bfloat16", &options.store_bfloat16},
       {"share_memory", &options.share_memory},
   };
   for (const auto& [key, value] : given) {

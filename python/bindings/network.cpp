@@ -273,6 +273,7 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
     operation["operation"] = row.operation;
     operation["engine"] = row.engine;
     operation["shape"] = row.shape;
+    operation["type"] = row.type;
     operation["flops"] = row.flops;
     operation["bytes"] = row.bytes;
     operations.append(operation);

@@ -57,9 +57,9 @@ class Sequential:
             loss: from `ravine.losses`, or a catalog name.
             batch_size: rows of a training step, at least 1.
             dtype: "float32", "float64" to judge by, or "bfloat16": what products and convolutions multiply,
-                forward and backward, is rounded to 8 significant bits (to the nearest, ties to even), about
-                twice as fast; their sums, parameters, gradients, the optimizer, statistics and all arrays
-                stay float32.
+                forward and backward, is rounded to 8 significant bits (to the nearest, ties to even), and so
+                is what lies between operations, which takes half of the memory; sums, moments, losses,
+                parameters, their gradients, the optimizer, statistics and all arrays stay float32.
             device: "cpu", "cuda" or "cuda:N".
             threads: workers on a CPU; "auto": training times its first steps with several numbers, keeps the
                 fastest and looks again now and then. The bits do not depend on it.

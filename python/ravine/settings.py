@@ -102,16 +102,19 @@ class ComputeSettings(_Section, frozen=True):
         device: "cpu", "cuda" or "cuda:N".
         threads: workers on a CPU, or "auto": measured in training; the result does not depend on it.
         dtype: "float32", "float64" to judge by, or "bfloat16": what products and convolutions multiply is
-            rounded to 8 significant bits; their sums, and all else, stay float32 (see `Sequential.network`).
+            rounded to 8 significant bits, and so is what layers hand on; sums, moments, losses, weights and
+            their updates stay float32 (see `Sequential.network`).
         fuse: bias, activation and its derivative are part of the operation before them. This and the next
             switches decide how a step is computed, not what: switch one off to see its effect.
         fuse_normalization: batch normalization, the addition of a shortcut and the activation are one pass.
         phases: workers wait for each other between phases instead of between operations.
         chunks: neighbouring convolutions and poolings take a few images after the other through all of them.
         own_products: products over short sums are computed by kernels of our own.
-        winograd: convolutions in float32 with windows of 3 x 3 and 5 x 5 are computed by Winograd's method:
-            with less than half of the multiplications, and more rounding: some 1e-6 of the values, up to
-            6e-6 in gradients of weights, where direct sums have 5e-7.
+        winograd: convolutions with windows of 3 x 3 and 5 x 5, except in float64, are computed by Winograd's
+            method: with less than half of the multiplications, and more rounding: some 1e-6 of the values,
+            up to 6e-6 in gradients of weights, where direct sums have 5e-7.
+        store_bfloat16: in bfloat16, what lies between operations that can read and write it is stored in it,
+            which takes half of the memory; otherwise only what is multiplied is rounded.
         share_memory: tensors that do not live at the same time share memory.
         checkpoint_every: layers between outputs that are kept for the backward pass; what lies between is
             computed again there, which takes less memory and more time (gradient checkpointing); the bits are
@@ -127,6 +130,7 @@ class ComputeSettings(_Section, frozen=True):
     chunks: bool = True
     own_products: bool = True
     winograd: bool = True
+    store_bfloat16: bool = True
     share_memory: bool = True
     checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
 

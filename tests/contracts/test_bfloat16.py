@@ -1,4 +1,7 @@
-"""Networks in bfloat16: what products and convolutions multiply is rounded, and nothing else is."""
+"""Networks in bfloat16: what products and convolutions multiply is rounded, sums are not.
+
+What lies between operations is rounded too where it is stored: test_bfloat16_storage.py.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from ravine import _core
 from ravine.errors import InputError
 
 pytestmark = needs_bfloat16
+
+UNSTORED = {"store_bfloat16": False}
 
 extents = st.integers(1, 70) | st.sampled_from([128, 200, 1000])
 longer = extents | st.sampled_from([2047, 2049, 4100])
@@ -60,7 +65,7 @@ def test_input_gradient(rows, units, outputs, seed):
     """Of a dense layer, seen through the gradient of the bias before it, which is summed as it is."""
     generator = np.random.default_rng(seed)
     layers = [{"type": "dense", "units": units, "activation": "tanh"}, {"type": "dense", "units": outputs}]
-    network = build(layers, [3], batch_size=rows, dtype="bfloat16", threads=2)
+    network = build(layers, [3], batch_size=rows, dtype="bfloat16", threads=2, compute=UNSTORED)
     randomize(network, generator)
     x, g = numbers(generator, rows, 3), numbers(generator, rows, outputs)
     first, bias, second, _ = (values.astype(np.float64) for values in network.parameters.values())
@@ -106,7 +111,7 @@ def test_convolution(shape, chosen, batch):
     generator = np.random.default_rng(3)
     chosen = {"type": "convolution", **chosen}
     layers = [{"type": "convolution", "units": shape[2], "kernel": 1, "use_bias": True}, chosen]
-    network = build(layers, shape, batch_size=batch, dtype="bfloat16", threads=2)
+    network = build(layers, shape, batch_size=batch, dtype="bfloat16", threads=2, compute=UNSTORED)
     randomize(network, generator)
     # An identity before the layer, whose bias gradient is the sum of the input's gradient.
     network.parameters["convolution_1.weight"][...] = np.eye(shape[2])[:, None, None, :]

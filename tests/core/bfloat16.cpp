@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "backend/cpu/convolution_engine.h"
@@ -62,6 +63,16 @@ TEST_CASE("bfloat16: pairs of rows and columns") {
       }
       loops.pair_columns(block, found.data(), static_cast<std::int64_t>(across + 2));
       CHECK(found == expected);
+      // The same of numbers that are stored in bfloat16: their bits, as they are.
+      std::vector<Bfloat16> stored(values.size());
+      loops.round(values.data(), stored.data(), static_cast<std::int64_t>(values.size()));
+      const Block<const Bfloat16> of_stored{stored.data(), block.rows, block.columns, block.stride};
+      const auto same_of_stored = [&](auto loop, std::int64_t stride) {
+        std::vector<Bfloat16Pair> again(found.size(), untouched);
+        loop(of_stored, again.data(), stride);
+        return again == expected;
+      };
+      CHECK(same_of_stored(loops.stored.pair_columns, static_cast<std::int64_t>(across + 2)));
 
       found.assign(across * (rows + 2), untouched);
       expected = found;
@@ -72,6 +83,7 @@ TEST_CASE("bfloat16: pairs of rows and columns") {
       }
       loops.pair_columns_transposed(block, found.data(), static_cast<std::int64_t>(rows + 2));
       CHECK(found == expected);
+      CHECK(same_of_stored(loops.stored.pair_columns_transposed, static_cast<std::int64_t>(rows + 2)));
 
       found.assign(down * (columns + 2), untouched);
       expected = found;
@@ -82,7 +94,26 @@ TEST_CASE("bfloat16: pairs of rows and columns") {
       }
       loops.pair_rows(block, found.data(), static_cast<std::int64_t>(columns + 2));
       CHECK(found == expected);
+      CHECK(same_of_stored(loops.stored.pair_rows, static_cast<std::int64_t>(columns + 2)));
     }
+  }
+}
+
+TEST_CASE("bfloat16: rounded and widened") {
+  if (!is_there()) return;
+  const auto& loops = kernels<float>().bfloat16;
+  for (std::size_t count : {1, 2, 15, 16, 31, 32, 33, 64, 100}) {
+    const auto values = numbers<float>(count, 3);
+    std::vector<Bfloat16> stored(count + 1, Bfloat16{7});
+    loops.round(values.data(), stored.data(), static_cast<std::int64_t>(count));
+    std::vector<float> widened(count + 1, 7.0f);
+    loops.widen(stored.data(), widened.data(), static_cast<std::int64_t>(count));
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(stored[i].bits == bits_of(values[i]));
+      CHECK(widened[i] == rounded(values[i]));
+    }
+    CHECK(stored[count].bits == 7);
+    CHECK(widened[count] == 7.0f);
   }
 }
 
@@ -103,7 +134,7 @@ TEST_CASE("bfloat16: products, cut along rows and columns") {
                                k,
                                transpose_left,
                                transpose_right,
-                               (transpose_left ? m : k) + 3,
+                               (transpose_left ? m : k) + (m == 49 ? 2 : 3),
                                (transpose_right ? k : n) + 2,
                                n + 1};
       const auto size = [](std::int64_t rows, std::int64_t stride) {
@@ -124,15 +155,29 @@ TEST_CASE("bfloat16: products, cut along rows and columns") {
           expected[static_cast<std::size_t>(i * shape.output_stride + j)] = static_cast<float>(sum);
         }
       }
-      RoundedProduct product(shape, along_rows, 2);
-      for (int tile = 0; tile < product.shared_tiles(); ++tile) {
-        product.round_shared(tile, left.data(), right.data());
-      }
-      const std::int64_t extent = along_rows ? m : n;
-      const std::int64_t half = extent / 2;
-      if (half > 0) product.run(1, 0, half, left.data(), right.data(), found.data());
-      product.run(0, half, extent - half, left.data(), right.data(), found.data());
+      const auto compute = [&](StoredFactors factors, const void* first, const void* second) {
+        RoundedProduct product(shape, factors, along_rows, 2);
+        for (int tile = 0; tile < product.shared_tiles(); ++tile) product.round_shared(tile, first, second);
+        const std::int64_t extent = along_rows ? m : n;
+        const std::int64_t half = extent / 2;
+        std::vector<float> result(found.size(), 7.0f);
+        float* rest = result.data() + half * (along_rows ? shape.output_stride : 1);
+        if (half > 0) product.run(1, 0, half, first, second, result.data(), shape.output_stride);
+        product.run(0, half, extent - half, first, second, rest, shape.output_stride);
+        return result;
+      };
+      found = compute({}, left.data(), right.data());
       check_close(found, expected, 64);
+      // Factors that are stored in bfloat16 give the same bits.
+      const auto stored = [](const std::vector<float>& values) {
+        std::vector<Bfloat16> bits(values.size());
+        kernels<float>().bfloat16.round(values.data(), bits.data(), static_cast<std::int64_t>(values.size()));
+        return bits;
+      };
+      const auto stored_left = stored(left), stored_right = stored(right);
+      CHECK(compute({true, false}, stored_left.data(), right.data()) == found);
+      CHECK(compute({false, true}, left.data(), stored_right.data()) == found);
+      CHECK(compute({true, true}, stored_left.data(), stored_right.data()) == found);
 
       std::vector<float> again(found.size(), 7.0f);
       make_rounded_product(shape, 2)->run(1, left.data(), right.data(), again.data());
@@ -163,25 +208,46 @@ TEST_CASE("bfloat16: convolutions multiply rounded numbers") {
                                                                       : cut.images * input;
       const auto first = numbers<float>(count(cut.images * read), 1);
       const auto second = numbers<float>(count(weights ? cut.images * output : shape.weight_elements()), 2);
-      const auto computed = [&](ConvolutionEngine<float>& engine, const std::vector<float>& a,
-                                const std::vector<float>& b) {
+      const auto computed = [&](ConvolutionEngine<float>& engine, const auto& a, const auto& b) {
         AlignedArray<float> own(engine.own_elements());
         std::vector<float> result(count(written));
         if (weights) {
           engine.run(1, cut.images, a.data(), b.data(), own.get());
-          engine.export_part(0, own.get(), result.data());
-        } else {
-          engine.import_part(0, b.data(), own.get());
+          for (int part = 0; part < engine.parts(); ++part)
+            engine.export_part(part, own.get(), result.data());
+          return result;
+        }
+        if constexpr (std::is_same_v<std::decay_t<decltype(b[0])>, float>) {
+          for (int part = 0; part < engine.parts(); ++part) engine.import_part(part, b.data(), own.get());
           engine.run(1, cut.images, a.data(), own.get(), result.data());
         }
         return result;
       };
-      const auto judge = make_unfolded_convolution<float>(kind, shape, 2, false);
+      const auto stored = [](const std::vector<float>& values) {
+        std::vector<Bfloat16> bits(values.size());
+        kernels<float>().bfloat16.round(values.data(), bits.data(), static_cast<std::int64_t>(values.size()));
+        return bits;
+      };
+      const OperandForms forms{OperandForm::rounded, OperandForm::rounded};
+      const OperandForms as_stored{OperandForm::stored, weights ? OperandForm::stored : OperandForm::rounded};
+      const auto judge = make_unfolded_convolution<float>(kind, shape, 2);
       const auto expected = computed(*judge, rounded(first), rounded(second));
-      const auto own = make_unfolded_convolution<float>(kind, shape, 2, true);
-      check_close(computed(*own, first, second), expected, 64);
-      const auto library = make_onednn_convolution(kind, shape, cut, 2, true);
-      if (library != nullptr) check_close(computed(*library, first, second), expected, 64);
+      const auto check = [&](const auto& make, double ulps) {
+        const auto engine = make(forms);
+        if (engine == nullptr) return;
+        const auto found = computed(*engine, first, second);
+        check_close(found, expected, ulps);
+        const auto of_stored = make(as_stored);
+        if (weights) {
+          CHECK(computed(*of_stored, stored(first), stored(second)) == found);
+        } else {
+          CHECK(computed(*of_stored, stored(first), second) == found);
+        }
+      };
+      check([&](const OperandForms& f) { return make_unfolded_convolution<float>(kind, shape, 2, f); }, 64);
+      check([&](const OperandForms& f) { return make_onednn_convolution(kind, shape, cut, 2, f); }, 64);
+      check([&](const OperandForms& f) { return make_winograd_convolution<float>(kind, shape, cut, 2, f); },
+            512);
     }
   }
 }

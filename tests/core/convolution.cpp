@@ -67,8 +67,8 @@ TEST_CASE("convolution by oneDNN and as a product") {
          {ConvolutionKind::forward, ConvolutionKind::input_gradient, ConvolutionKind::weight_gradient}) {
       CAPTURE(shape.channels);
       CAPTURE(static_cast<int>(kind));
-      const auto product = make_unfolded_convolution<float>(kind, shape, 2, false);
-      const auto library = make_onednn_convolution(kind, shape, cut, 2, false);
+      const auto product = make_unfolded_convolution<float>(kind, shape, 2);
+      const auto library = make_onednn_convolution(kind, shape, cut, 2, {});
       if (library == nullptr) continue;  // built without it, or it has no such convolution
       const auto expected = computed(*product, kind, shape, cut);
       const auto found = computed(*library, kind, shape, cut);

@@ -36,7 +36,7 @@ class MomentsOfColumns {
     return {rows * columns, mean, 0, spread, static_cast<double>(zeros)};
   }
   // By Chan, Golub and LeVeque (1983), into the place of the first tile.
-  void total(T* mean, T* variance) noexcept {
+  void total(Number<T>* mean, Number<T>* variance) noexcept {
     double* all_mean = parts_.first(0);
     double* all_spread = parts_.second(0);
     double count = rows_[0];
@@ -51,8 +51,8 @@ class MomentsOfColumns {
       count += own;
     }
     for (std::int64_t i = 0; i < parts_.columns(); ++i) {
-      mean[i] = static_cast<T>(all_mean[i]);
-      variance[i] = static_cast<T>(all_spread[i] / count);
+      mean[i] = static_cast<Number<T>>(all_mean[i]);
+      variance[i] = static_cast<Number<T>>(all_spread[i] / count);
     }
   }
 
@@ -66,18 +66,18 @@ template <typename T>
 class GradientSumsOfColumns {
  public:
   GradientSumsOfColumns(const ColumnNormalizationSums& o, int tiles, std::int64_t columns)
-      : epsilon_(static_cast<T>(o.epsilon)),
+      : epsilon_(static_cast<Number<T>>(o.epsilon)),
         parts_(tiles, columns),
         scale_observer_(o.observe_scale, 1),
         centre_observer_(o.observe_centre, 1) {}
 
   void clear(int tile) noexcept { std::fill_n(parts_.first(tile), 2 * parts_.columns(), 0.0); }
-  void add(int tile, Block<const T> input, const T* output_gradient, const T* mean,
-           const T* variance) noexcept {
+  void add(int tile, Block<const T> input, const T* output_gradient, const Number<T>* mean,
+           const Number<T>* variance) noexcept {
     kernels<T>().column_norm_sums(input, output_gradient, {mean, variance, nullptr, nullptr, epsilon_},
                                   parts_.first(tile), parts_.second(tile));
   }
-  void total(T* scale_gradient, T* centre_gradient) noexcept {
+  void total(Number<T>* scale_gradient, Number<T>* centre_gradient) noexcept {
     double squares[2];
     parts_.total(scale_gradient, centre_gradient, squares[0], squares[1]);
     scale_observer_.set_squares(0, squares[0]);
@@ -89,7 +89,7 @@ class GradientSumsOfColumns {
   }
 
  private:
-  T epsilon_;
+  Number<T> epsilon_;
   PairedSums parts_;
   Observer<T> scale_observer_;
   Observer<T> centre_observer_;

@@ -9,6 +9,7 @@
 #include "backend/cpu/measure.h"
 #include "backend/cpu/operation.h"
 #include "backend/cpu/rule_object.h"
+#include "backend/cpu/stored_tile.h"
 
 namespace ravine::cpu {
 
@@ -23,14 +24,19 @@ namespace {
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_engine(ConvolutionKind kind, const ConvolutionShape& shape,
                                                   const ImageCut& cut, const ComputeOptions& options,
-                                                  int workers) {
+                                                  int workers, const OperandForms& forms) {
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (options.winograd && !options.bfloat16) {
-      if (auto engine = make_winograd_convolution<T>(kind, shape, cut, workers)) return engine;
+    if (options.winograd) {
+      if (auto engine = make_winograd_convolution<T>(kind, shape, cut, workers, forms)) return engine;
     }
-    if (auto engine = make_onednn_convolution(kind, shape, cut, workers, options.bfloat16)) return engine;
+    if (auto engine = make_onednn_convolution(kind, shape, cut, workers, forms)) return engine;
   }
-  return make_unfolded_convolution<T>(kind, shape, workers, options.bfloat16);
+  return make_unfolded_convolution<T>(kind, shape, workers, forms);
+}
+
+OperandForm form_of(TensorId id, const Program& program) {
+  if (!program.options.bfloat16) return OperandForm::plain;
+  return is_stored_in_bfloat16(id, program) ? OperandForm::stored : OperandForm::rounded;
 }
 
 // As many images a tile as fit the cache, and sixteen tiles where the batch allows; or as many as are given.
@@ -78,6 +84,10 @@ class TensorOperation : public CpuOperation {
   T* at(TensorId id) const {
     return id == no_tensor ? nullptr : static_cast<T*>(pointers_[static_cast<std::size_t>(id)]);
   }
+  // An element of what is stored in T or in bfloat16.
+  const void* at(const Tile<T>& tensor, std::int64_t offset) const {
+    return tensor.at(at(tensor.id()), offset);
+  }
 
  private:
   const PointerTable& pointers_;
@@ -92,8 +102,11 @@ class ConvolutionOperation final : public TensorOperation<T> {
         operation_(o),
         shape_(shape_of(program.tensor(o.input), program.tensor(o.output), o.window, o.groups)),
         cut_(cut_for<T>(program.batch(), shape_, samples)),
-        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, program.options, workers)),
+        engine_(make_engine<T>(ConvolutionKind::forward, shape_, cut_, program.options, workers,
+                               {form_of(o.input, program), form_of(o.weight, program)})),
         import_(*engine_),
+        input_(o.input, program, 0, workers),
+        output_(o.output, program, cut_.images * shape_.output_elements(), workers),
         observer_(o.observe, cut_.tiles()) {
     const Component identity{"identity", {}};
     const Component& rule = o.activation ? *o.activation : identity;
@@ -123,25 +136,33 @@ class ConvolutionOperation final : public TensorOperation<T> {
   void run(int tile, int worker, const RunContext& context) noexcept override {
     const std::int64_t image = cut_.begin(tile);
     const std::int64_t images = cut_.length(tile);
-    T* output = this->at(operation_.output) + image * shape_.output_elements();
-    engine_->run(worker, images, this->at(operation_.input) + image * shape_.input_elements(),
+    const std::int64_t offset = image * shape_.output_elements();
+    T* output = output_.place(worker, this->at(operation_.output), offset);
+    engine_->run(worker, images, this->at(input_, image * shape_.input_elements()),
                  import_.weights(this->at(operation_.weight)), output);
     const std::int64_t rows = images * shape_.out_height * shape_.out_width;
     const Block<T> block{output, rows, shape_.filters, shape_.filters};
-    const Block<const T> finished{output, rows, shape_.filters, shape_.filters};
     const T* bias = this->at(operation_.bias);
-    if (!moments_) {
-      if (activation_.index >= 0) {
-        observer_.see_activated(tile, block, activation_, bias, context);
-      } else {
-        observer_.see(tile, finished, context);
-      }
-      return;
+    if (moments_) {
+      see_moments(tile, block, bias, context);
+    } else if (activation_.index >= 0) {
+      observer_.see_activated(tile, block, activation_, bias, context);
+    } else {
+      observer_.see(tile, {output, rows, shape_.filters, shape_.filters}, context);
     }
+    output_.store(output, this->at(operation_.output), offset, images * shape_.output_elements());
+  }
+
+  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
+  std::string engine() const override { return engine_->name(); }
+
+ private:
+  // Finishes a tile whose columns' moments are wanted: what is measured follows from them.
+  void see_moments(int tile, Block<T> block, const T* bias, const RunContext& context) noexcept {
     if (activation_.index >= 0) {
       kernels<T>().activations[activation_.index].bias_forward(activation_.get(), block, bias);
     }
-    // What is measured follows from the columns' moments.
+    const Block<const T> finished{block.data, block.rows, block.columns, block.stride};
     std::int64_t zeros = 0;
     const bool measures = observer_.measures(context);
     moments_->see(tile, finished, measures ? &zeros : nullptr);
@@ -149,15 +170,12 @@ class ConvolutionOperation final : public TensorOperation<T> {
     observer_.see_values(finished, context);
   }
 
-  void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
-  std::string engine() const override { return engine_->name(); }
-
- private:
   Convolution operation_;
   ConvolutionShape shape_;
   ImageCut cut_;
   std::unique_ptr<ConvolutionEngine<T>> engine_;
   ImportWeights<T> import_;
+  Tile<T> input_, output_;
   RuleObject activation_;
   std::optional<MomentsOfColumns<T>> moments_;
   Observer<T> observer_;
@@ -172,8 +190,16 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
         operation_(o),
         shape_(shape_of(program.tensor(o.output), program.tensor(o.output_gradient), o.window, o.groups)),
         cut_(cut_for<T>(program.batch(), shape_, samples)),
-        engine_(make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, program.options, workers)),
-        import_(*engine_) {
+        engine_(make_engine<T>(ConvolutionKind::input_gradient, shape_, cut_, program.options, workers,
+                               {form_of(o.output_gradient, program), form_of(o.weight, program)})),
+        import_(*engine_),
+        block_(std::max<std::int64_t>(32, 4096 / shape_.channels) * shape_.channels),
+        output_gradient_(o.output_gradient, program, 0, workers),
+        output_(o.output, program, cut_.images * shape_.input_elements(), workers),
+        add_(o.add, program, block_, workers),
+        activation_input_(o.activation_input, program, block_, workers),
+        activation_output_(o.activation_output, program, block_, workers),
+        sums_input_(o.sums ? o.sums->input : no_tensor, program, block_, workers) {
     if (o.activation_gradient) {
       gradient_ = make_rule<ActivationRules, T>(o.activation_gradient->name, o.activation_gradient->values);
     }
@@ -201,15 +227,14 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
     const std::int64_t image = cut_.begin(tile);
     const std::int64_t images = cut_.length(tile);
     const std::int64_t offset = image * shape_.input_elements();
-    T* output = this->at(operation_.output) + offset;
-    engine_->run(worker, images, this->at(operation_.output_gradient) + image * shape_.output_elements(),
+    T* output = output_.place(worker, this->at(operation_.output), offset);
+    engine_->run(worker, images, this->at(output_gradient_, image * shape_.output_elements()),
                  import_.weights(this->at(operation_.weight)), output);
     if (sums_) sums_->clear(tile);
     // A few rows at a time, which then stay in the nearest cache.
     const std::int64_t elements = images * shape_.input_elements();
-    const std::int64_t block = std::max<std::int64_t>(32, 4096 / shape_.channels) * shape_.channels;
-    for (std::int64_t begin = 0; begin < elements; begin += block) {
-      finish_block(tile, offset + begin, std::min(block, elements - begin));
+    for (std::int64_t begin = 0; begin < elements; begin += block_) {
+      finish_block(tile, worker, offset + begin, std::min(block_, elements - begin), output + begin);
     }
   }
 
@@ -220,23 +245,23 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
 
  private:
   // What is merged into the operation, for so many values of its output.
-  void finish_block(int tile, std::int64_t offset, std::int64_t count) noexcept {
-    T* output = this->at(operation_.output) + offset;
-    if (operation_.add != no_tensor) {
-      kernels<T>().accumulate(this->at(operation_.add) + offset, T(1), false, output, count);
-    }
+  void finish_block(int tile, int worker, std::int64_t offset, std::int64_t count, T* output) noexcept {
+    const auto read = [&](const Tile<T>& tensor) {
+      return tensor.read(worker, this->at(tensor.id()), offset, count);
+    };
+    if (operation_.add != no_tensor) kernels<T>().accumulate(read(add_), T(1), false, output, count);
     if (gradient_.index >= 0) {
-      const T* y = this->at(operation_.activation_output) + offset;
-      const T* x =
-          operation_.activation_input == no_tensor ? y : this->at(operation_.activation_input) + offset;
+      const T* y = read(activation_output_);
+      const T* x = operation_.activation_input == no_tensor ? y : read(activation_input_);
       kernels<T>().activations[gradient_.index].gradient(gradient_.get(), x, y, output, output, count);
     }
     if (sums_) {
       const ColumnNormalizationSums& sums = *operation_.sums;
       const std::int64_t channels = shape_.channels;
-      sums_->add(tile, {this->at(sums.input) + offset, count / channels, channels, channels}, output,
-                 this->at(sums.mean), this->at(sums.variance));
+      sums_->add(tile, {read(sums_input_), count / channels, channels, channels}, output, this->at(sums.mean),
+                 this->at(sums.variance));
     }
+    output_.store(output, this->at(operation_.output), offset, count);
   }
 
   ConvolutionInputGradient operation_;
@@ -244,6 +269,9 @@ class ConvolutionInputGradientOperation final : public TensorOperation<T> {
   ImageCut cut_;
   std::unique_ptr<ConvolutionEngine<T>> engine_;
   ImportWeights<T> import_;
+  std::int64_t block_;  // elements of some rows
+  Tile<T> output_gradient_, output_;
+  Tile<T> add_, activation_input_, activation_output_, sums_input_;  // a block of them
   RuleObject gradient_;
   std::optional<GradientSumsOfColumns<T>> sums_;
 };
@@ -258,7 +286,10 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
         operation_(o),
         shape_(shape_of(program.tensor(o.input), program.tensor(o.output_gradient), o.window, o.groups)),
         cut_(cut_for_sums<T>(program.batch(), shape_, samples)),
-        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, program.options, workers)),
+        engine_(make_engine<T>(ConvolutionKind::weight_gradient, shape_, cut_, program.options, workers,
+                               {form_of(o.input, program), form_of(o.output_gradient, program)})),
+        input_(o.input, program, 0, workers),
+        output_gradient_(o.output_gradient, program, 0, workers),
         own_elements_(engine_->own_elements()),
         stride_((own_elements_ + shape_.filters + granule - 1) / granule * granule),
         partials_(stride_ * cut_.tiles()),
@@ -270,13 +301,18 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
   void run(int tile, int worker, const RunContext&) noexcept override {
     const std::int64_t image = cut_.begin(tile);
     const std::int64_t images = cut_.length(tile);
-    const T* gradient = this->at(operation_.output_gradient) + image * shape_.output_elements();
+    const void* gradient = this->at(output_gradient_, image * shape_.output_elements());
     T* partial = partials_.get() + tile * stride_;
-    engine_->run(worker, images, this->at(operation_.input) + image * shape_.input_elements(), gradient,
-                 partial);
+    engine_->run(worker, images, this->at(input_, image * shape_.input_elements()), gradient, partial);
     if (operation_.bias_output == no_tensor) return;
     const std::int64_t rows = images * shape_.out_height * shape_.out_width;
-    kernels<T>().column_sum({gradient, rows, shape_.filters, shape_.filters}, partial + own_elements_);
+    const auto sum = [&]<typename S>(const S* values) {
+      kernels<S>().column_sum({values, rows, shape_.filters, shape_.filters}, partial + own_elements_);
+    };
+    if constexpr (std::is_same_v<T, float>) {
+      if (output_gradient_.is_stored()) return sum(static_cast<const Bfloat16*>(gradient));
+    }
+    sum(static_cast<const T*>(gradient));
   }
 
   // Tiles, their sums, and the order that the gradient has elsewhere.
@@ -324,6 +360,7 @@ class ConvolutionWeightGradientOperation final : public TensorOperation<T> {
   ConvolutionShape shape_;
   ImageCut cut_;
   std::unique_ptr<ConvolutionEngine<T>> engine_;
+  Tile<T> input_, output_gradient_;
   std::int64_t own_elements_;
   std::int64_t stride_;
   AlignedArray<T> partials_;  // a tile's weights in the engine's order, then its bias

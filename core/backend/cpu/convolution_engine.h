@@ -39,6 +39,16 @@ struct ImageCut {
   std::int64_t length(int tile) const { return tile + 1 == tiles() ? batch - begin(tile) : images; }
 };
 
+// How an operand lies in memory: as T, as float32 that is rounded to bfloat16 before it is multiplied, or
+// stored in that.
+enum class OperandForm { plain, rounded, stored };
+struct OperandForms {
+  OperandForm first = OperandForm::plain;
+  OperandForm second = OperandForm::plain;
+
+  bool bfloat16() const { return first != OperandForm::plain; }
+};
+
 template <typename T>
 class ConvolutionEngine {
  public:
@@ -53,27 +63,29 @@ class ConvolutionEngine {
   virtual void export_part(int part, const T* own, T* weights) noexcept = 0;
   // forward: (input, weights, output); input gradient: (output gradient, weights, input gradient); weight
   // gradient: (input, output gradient, weights' gradient). Weights are in the engine's order.
-  virtual void run(int worker, std::int64_t images, const T* first, const T* second, T* result) noexcept = 0;
+  virtual void run(int worker, std::int64_t images, const void* first, const void* second,
+                   T* result) noexcept = 0;
   virtual const char* name() const = 0;
 };
 
-// nullptr where the build has no oneDNN, or where it has no such convolution. `bfloat16`: what is multiplied
-// is rounded to it.
+// nullptr where the build has no oneDNN, or where it has no such convolution.
 std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKind kind,
                                                                   const ConvolutionShape& shape,
                                                                   const ImageCut& cut, int workers,
-                                                                  bool bfloat16);
+                                                                  const OperandForms& forms);
 
-// nullptr where it would save little, or nothing. Windows of 3 x 3 or 5 x 5, without strides.
+// nullptr where it would save little, or nothing. Windows of 3 x 3 or 5 x 5, without strides. It multiplies
+// in T what was rounded.
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_winograd_convolution(ConvolutionKind kind,
                                                                 const ConvolutionShape& shape,
-                                                                const ImageCut& cut, int workers);
+                                                                const ImageCut& cut, int workers,
+                                                                const OperandForms& forms = {});
 
-// Windows written out as the rows of a matrix, and a product; `bfloat16` for float alone.
+// Windows written out as the rows of a matrix, and a product; bfloat16 for float alone.
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_unfolded_convolution(ConvolutionKind kind,
                                                                 const ConvolutionShape& shape, int workers,
-                                                                bool bfloat16);
+                                                                const OperandForms& forms = {});
 
 }  // namespace ravine::cpu

@@ -53,5 +53,6 @@ void add_to_histogram(Block<const T> block, Histogram& histogram) noexcept {
 
 template void add_to_histogram<float>(Block<const float>, Histogram&) noexcept;
 template void add_to_histogram<double>(Block<const double>, Histogram&) noexcept;
+template void add_to_histogram<Bfloat16>(Block<const Bfloat16>, Histogram&) noexcept;
 
 }  // namespace ravine::cpu

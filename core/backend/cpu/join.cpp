@@ -68,13 +68,14 @@ std::unique_ptr<CpuOperation> prepare_copy_columns(const CopyColumns& o, const P
   return std::make_unique<CopyColumnsOperation<T>>(o, program, pointers, samples);
 }
 
-template std::unique_ptr<CpuOperation> prepare_add<float>(const Add&, const Program&, const PointerTable&,
-                                                          std::int64_t);
-template std::unique_ptr<CpuOperation> prepare_add<double>(const Add&, const Program&, const PointerTable&,
-                                                           std::int64_t);
-template std::unique_ptr<CpuOperation> prepare_copy_columns<float>(const CopyColumns&, const Program&,
-                                                                   const PointerTable&, std::int64_t);
-template std::unique_ptr<CpuOperation> prepare_copy_columns<double>(const CopyColumns&, const Program&,
-                                                                    const PointerTable&, std::int64_t);
+#define RAVINE_PREPARE(T)                                                                                \
+  template std::unique_ptr<CpuOperation> prepare_add<T>(const Add&, const Program&, const PointerTable&, \
+                                                        std::int64_t);                                   \
+  template std::unique_ptr<CpuOperation> prepare_copy_columns<T>(const CopyColumns&, const Program&,     \
+                                                                 const PointerTable&, std::int64_t);
+RAVINE_PREPARE(float)
+RAVINE_PREPARE(double)
+RAVINE_PREPARE(Bfloat16)
+#undef RAVINE_PREPARE
 
 }  // namespace ravine::cpu

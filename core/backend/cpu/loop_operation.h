@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backend/cpu/operation.h"
+#include "base/bfloat16.h"
 
 namespace ravine::cpu {
 
@@ -36,6 +37,8 @@ class LoopOperation : public CpuOperation {
   Element* at(TensorId id) const {
     return id == no_tensor ? nullptr : static_cast<Element*>(pointers_[static_cast<std::size_t>(id)]);
   }
+  // What belongs to columns or is a parameter is never stored in bfloat16.
+  Number<T>* number(TensorId id) const { return this->template at<Number<T>>(id); }
 
   Cut cut_;
 

@@ -36,7 +36,8 @@ std::unique_ptr<CpuOperation> prepare_operation(const Operation& operation, cons
                                                 const PointerTable& pointers, int workers,
                                                 std::int64_t samples);
 
-// Operations with files of their own, for both element types.
+// Operations with files of their own, for both element types; those whose tensors are all stored alike also
+// for Bfloat16.
 template <typename T>
 std::unique_ptr<CpuOperation> prepare_product(const Product& product, const Program& program,
                                               const PointerTable& pointers, int workers,
@@ -62,11 +63,13 @@ std::unique_ptr<CpuOperation> prepare_convolution(const Given& o, const Program&
 // Pooling, PoolingGradient.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_pooling(const Given& o, const Program& program,
-                                              const PointerTable& pointers, std::int64_t samples);
+                                              const PointerTable& pointers, int workers,
+                                              std::int64_t samples);
 
 // Normalizations of columns, blocks and weights, and moving averages.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_normalization(const Given& given, const Program& program,
-                                                    const PointerTable& pointers, std::int64_t samples);
+                                                    const PointerTable& pointers, int workers,
+                                                    std::int64_t samples);
 
 }  // namespace ravine::cpu

@@ -1,5 +1,6 @@
 // The operations that are simple loops: activations, dropout, sums.
 #include <algorithm>
+#include <type_traits>
 
 #include "backend/cpu/loop_operation.h"
 #include "backend/cpu/measure.h"
@@ -16,7 +17,7 @@ class ActivationOperation final : public LoopOperation<T> {
                       std::int64_t samples)
       : LoopOperation<T>(pointers, program, program.tensor(o.input).shape.elements(), 1, samples),
         operation_(o),
-        rule_(make_rule<ActivationRules, T>(o.rule.name, o.rule.values)),
+        rule_(make_rule<ActivationRules, Number<T>>(o.rule.name, o.rule.values)),
         observer_(o.observe, this->tiles()) {}
 
   void run(int tile, int, const RunContext& context) noexcept override {
@@ -42,7 +43,7 @@ class ActivationGradientOperation final : public LoopOperation<T> {
                               const PointerTable& pointers, std::int64_t samples)
       : LoopOperation<T>(pointers, program, program.tensor(o.output).shape.elements(), 1, samples),
         operation_(o),
-        rule_(make_rule<ActivationRules, T>(o.rule.name, o.rule.values)) {}
+        rule_(make_rule<ActivationRules, Number<T>>(o.rule.name, o.rule.values)) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
     const std::int64_t begin = this->cut_.begin(tile);
@@ -124,7 +125,7 @@ class ColumnSumOperation final : public LoopOperation<T> {
     const std::int64_t column = this->cut_.begin(tile);
     const double squares = kernels<T>().column_sum(
         {this->at(operation_.input) + column, rows_, this->cut_.length(tile), columns_},
-        this->at(operation_.output) + column);
+        this->number(operation_.output) + column);
     observer_.set_squares(tile, squares);
   }
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
@@ -195,23 +196,40 @@ struct Prepare {
   Result operator()(const Product& o) const {
     return prepare_product<T>(o, program, pointers, workers, samples);
   }
-  Result operator()(const Add& o) const { return prepare_add<T>(o, program, pointers, samples); }
+  Result operator()(const Add& o) const {
+    return of_elements(o.output, [&]<typename S> { return prepare_add<S>(o, program, pointers, samples); });
+  }
   Result operator()(const CopyColumns& o) const {
-    return prepare_copy_columns<T>(o, program, pointers, samples);
+    return of_elements(o.output,
+                       [&]<typename S> { return prepare_copy_columns<S>(o, program, pointers, samples); });
   }
   Result operator()(const Convolution& o) const { return convolution(o); }
   Result operator()(const ConvolutionInputGradient& o) const { return convolution(o); }
   Result operator()(const ConvolutionWeightGradient& o) const { return convolution(o); }
-  Result operator()(const Pooling& o) const { return prepare_pooling<T>(o, program, pointers, samples); }
+  Result operator()(const Pooling& o) const {
+    return prepare_pooling<T>(o, program, pointers, workers, samples);
+  }
   Result operator()(const PoolingGradient& o) const {
-    return prepare_pooling<T>(o, program, pointers, samples);
+    return prepare_pooling<T>(o, program, pointers, workers, samples);
   }
-  Result operator()(const Activation& o) const { return make<ActivationOperation<T>>(o); }
-  Result operator()(const ActivationGradient& o) const { return make<ActivationGradientOperation<T>>(o); }
-  Result operator()(const Dropout& o) const { return make<DropoutOperation<T>>(o); }
+  Result operator()(const Activation& o) const {
+    return of_elements(o.output, [&]<typename S> { return make<ActivationOperation<S>>(o); });
+  }
+  Result operator()(const ActivationGradient& o) const {
+    return of_elements(o.output, [&]<typename S> { return make<ActivationGradientOperation<S>>(o); });
+  }
+  Result operator()(const Dropout& o) const {
+    return of_elements(o.output, [&]<typename S> { return make<DropoutOperation<S>>(o); });
+  }
   Result operator()(const ColumnSum& o) const {
-    return std::make_unique<ColumnSumOperation<T>>(o, program, pointers);
+    return of_elements(o.input, [&]<typename S>() -> Result {
+      return std::make_unique<ColumnSumOperation<S>>(o, program, pointers);
+    });
   }
+  Result operator()(const ColumnMoments& o) const { return column_normalization(o, o.input); }
+  Result operator()(const ColumnNormalization& o) const { return column_normalization(o, o.output); }
+  Result operator()(const ColumnNormalizationSums& o) const { return column_normalization(o, o.input); }
+  Result operator()(const ColumnNormalizationGradient& o) const { return column_normalization(o, o.input); }
   Result operator()(const SoftmaxCrossEntropy& o) const {
     return prepare_loss<T>(o, program, pointers, samples);
   }
@@ -222,13 +240,26 @@ struct Prepare {
   Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
   Result operator()(const SoftmaxGradient& o) const { return make<SoftmaxGradientOperation<T>>(o); }
 
+  // Calls prepare<S>() where the elements of a tensor are stored as S.
+  template <typename PrepareFor>
+  Result of_elements(TensorId id, const PrepareFor& prepare) const {
+    if constexpr (std::is_same_v<T, float>) {
+      if (program.tensor(id).dtype == DType::bfloat16) return prepare.template operator()<Bfloat16>();
+    }
+    return prepare.template operator()<T>();
+  }
+  template <typename Given>
+  Result column_normalization(const Given& o, TensorId id) const {
+    return of_elements(
+        id, [&]<typename S> { return prepare_normalization<S>(o, program, pointers, workers, samples); });
+  }
   template <typename Given>
   Result convolution(const Given& o) const {
     return prepare_convolution<T>(o, program, pointers, workers, samples);
   }
   template <typename Given>
   Result operator()(const Given& o) const {
-    return prepare_normalization<T>(o, program, pointers, samples);
+    return prepare_normalization<T>(o, program, pointers, workers, samples);
   }
 
   template <typename Prepared, typename Given>

@@ -1,7 +1,8 @@
 // A product and its epilogues, tile by tile: bias, activation or its gradient, and measurements are done
 // on each tile while it is in cache. Where our own kernels compute a product whose right factor lies column
 // by column, that is brought into order: by each tile for its own columns, or, where tiles are rows, by a
-// stage before. In bfloat16 the factor that all tiles share is rounded by such a stage.
+// stage before. In bfloat16 the factor that all tiles share is rounded by such a stage, unless it is stored
+// so; an output that is stored in bfloat16 is rounded last, from a tile in float32.
 #include <algorithm>
 #include <limits>
 #include <type_traits>
@@ -13,6 +14,7 @@
 #include "backend/cpu/product_engine.h"
 #include "backend/cpu/rounded_product.h"
 #include "backend/cpu/rule_object.h"
+#include "backend/cpu/stored_tile.h"
 
 namespace ravine::cpu {
 namespace {
@@ -110,6 +112,9 @@ class ProductOperation final : public CpuOperation {
         grid_(samples > 0 ? grid_of_rows(extents_, samples) : grid_for(extents_, own_)),
         left_stride_(columns_of(program.tensor(product.left))),
         right_stride_(columns_of(program.tensor(product.right))),
+        output_(product.output, program, grid_.block * (grid_.along_rows ? extents_.n : extents_.m), workers),
+        activation_input_(product.activation_input, program, widened_at_once, workers),
+        activation_output_(product.activation_output, program, widened_at_once, workers),
         observer_(product.observe, grid_.tiles) {
     for (std::int64_t extent : {extents_.m, extents_.n, extents_.k}) {
       if (extent > std::numeric_limits<std::int32_t>::max()) {
@@ -127,7 +132,18 @@ class ProductOperation final : public CpuOperation {
                                                 product.activation_gradient->values);
     }
     if (program.options.bfloat16) {
-      rounded_ = std::make_unique<RoundedProduct>(whole_shape(), grid_.along_rows, workers);
+      const StoredFactors stored{is_stored_in_bfloat16(product.left, program),
+                                 is_stored_in_bfloat16(product.right, program)};
+      turns_ = turns();
+      if (turns_) {
+        const ProductShape turned{extents_.n, extents_.m,    extents_.k,   false,
+                                  true,       right_stride_, left_stride_, extents_.m};
+        rounded_ =
+            std::make_unique<RoundedProduct>(turned, StoredFactors{stored.right, stored.left}, true, workers);
+        for (int worker = 0; worker < workers; ++worker) turned_.emplace_back(grid_.block * extents_.m);
+      } else {
+        rounded_ = std::make_unique<RoundedProduct>(whole_shape(), stored, grid_.along_rows, workers);
+      }
       order_tiles_ = rounded_->shared_tiles();
       return;
     }
@@ -161,23 +177,24 @@ class ProductOperation final : public CpuOperation {
     const bool is_edge = edge_ != nullptr && tile == grid_.tiles - 1;
 
     const std::int64_t offset = row * extents_.n + column;
-    T* output = at<T>(product_.output) + offset;
+    const std::int64_t columns = grid_.along_rows ? extents_.n : length;
+    const Block<T> block{output_.place(worker, at<void>(product_.output), offset),
+                         grid_.along_rows ? length : extents_.m, columns,
+                         output_.is_stored() ? columns : extents_.n};
     if (rounded_ != nullptr) {
-      multiply_rounded(worker, begin, length);
+      multiply_rounded(worker, begin, length, block);
     } else {
       const T* left = at<const T>(product_.left) + (product_.transpose_left ? row : row * left_stride_);
-      (is_edge ? edge_ : inner_)->run(worker, left, right_from(column), output);
+      (is_edge ? edge_ : inner_)->run(worker, left, right_from(column), block.data);
     }
-
-    const Block<T> block{output, grid_.along_rows ? length : extents_.m,
-                         grid_.along_rows ? extents_.n : length, extents_.n};
-    if (gradient_.index >= 0) multiply_by_derivative(block, offset);
+    if (gradient_.index >= 0) multiply_by_derivative(worker, block, offset);
     if (activation_.index >= 0) {
       const T* bias = product_.bias == no_tensor ? nullptr : at<const T>(product_.bias) + column;
       observer_.see_activated(tile, block, activation_, bias, context);
     } else {
       observer_.see(tile, {block.data, block.rows, block.columns, block.stride}, context);
     }
+    store(block, offset);
   }
 
   void collect(Measurements& measurements) const noexcept override { observer_.collect(measurements); }
@@ -190,6 +207,14 @@ class ProductOperation final : public CpuOperation {
   template <typename Element>
   Element* at(TensorId id) const {
     return static_cast<Element*>(pointers_[static_cast<std::size_t>(id)]);
+  }
+
+  // Weights that lie column by column are the left factor of the transposed product: their rows are rounded
+  // as they lie, and the output, which is smaller, is transposed instead.
+  bool turns() const {
+    constexpr std::int64_t two_vectors = 32;
+    return !grid_.along_rows && product_.transpose_right && !product_.transpose_left &&
+           extents_.m >= two_vectors;
   }
 
   ProductShape whole_shape() const {
@@ -224,17 +249,41 @@ class ProductOperation final : public CpuOperation {
   // Whole cache lines, so that workers that bring different rows into order do not write to the same ones.
   std::int64_t ordered_stride() const { return (extents_.n + 15) / 16 * 16; }
 
-  void multiply_rounded(int worker, std::int64_t begin, std::int64_t length) noexcept {
+  void multiply_rounded(int worker, std::int64_t begin, std::int64_t length, Block<T> output) noexcept {
     if constexpr (std::is_same_v<T, float>) {
-      rounded_->run(worker, begin, length, at<const T>(product_.left), at<const T>(product_.right),
-                    at<T>(product_.output));
+      const void* left = at<const void>(product_.left);
+      const void* right = at<const void>(product_.right);
+      if (!turns_) return rounded_->run(worker, begin, length, left, right, output.data, output.stride);
+      T* turned = turned_[static_cast<std::size_t>(worker)].get();
+      rounded_->run(worker, begin, length, right, left, turned, extents_.m);
+      kernels<T>().transpose({turned, length, extents_.m, extents_.m}, output.data, output.stride);
     }
+  }
+
+  // Calls visit(first value in the block, the same in the tensor, count) for what lies one behind the other.
+  template <typename Visit>
+  void for_rows(Block<T> block, std::int64_t offset, const Visit& visit) const noexcept {
+    const bool whole = block.columns == extents_.n;
+    const std::int64_t rows = whole ? 1 : block.rows;
+    const std::int64_t count = whole ? block.rows * block.columns : block.columns;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      visit(block.data + row * block.stride, offset + row * extents_.n, count);
+    }
+  }
+
+  void store(Block<T> block, std::int64_t offset) const noexcept {
+    if (!output_.is_stored()) return;
+    for_rows(block, offset, [&](const T* values, std::int64_t place, std::int64_t count) {
+      output_.store(values, at<void>(product_.output), place, count);
+    });
   }
 
   void order(int tile) noexcept {
     if constexpr (std::is_same_v<T, float>) {
       if (rounded_ != nullptr) {
-        rounded_->round_shared(tile, at<const T>(product_.left), at<const T>(product_.right));
+        const void* left = at<const void>(product_.left);
+        const void* right = at<const void>(product_.right);
+        rounded_->round_shared(tile, turns_ ? right : left, turns_ ? left : right);
         return;
       }
     }
@@ -245,18 +294,21 @@ class ProductOperation final : public CpuOperation {
     kernels<T>().transpose(block, ordered_.get() + row, ordered_stride());
   }
 
-  void multiply_by_derivative(Block<T> block, std::int64_t offset) const noexcept {
+  void multiply_by_derivative(int worker, Block<T> block, std::int64_t offset) const noexcept {
     const auto loop = kernels<T>().activations[gradient_.index].gradient;
-    const T* y = at<const T>(product_.activation_output) + offset;
-    const T* x = product_.activation_input == no_tensor ? y : at<const T>(product_.activation_input) + offset;
-    const bool whole = block.columns == block.stride;
-    const std::int64_t rows = whole ? 1 : block.rows;
-    const std::int64_t count = whole ? block.rows * block.columns : block.columns;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const std::int64_t at_row = row * block.stride;
-      T* gradient = block.data + at_row;
-      loop(gradient_.get(), x + at_row, y + at_row, gradient, gradient, count);
-    }
+    const bool widens = activation_input_.is_stored() || activation_output_.is_stored();
+    for_rows(block, offset, [&](T* gradient, std::int64_t place, std::int64_t count) {
+      const std::int64_t most = widens ? widened_at_once : count;
+      for (std::int64_t begin = 0; begin < count; begin += most) {
+        const std::int64_t some = std::min(most, count - begin);
+        const auto read = [&](const Tile<T>& tile) {
+          return tile.read(worker, at<void>(tile.id()), place + begin, some);
+        };
+        const T* y = read(activation_output_);
+        const T* x = product_.activation_input == no_tensor ? y : read(activation_input_);
+        loop(gradient_.get(), x, y, gradient + begin, gradient + begin, some);
+      }
+    });
   }
 
   Product product_;
@@ -270,6 +322,12 @@ class ProductOperation final : public CpuOperation {
   AlignedArray<T> ordered_;                  // the right factor, [k, n], where a stage brings it into order
   int order_tiles_ = 0;                      // of that stage
   std::unique_ptr<RoundedProduct> rounded_;  // in bfloat16
+  bool turns_ = false;                       // it is the transposed one
+  std::vector<AlignedArray<T>> turned_;      // what it gives, one a worker
+  static constexpr std::int64_t widened_at_once = 1024;
+  Tile<T> output_;
+  Tile<T> activation_input_;
+  Tile<T> activation_output_;
   RuleObject activation_;
   RuleObject gradient_;
   std::unique_ptr<ProductEngine<T>> inner_;

@@ -23,9 +23,11 @@ std::unique_ptr<ProductEngine<T>> make_engine(const ProductShape& shape, int wor
 template <typename T>
 class UnfoldedConvolution final : public ConvolutionEngine<T> {
  public:
-  UnfoldedConvolution(ConvolutionKind kind, const ConvolutionShape& shape, int workers, bool bfloat16)
+  UnfoldedConvolution(ConvolutionKind kind, const ConvolutionShape& shape, int workers,
+                      const OperandForms& forms)
       : kind_(kind),
         shape_(shape),
+        forms_(forms),
         group_channels_(shape.channels / shape.groups),
         group_filters_(shape.filters / shape.groups),
         positions_(shape.out_height * shape.out_width),
@@ -39,22 +41,28 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
       case ConvolutionKind::forward:
         product_ =
             make_engine<T>({positions_, group_filters_, values_, false, true, row, values_, shape.filters},
-                           workers, bfloat16);
+                           workers, forms.bfloat16());
         break;
       case ConvolutionKind::input_gradient:
         product_ =
             make_engine<T>({positions_, values_, group_filters_, false, false, shape.filters, values_, row},
-                           workers, bfloat16);
+                           workers, forms.bfloat16());
         break;
       case ConvolutionKind::weight_gradient:
         product_ =
             make_engine<T>({group_filters_, values_, positions_, true, false, shape.filters, row, values_},
-                           workers, bfloat16);
+                           workers, forms.bfloat16());
         break;
     }
     for (int worker = 0; worker < workers; ++worker) {
       rows_.emplace_back(plain_ ? 0 : positions_ * values_);
       if (kind == ConvolutionKind::weight_gradient) sums_.emplace_back(group_filters_ * values_);
+      const auto widened = [](OperandForm form, std::int64_t elements) {
+        return AlignedArray<T>(form == OperandForm::stored ? elements : 0);
+      };
+      const bool from_input = kind != ConvolutionKind::input_gradient;
+      first_.push_back(widened(forms.first, from_input ? shape.input_elements() : shape.output_elements()));
+      second_.push_back(widened(forms.second, shape.output_elements()));
     }
   }
 
@@ -66,21 +74,28 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
     std::copy(own, own + own_elements(), weights);
   }
 
-  void run(int worker, std::int64_t images, const T* first, const T* second, T* result) noexcept override {
+  void run(int worker, std::int64_t images, const void* first, const void* second,
+           T* result) noexcept override {
     const std::int64_t input = shape_.input_elements();
     const std::int64_t output = shape_.output_elements();
+    const auto own = static_cast<std::size_t>(worker);
     if (kind_ == ConvolutionKind::input_gradient) std::fill(result, result + images * input, T(0));
     for (std::int64_t image = 0; image < images; ++image) {
+      const bool from_input = kind_ != ConvolutionKind::input_gradient;
+      const T* left = image_of(forms_.first, first, image, from_input ? input : output, first_[own]);
+      const T* right = kind_ == ConvolutionKind::weight_gradient
+                           ? image_of(forms_.second, second, image, output, second_[own])
+                           : static_cast<const T*>(second);
       for (std::int64_t group = 0; group < shape_.groups; ++group) {
         switch (kind_) {
           case ConvolutionKind::forward:
-            forward(worker, group, first + image * input, second, result + image * output);
+            forward(worker, group, left, right, result + image * output);
             break;
           case ConvolutionKind::input_gradient:
-            input_gradient(worker, group, first + image * output, second, result + image * input);
+            input_gradient(worker, group, left, right, result + image * input);
             break;
           case ConvolutionKind::weight_gradient:
-            weight_gradient(worker, group, first + image * input, second + image * output, result, image > 0);
+            weight_gradient(worker, group, left, right, result, image > 0);
             break;
         }
       }
@@ -90,6 +105,19 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
   const char* name() const override { return product_->name(); }
 
  private:
+  // An image of an operand, in T.
+  static const T* image_of(OperandForm form, const void* images, std::int64_t image, std::int64_t elements,
+                           const AlignedArray<T>& widened) noexcept {
+    if constexpr (std::is_same_v<T, float>) {
+      if (form == OperandForm::stored) {
+        kernels<T>().bfloat16.widen(static_cast<const Bfloat16*>(images) + image * elements, widened.get(),
+                                    elements);
+        return widened.get();
+      }
+    }
+    return static_cast<const T*>(images) + image * elements;
+  }
+
   void forward(int worker, std::int64_t group, const T* image, const T* weights, T* output) noexcept {
     product_->run(worker, unfolded(worker, group, image), weights + group * group_filters_ * values_,
                   output + group * group_filters_);
@@ -149,6 +177,7 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
 
   ConvolutionKind kind_;
   ConvolutionShape shape_;
+  OperandForms forms_;
   std::int64_t group_channels_;
   std::int64_t group_filters_;
   std::int64_t positions_;
@@ -157,6 +186,7 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
   std::unique_ptr<ProductEngine<T>> product_;
   std::vector<AlignedArray<T>> rows_;  // one a worker
   std::vector<AlignedArray<T>> sums_;
+  std::vector<AlignedArray<T>> first_, second_;  // an image of what is stored in bfloat16
 };
 
 }  // namespace
@@ -164,14 +194,15 @@ class UnfoldedConvolution final : public ConvolutionEngine<T> {
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_unfolded_convolution(ConvolutionKind kind,
                                                                 const ConvolutionShape& shape, int workers,
-                                                                bool bfloat16) {
-  return std::make_unique<UnfoldedConvolution<T>>(kind, shape, workers, bfloat16);
+                                                                const OperandForms& forms) {
+  return std::make_unique<UnfoldedConvolution<T>>(kind, shape, workers, forms);
 }
 template std::unique_ptr<ConvolutionEngine<float>> make_unfolded_convolution<float>(ConvolutionKind,
                                                                                     const ConvolutionShape&,
-                                                                                    int, bool);
+                                                                                    int, const OperandForms&);
 template std::unique_ptr<ConvolutionEngine<double>> make_unfolded_convolution<double>(ConvolutionKind,
                                                                                       const ConvolutionShape&,
-                                                                                      int, bool);
+                                                                                      int,
+                                                                                      const OperandForms&);
 
 }  // namespace ravine::cpu

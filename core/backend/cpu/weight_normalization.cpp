@@ -61,11 +61,11 @@ class WeightNormalizationGradientOperation final : public RowOperation<T> {
 
 }  // namespace
 
-#define RAVINE_PREPARE(Given, T)                                                            \
-  template <>                                                                               \
-  std::unique_ptr<CpuOperation> prepare_normalization<T, Given>(                            \
-      const Given& o, const Program& program, const PointerTable& pointers, std::int64_t) { \
-    return std::make_unique<Given##Operation<T>>(o, program, pointers);                     \
+#define RAVINE_PREPARE(Given, T)                                                                 \
+  template <>                                                                                    \
+  std::unique_ptr<CpuOperation> prepare_normalization<T, Given>(                                 \
+      const Given& o, const Program& program, const PointerTable& pointers, int, std::int64_t) { \
+    return std::make_unique<Given##Operation<T>>(o, program, pointers);                          \
   }
 #define RAVINE_PREPARE_BOTH(Given) RAVINE_PREPARE(Given, float) RAVINE_PREPARE(Given, double)
 RAVINE_PREPARE_BOTH(WeightNormalization)

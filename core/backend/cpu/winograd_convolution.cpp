@@ -15,6 +15,19 @@ constexpr std::int64_t line = 16;  // elements; planes lie one more apart, out o
 
 std::int64_t rounded_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+// Copies float32 values, rounded to bfloat16.
+void copy_rounded(const float* from, std::int64_t count, float* to) noexcept {
+  constexpr std::int64_t at_once = 256;
+  Bfloat16 rounded[at_once];
+  for (std::int64_t begin = 0; begin < count; begin += at_once) {
+    const std::int64_t some = std::min(at_once, count - begin);
+    kernels<float>().bfloat16.round(from + begin, rounded, some);
+    kernels<float>().bfloat16.widen(rounded, to + begin, some);
+  }
+}
+// There is none in float64.
+void copy_rounded(const double*, std::int64_t, double*) noexcept {}
+
 // Images of a batch inside larger ones: what lies around them is zero.
 template <typename T>
 class Frame {
@@ -29,9 +42,15 @@ class Frame {
 
   bool is_plain() const { return height_ == outer_height_ && row_ == outer_row_; }
   std::int64_t elements() const { return outer_height_ * outer_row_; }
-  void put(const T* images, std::int64_t count, T* frames) const noexcept {
+  template <typename Stored>
+  void put(const Stored* images, std::int64_t count, Stored* frames) const noexcept {
     for_each_row(count, [&](std::int64_t inner, std::int64_t outer) {
       std::copy_n(images + inner, row_, frames + outer);
+    });
+  }
+  void put_rounded(const T* images, std::int64_t count, T* frames) const noexcept {
+    for_each_row(count, [&](std::int64_t inner, std::int64_t outer) {
+      copy_rounded(images + inner, row_, frames + outer);
     });
   }
   void take(const T* frames, std::int64_t count, T* images) const noexcept {
@@ -56,8 +75,10 @@ class Frame {
 template <typename T>
 class WinogradConvolution final : public ConvolutionEngine<T> {
  public:
-  WinogradConvolution(ConvolutionKind kind, const ConvolutionShape& shape, std::int64_t images, int workers)
+  WinogradConvolution(ConvolutionKind kind, const ConvolutionShape& shape, std::int64_t images, int workers,
+                      const OperandForms& forms)
       : kind_(kind),
+        forms_(forms),
         channels_(shape.channels),
         filters_(shape.filters),
         size_(shape.window.height),
@@ -74,7 +95,8 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
         output_elements_(shape.output_elements()),
         weight_plane_(channels_ * filters_ + line),
         window_(size_ * size_ * channels_),
-        windows_(kind == ConvolutionKind::forward ? shape.weight_elements() : 0) {
+        windows_(kind == ConvolutionKind::forward ? shape.weight_elements() : 0),
+        rounded_(rounds_weights() ? shape.weight_elements() : 0) {
     // As many tiles at once as leave room in the cache: some images, or a part of one.
     constexpr std::int64_t bytes_in_cache = 288 * 1024;
     const std::int64_t bytes = points_ * (channels_ + filters_) * static_cast<std::int64_t>(sizeof(T));
@@ -98,6 +120,11 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
   void import_part(int part, const T* weights, T* own) noexcept override {
     const std::int64_t first = part * line;
     const T* given = weights + first * window_;
+    if (rounds_weights()) {
+      T* rounded = rounded_.get() + first * window_;
+      copy_rounded(given, line * window_, rounded);
+      given = rounded;
+    }
     if (kind_ == ConvolutionKind::input_gradient) {
       for (std::int64_t filter = 0; filter < line; ++filter) {
         loops_.weights(given + filter * window_, channels_, own + (first + filter) * channels_, weight_plane_,
@@ -118,21 +145,23 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
     kernels<T>().transpose({own + first, window_, line, filters_}, weights + first * window_, window_);
   }
 
-  void run(int worker, std::int64_t images, const T* first, const T* second, T* result) noexcept override {
+  void run(int worker, std::int64_t images, const void* first, const void* second,
+           T* result) noexcept override {
     Worker& own = workers_[static_cast<std::size_t>(worker)];
     for (std::int64_t image = 0; image < images; image += group_) {
       const std::int64_t count = std::min(group_, images - image);
       switch (kind_) {
         case ConvolutionKind::forward:
-          forward(own, count, first + image * input_elements_, second, result + image * output_elements_);
+          forward(own, count, at(first, forms_.first, image * input_elements_), static_cast<const T*>(second),
+                  result + image * output_elements_);
           break;
         case ConvolutionKind::input_gradient:
-          input_gradient(own, count, first + image * output_elements_, second,
-                         result + image * input_elements_);
+          input_gradient(own, count, at(first, forms_.first, image * output_elements_),
+                         static_cast<const T*>(second), result + image * input_elements_);
           break;
         case ConvolutionKind::weight_gradient:
-          weight_gradient(own, count, first + image * input_elements_, second + image * output_elements_,
-                          image > 0);
+          weight_gradient(own, count, at(first, forms_.first, image * input_elements_),
+                          at(second, forms_.second, image * output_elements_), image > 0);
           break;
       }
     }
@@ -145,6 +174,13 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
   const char* name() const override { return "Winograd"; }
 
  private:
+  bool rounds_weights() const {
+    return kind_ != ConvolutionKind::weight_gradient && forms_.second == OperandForm::rounded;
+  }
+  static const void* at(const void* images, OperandForm form, std::int64_t offset) {
+    const std::size_t size = form == OperandForm::stored ? sizeof(Bfloat16) : sizeof(T);
+    return static_cast<const std::byte*>(images) + offset * static_cast<std::int64_t>(size);
+  }
   // One worker's own memory. Around the images in the frames is zero for good.
   struct Worker {
     AlignedArray<T> input, output;                      // in frames
@@ -154,9 +190,12 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
 
   Worker make_worker() const {
     const bool gradient = kind_ == ConvolutionKind::weight_gradient;
-    return {AlignedArray<T>(input_.is_plain() ? 0 : group_ * input_.elements()),
-            AlignedArray<T>(output_.is_plain() ? 0 : group_ * output_.elements()),
-            AlignedArray<T>(points_ * input_plane()), AlignedArray<T>(points_ * output_plane()),
+    const bool rounds = forms_.first == OperandForm::rounded || forms_.second == OperandForm::rounded;
+    const auto frames = [&](const Frame<T>& frame) {
+      return AlignedArray<T>(frame.is_plain() && !rounds ? 0 : group_ * frame.elements());
+    };
+    return {frames(input_), frames(output_), AlignedArray<T>(points_ * input_plane()),
+            AlignedArray<T>(points_ * output_plane()),
             AlignedArray<T>(gradient ? points_ * weight_plane_ : 0)};
   }
 
@@ -175,17 +214,44 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
     }
   }
 
-  static const T* framed(const Frame<T>& frame, std::int64_t count, const T* images, T* frames) noexcept {
+  // Images in frames, stored as they were.
+  static const void* framed(const Frame<T>& frame, OperandForm form, std::int64_t count, const void* images,
+                            T* frames) noexcept {
+    if (form == OperandForm::rounded) {
+      frame.put_rounded(static_cast<const T*>(images), count, frames);
+      return frames;
+    }
     if (frame.is_plain()) return images;
-    frame.put(images, count, frames);
+    if (form == OperandForm::stored) {
+      frame.put(static_cast<const Bfloat16*>(images), count, reinterpret_cast<Bfloat16*>(frames));
+    } else {
+      frame.put(static_cast<const T*>(images), count, frames);
+    }
     return frames;
   }
 
-  void forward(Worker& own, std::int64_t count, const T* input, const T* weights, T* output) noexcept {
-    const T* images = framed(input_, count, input, own.input.get());
+  void input_to_points(const WinogradTiles& tiles, OperandForm form, const void* images,
+                       T* at_points) const noexcept {
+    if (form == OperandForm::stored) {
+      loops_.stored_input(tiles, static_cast<const Bfloat16*>(images), at_points);
+    } else {
+      loops_.input(tiles, static_cast<const T*>(images), at_points);
+    }
+  }
+  void gradient_to_points(const WinogradTiles& tiles, OperandForm form, const void* images,
+                          T* at_points) const noexcept {
+    if (form == OperandForm::stored) {
+      loops_.stored_output_gradient(tiles, static_cast<const Bfloat16*>(images), at_points);
+    } else {
+      loops_.output_gradient(tiles, static_cast<const T*>(images), at_points);
+    }
+  }
+
+  void forward(Worker& own, std::int64_t count, const void* input, const T* weights, T* output) noexcept {
+    const void* images = framed(input_, forms_.first, count, input, own.input.get());
     T* results = output_.is_plain() ? output : own.output.get();
     for_each_part(count, [&](const WinogradTiles& in, const WinogradTiles& out) {
-      loops_.input(in, images, own.input_at_points.get());
+      input_to_points(in, forms_.first, images, own.input_at_points.get());
       for (std::int64_t point = 0; point < points_; ++point) {
         kernels<T>().product({own.input_at_points.get() + point * in.plane, channels_, 1}, in.count, filters_,
                              channels_, weights + point * weight_plane_, filters_,
@@ -196,13 +262,13 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
     if (!output_.is_plain()) output_.take(results, count, output);
   }
 
-  void input_gradient(Worker& own, std::int64_t count, const T* output_gradient, const T* weights,
+  void input_gradient(Worker& own, std::int64_t count, const void* output_gradient, const T* weights,
                       T* input_gradient) noexcept {
-    const T* gradients = framed(output_, count, output_gradient, own.output.get());
+    const void* gradients = framed(output_, forms_.first, count, output_gradient, own.output.get());
     T* sums = input_.is_plain() ? input_gradient : own.input.get();
     std::fill_n(sums, count * input_.elements(), T(0));
     for_each_part(count, [&](const WinogradTiles& in, const WinogradTiles& out) {
-      loops_.output_gradient(out, gradients, own.output_at_points.get());
+      gradient_to_points(out, forms_.first, gradients, own.output_at_points.get());
       for (std::int64_t point = 0; point < points_; ++point) {
         kernels<T>().product({own.output_at_points.get() + point * out.plane, filters_, 1}, out.count,
                              channels_, filters_, weights + point * weight_plane_, channels_,
@@ -213,13 +279,13 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
     if (!input_.is_plain()) input_.take(sums, count, input_gradient);
   }
 
-  void weight_gradient(Worker& own, std::int64_t count, const T* input, const T* output_gradient,
+  void weight_gradient(Worker& own, std::int64_t count, const void* input, const void* output_gradient,
                        bool adds) noexcept {
-    const T* images = framed(input_, count, input, own.input.get());
-    const T* gradients = framed(output_, count, output_gradient, own.output.get());
+    const void* images = framed(input_, forms_.first, count, input, own.input.get());
+    const void* gradients = framed(output_, forms_.second, count, output_gradient, own.output.get());
     for_each_part(count, [&](const WinogradTiles& in, const WinogradTiles& out) {
-      loops_.input(in, images, own.input_at_points.get());
-      loops_.output_gradient(out, gradients, own.output_at_points.get());
+      input_to_points(in, forms_.first, images, own.input_at_points.get());
+      gradient_to_points(out, forms_.second, gradients, own.output_at_points.get());
       const auto product = adds ? kernels<T>().add_product : kernels<T>().product;
       adds = true;
       for (std::int64_t point = 0; point < points_; ++point) {
@@ -231,6 +297,7 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
   }
 
   ConvolutionKind kind_;
+  OperandForms forms_;
   std::int64_t channels_, filters_;
   std::int64_t size_;  // of the window
   std::int64_t points_;
@@ -244,6 +311,7 @@ class WinogradConvolution final : public ConvolutionEngine<T> {
   std::int64_t group_ = 1;   // images at once
   std::int64_t tiles_ = 1;   // at once, of those
   AlignedArray<T> windows_;  // weights while they are brought into order
+  AlignedArray<T> rounded_;  // weights, in bfloat16
   std::vector<Worker> workers_;
 };
 
@@ -273,15 +341,18 @@ bool pays(const ConvolutionShape& s) {
 template <typename T>
 std::unique_ptr<ConvolutionEngine<T>> make_winograd_convolution(ConvolutionKind kind,
                                                                 const ConvolutionShape& shape,
-                                                                const ImageCut& cut, int workers) {
+                                                                const ImageCut& cut, int workers,
+                                                                const OperandForms& forms) {
   if (!pays<T>(shape)) return nullptr;
-  return std::make_unique<WinogradConvolution<T>>(kind, shape, cut.images, workers);
+  return std::make_unique<WinogradConvolution<T>>(kind, shape, cut.images, workers, forms);
 }
 template std::unique_ptr<ConvolutionEngine<float>> make_winograd_convolution<float>(ConvolutionKind,
                                                                                     const ConvolutionShape&,
-                                                                                    const ImageCut&, int);
+                                                                                    const ImageCut&, int,
+                                                                                    const OperandForms&);
 template std::unique_ptr<ConvolutionEngine<double>> make_winograd_convolution<double>(ConvolutionKind,
                                                                                       const ConvolutionShape&,
-                                                                                      const ImageCut&, int);
+                                                                                      const ImageCut&, int,
+                                                                                      const OperandForms&);
 
 }  // namespace ravine::cpu

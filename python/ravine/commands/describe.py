@@ -101,6 +101,8 @@ def found_experiment(source: str, overrides: Sequence[str] = ()) -> Experiment:
 
 
 def operations_text(plan: dict[str, Any]) -> str:
+    # One type is that of the heading; where there are several, they are shown.
+    typed = len({operation["type"] for operation in plan["operations"]}) > 1
     rows = [
         [
             f"{operation['phase']}{' rows' if operation['by_rows'] else ''}",
@@ -109,13 +111,15 @@ def operations_text(plan: dict[str, Any]) -> str:
             operation["operation"],
             operation["engine"],
             operation["shape"],
+            *([operation["type"]] if typed else []),
             f"{operation['flops']:,.0f}",
             f"{operation['bytes']:,.0f}",
         ]
         for operation in plan["operations"]
     ]
-    header = ["phase", "section", "layer", "operation", "engine", "output", "FLOPs", "bytes"]
-    return table(header, rows, right=(6, 7))
+    types = ["type"] if typed else []
+    header = ["phase", "section", "layer", "operation", "engine", "output", *types, "FLOPs", "bytes"]
+    return table(header, rows, right=(len(header) - 2, len(header) - 1))
 
 
 def layers_text(network: Network) -> str:

@@ -7,7 +7,7 @@ namespace ravine::cpu {
 std::unique_ptr<ProductEngine<float>> make_onednn_product(const ProductShape&, int) { return nullptr; }
 
 std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKind, const ConvolutionShape&,
-                                                                  const ImageCut&, int, bool) {
+                                                                  const ImageCut&, int, const OperandForms&) {
   return nullptr;
 }
 

@@ -126,28 +126,29 @@ Prepared prepare(ConvolutionKind kind, const ConvolutionShape& s, std::int64_t i
 class OneDnnConvolution final : public ConvolutionEngine<float> {
  public:
   OneDnnConvolution(ConvolutionKind kind, const ConvolutionShape& shape, const ImageCut& cut, int workers,
-                    bool bfloat16)
+                    const OperandForms& forms)
       : names_(names_of(kind)), images_(std::min(cut.images, cut.batch)), plain_(plain_weights(shape)) {
     const OneThread one_thread;
     const bool is_gradient = kind == ConvolutionKind::weight_gradient;
-    const memory::data_type operands = bfloat16 ? memory::data_type::bf16 : f32;
+    bfloat16_ = forms.bfloat16();
+    const memory::data_type operands = bfloat16_ ? memory::data_type::bf16 : f32;
     inner_ =
         prepare(kind, shape, images_, {weight_extents(shape), is_gradient ? f32 : operands, any}, operands);
     own_ = is_gradient ? inner_.result : inner_.second;
     const std::int64_t rest = cut.batch % images_;
     edge_ = rest == 0 ? inner_ : prepare(kind, shape, rest, own_, operands);
-    if (bfloat16) {
-      const bool from_input = kind != ConvolutionKind::input_gradient;
+    const bool from_input = kind != ConvolutionKind::input_gradient;
+    if (forms.first == OperandForm::rounded) {
       first_elements_ = from_input ? shape.input_elements() : shape.output_elements();
-      second_elements_ = is_gradient ? shape.output_elements() : 0;
     }
+    if (is_gradient && forms.second == OperandForm::rounded) second_elements_ = shape.output_elements();
     import_ = reorder(plain_, own_);
     export_ = reorder(own_, plain_);
     const dnnl::engine& engine = onednn_engine();
     for (int worker = 0; worker < workers; ++worker) {
       workers_.push_back({dnnl::stream(engine), arguments(inner_), arguments(edge_),
-                          AlignedArray<Bfloat16Pair>((images_ * first_elements_ + 1) / 2),
-                          AlignedArray<Bfloat16Pair>((images_ * second_elements_ + 1) / 2)});
+                          AlignedArray<Bfloat16>(images_ * first_elements_),
+                          AlignedArray<Bfloat16>(images_ * second_elements_)});
     }
   }
 
@@ -162,7 +163,7 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
     export_.run(const_cast<float*>(own), weights);
   }
 
-  void run(int worker, std::int64_t images, const float* first, const float* second,
+  void run(int worker, std::int64_t images, const void* first, const void* second,
            float* result) noexcept override {
     Worker& own = workers_[static_cast<std::size_t>(worker)];
     const bool whole = images == images_;
@@ -182,7 +183,7 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
     }
   }
 
-  const char* name() const override { return first_elements_ > 0 ? "oneDNN bf16" : "oneDNN"; }
+  const char* name() const override { return bfloat16_ ? "oneDNN bf16" : "oneDNN"; }
 
  private:
   struct Arguments {
@@ -191,7 +192,7 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
   struct Worker {
     dnnl::stream stream;
     Arguments inner, edge;
-    AlignedArray<Bfloat16Pair> first, second;  // rounded
+    AlignedArray<Bfloat16> first, second;  // rounded
   };
   // Weights from one order into another, by one worker at a time.
   struct Reorder {
@@ -210,10 +211,11 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
     }
   };
 
-  // What a primitive reads: the values, or where there are elements to round, those rounded to bfloat16.
-  static void* operand(const float* values, std::int64_t elements, AlignedArray<Bfloat16Pair>& rounded) {
-    if (elements == 0) return const_cast<float*>(values);
-    kernels<float>().bfloat16.pair_columns({values, 1, elements, elements}, rounded.get(), elements);
+  // What a primitive reads: the values as they lie, or where there are elements to round, those rounded to
+  // bfloat16.
+  static void* operand(const void* values, std::int64_t elements, AlignedArray<Bfloat16>& rounded) {
+    if (elements == 0) return const_cast<void*>(values);
+    kernels<float>().bfloat16.round(static_cast<const float*>(values), rounded.get(), elements);
     return rounded.get();
   }
 
@@ -236,6 +238,7 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
   std::int64_t images_;
   memory::desc plain_, own_;
   Prepared inner_, edge_;
+  bool bfloat16_ = false;
   std::int64_t first_elements_ = 0;  // of an image, that are rounded
   std::int64_t second_elements_ = 0;
   Reorder import_, export_;
@@ -247,9 +250,9 @@ class OneDnnConvolution final : public ConvolutionEngine<float> {
 std::unique_ptr<ConvolutionEngine<float>> make_onednn_convolution(ConvolutionKind kind,
                                                                   const ConvolutionShape& shape,
                                                                   const ImageCut& cut, int workers,
-                                                                  bool bfloat16) {
+                                                                  const OperandForms& forms) {
   try {
-    return std::make_unique<OneDnnConvolution>(kind, shape, cut, workers, bfloat16);
+    return std::make_unique<OneDnnConvolution>(kind, shape, cut, workers, forms);
   } catch (const dnnl::error&) {
     return nullptr;  // there is no such primitive: the product takes its place
   }

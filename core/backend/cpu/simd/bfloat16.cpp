@@ -1,5 +1,5 @@
-// Numbers rounded to bfloat16 and brought into pairs, as products take them: neighbours of a row or of a
-// column, those of a row also transposed.
+// Numbers rounded to bfloat16, or stored in it, and brought into pairs, as products take them: neighbours of
+// a row or of a column, those of a row also transposed.
 #include <algorithm>
 #include <type_traits>
 
@@ -34,14 +34,22 @@ void store_most(Bfloat16Pair* to, Pairs pairs, std::int64_t count) {
   }
 }
 
+__mmask32 first_lanes(std::int64_t count) {
+  return count >= 2 * width ? ~__mmask32{0} : static_cast<__mmask32>((1u << count) - 1);
+}
+
 // 16 pairs of a row of which `count` numbers are left.
 Pairs pairs_of_row(const float* from, std::int64_t count) {
   return rounded(load_most(from, count), load_most(from + width, count - width));
 }
+Pairs pairs_of_row(const Bfloat16* from, std::int64_t count) {
+  return reinterpret_cast<Pairs>(_mm512_maskz_loadu_epi16(first_lanes(count), from));
+}
 
-void pair_columns(Block<const float> input, Bfloat16Pair* output, std::int64_t output_stride) {
+template <typename T>
+void pair_columns(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride) {
   for (std::int64_t row = 0; row < input.rows; ++row) {
-    const float* from = input.data + row * input.stride;
+    const T* from = input.data + row * input.stride;
     Bfloat16Pair* to = output + row * output_stride;
     for (std::int64_t column = 0; column < input.columns; column += 2 * width) {
       const std::int64_t left = input.columns - column;
@@ -50,24 +58,37 @@ void pair_columns(Block<const float> input, Bfloat16Pair* output, std::int64_t o
   }
 }
 
-// (first[0], second[0]), (first[1], second[1]), ...
-Pairs alternate(Floats first, Floats second) {
+// The first 16 of `count` numbers in turn with as many of another row, which may be null: then with zeros.
+Pairs alternate(const float* first, const float* second, std::int64_t count) {
   typedef std::uint16_t Halves __attribute__((vector_size(vector_bytes), may_alias));
-  const auto halves = reinterpret_cast<Halves>(rounded(first, second));
+  const auto halves = reinterpret_cast<Halves>(
+      rounded(load_most(first, count), second == nullptr ? Floats{} : load_most(second, count)));
   return reinterpret_cast<Pairs>(__builtin_shufflevector(halves, halves, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
                                                          21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12,
                                                          28, 13, 29, 14, 30, 15, 31));
 }
+Pairs alternate(const Bfloat16* first, const Bfloat16* second, std::int64_t count) {
+  const auto lanes = static_cast<__mmask16>(first_lanes(std::min<std::int64_t>(count, width)));
+  const auto read = [&](const Bfloat16* from) {
+    return reinterpret_cast<Pairs>(_mm512_maskz_cvtepu16_epi32(lanes, _mm256_maskz_loadu_epi16(lanes, from)));
+  };
+  return second == nullptr ? read(first) : read(first) | read(second) << 16;
+}
 
-void pair_rows(Block<const float> input, Bfloat16Pair* output, std::int64_t output_stride) {
+// Of rows that lie far apart a few are asked for in advance.
+template <typename T>
+void pair_rows(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride) {
+  const std::int64_t ahead = 8 * input.stride;
   for (std::int64_t row = 0; row < input.rows; row += 2) {
-    const float* from = input.data + row * input.stride;
+    const T* from = input.data + row * input.stride;
     Bfloat16Pair* to = output + row / 2 * output_stride;
     const bool odd = row + 1 == input.rows;
     for (std::int64_t column = 0; column < input.columns; column += width) {
       const std::int64_t left = input.columns - column;
-      const Floats second = odd ? Floats{} : load_most(from + input.stride + column, left);
-      store_most(to + column, alternate(load_most(from + column, left), second), left);
+      const T* below = odd ? nullptr : from + input.stride + column;
+      __builtin_prefetch(from + column + ahead);
+      __builtin_prefetch(from + column + ahead + input.stride);
+      store_most(to + column, alternate(from + column, below, left), left);
     }
   }
 }
@@ -107,12 +128,13 @@ void transpose(Pairs (&rows)[width]) {
   }
 }
 
-void pair_columns_transposed(Block<const float> input, Bfloat16Pair* output, std::int64_t output_stride) {
+template <typename T>
+void pair_columns_transposed(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride) {
   for (std::int64_t row = 0; row < input.rows; row += width) {
     const std::int64_t rows = std::min<std::int64_t>(width, input.rows - row);
     for (std::int64_t column = 0; column < input.columns; column += 2 * width) {
       const std::int64_t left = input.columns - column;
-      const float* from = input.data + row * input.stride + column;
+      const T* from = input.data + row * input.stride + column;
       Pairs block[width] = {};
       for (std::int64_t i = 0; i < rows; ++i) block[i] = pairs_of_row(from + i * input.stride, left);
       transpose(block);
@@ -124,6 +146,21 @@ void pair_columns_transposed(Block<const float> input, Bfloat16Pair* output, std
   }
 }
 
+void round(const float* input, Bfloat16* output, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 2 * width) {
+    const auto pairs = reinterpret_cast<__m512i>(pairs_of_row(input + i, count - i));
+    _mm512_mask_storeu_epi16(output + i, first_lanes(count - i), pairs);
+  }
+}
+
+void widen(const Bfloat16* input, float* output, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) output[i] = static_cast<float>(input[i]);
+}
+
+template <typename T>
+constexpr PairLoops<T> pair_loops{pair_columns<T>, pair_columns_transposed<T>, pair_rows<T>};
+
 }  // namespace
 #endif
 
@@ -131,9 +168,10 @@ template <typename T>
 void fill_bfloat16([[maybe_unused]] Kernels<T>& table) {
 #if defined(__AVX512F__)
   if constexpr (std::is_same_v<T, float>) {
-    table.bfloat16.pair_columns = pair_columns;
-    table.bfloat16.pair_columns_transposed = pair_columns_transposed;
-    table.bfloat16.pair_rows = pair_rows;
+    static_cast<PairLoops<float>&>(table.bfloat16) = pair_loops<float>;
+    table.bfloat16.stored = pair_loops<Bfloat16>;
+    table.bfloat16.round = round;
+    table.bfloat16.widen = widen;
   }
 #endif
 }

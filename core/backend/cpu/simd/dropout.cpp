@@ -1,4 +1,6 @@
 // Dropout from counter-based bits: the mask is a function of (seed, layer, step, row, column) alone.
+#include <type_traits>
+
 #include "backend/cpu/simd/table.h"
 
 namespace ravine::cpu::RAVINE_SIMD {
@@ -40,20 +42,33 @@ void draw_chunk(const RandomKey& key, std::uint32_t row, std::uint32_t first_cal
 }
 
 template <typename T>
+void drop(const std::uint32_t* draws, std::uint32_t threshold, T scale, const T* from, T* __restrict to,
+          std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) to[i] = draws[i] < threshold ? T(0) : from[i] * scale;
+}
+
+void drop(const std::uint32_t* draws, std::uint32_t threshold, float scale, const Bfloat16* from,
+          Bfloat16* to, std::int64_t count) {
+  float values[chunk], left[chunk];
+  kernels<float>().bfloat16.widen(from, values, count);
+  drop<float>(draws, threshold, scale, values, left, count);
+  kernels<float>().bfloat16.round(left, to, count);
+}
+
+template <typename T>
 void dropout(const RandomKey& key, double rate, bool scales, std::uint32_t first_row, Block<const T> input,
-             T* __restrict output) {
+             T* output) {
   const std::uint32_t threshold = dropout_threshold(rate);
-  const T scale = T(scales ? 1.0 / kept_share(rate) : 1.0);
+  const auto scale = static_cast<Number<T>>(scales ? 1.0 / kept_share(rate) : 1.0);
   for (std::int64_t row = 0; row < input.rows; ++row) {
     const std::uint32_t global_row = first_row + static_cast<std::uint32_t>(row);
     for (std::int64_t begin = 0; begin < input.columns; begin += chunk) {
       std::uint32_t draws[chunk];
       draw_chunk(key, global_row, static_cast<std::uint32_t>(begin / 8), draws);
       const std::int64_t count = input.columns - begin < chunk ? input.columns - begin : chunk;
-      const T* from = input.data + row * input.stride + begin;
-      T* to = output + row * input.stride + begin;
-#pragma omp simd
-      for (std::int64_t i = 0; i < count; ++i) to[i] = draws[i] < threshold ? T(0) : from[i] * scale;
+      const std::int64_t offset = row * input.stride + begin;
+      drop(draws, threshold, scale, input.data + offset, output + offset, count);
     }
   }
 }
@@ -63,6 +78,7 @@ void dropout(const RandomKey& key, double rate, bool scales, std::uint32_t first
 template <typename T>
 void fill_dropout(Kernels<T>& table) {
   table.dropout = dropout<T>;
+  if constexpr (std::is_same_v<T, float>) table.bfloat16.dropout = dropout<Bfloat16>;
 }
 
 }  // namespace ravine::cpu::RAVINE_SIMD

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/bfloat16.h"
 #include "base/random.h"
 #include "rules/activations/list.h"
 #include "rules/losses/list.h"
@@ -118,6 +119,17 @@ struct ColumnNorm {
 // in float32.
 using Bfloat16Pair = std::uint32_t;
 
+// Numbers brought into pairs, rounded to the nearest, ties to even; an odd one is paired with 0.
+template <typename T>
+struct PairLoops {
+  // output[row][i] = (input[row][2 i], input[row][2 i + 1]).
+  void (*pair_columns)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+  // output[i][row], the same transposed.
+  void (*pair_columns_transposed)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+  // output[i][column] = (input[2 i][column], input[2 i + 1][column]).
+  void (*pair_rows)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+};
+
 template <typename T>
 struct Kernels {
   const char* level;
@@ -142,14 +154,13 @@ struct Kernels {
   void (*transpose)(Block<const T> input, T* output, std::int64_t output_stride);
 
   // Of float32, at the level that can have an instruction for it; else null. `has_bfloat16` tells whether the
-  // processor does. Numbers are rounded to the nearest, ties to even; an odd one is paired with 0.
-  struct Bfloat16Loops {
-    // output[row][i] = (input[row][2 i], input[row][2 i + 1]).
-    void (*pair_columns)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
-    // output[i][row], the same transposed.
-    void (*pair_columns_transposed)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
-    // output[i][column] = (input[2 i][column], input[2 i + 1][column]).
-    void (*pair_rows)(Block<const T> input, Bfloat16Pair* output, std::int64_t output_stride);
+  // processor does.
+  struct Bfloat16Loops : PairLoops<T> {
+    PairLoops<Bfloat16> stored;
+    void (*round)(const T* input, Bfloat16* output, std::int64_t count);
+    void (*widen)(const Bfloat16* input, T* output, std::int64_t count);
+    void (*dropout)(const RandomKey& key, double rate, bool scales, std::uint32_t first_row,
+                    Block<const Bfloat16> input, Bfloat16* output);
     // output[m, n] = left[m, k] right[k, n], plus what it was where `adds`; k counts pairs.
     void (*product)(const StridedBlock<Bfloat16Pair>& left, std::int64_t m, std::int64_t n, std::int64_t k,
                     const Bfloat16Pair* right, std::int64_t right_stride, T* output,
@@ -161,7 +172,7 @@ struct Kernels {
   double (*squares)(Block<const T> block);
 
   // output[column] = sum of input[row][column] over the rows of the block; returns the sum of squares.
-  double (*column_sum)(Block<const T> input, T* output);
+  double (*column_sum)(Block<const T> input, Number<T>* output);
 
   // sum = weight value where it is the first, else sum + weight value.
   void (*accumulate)(const T* value, T weight, bool first, T* sum, std::int64_t count);
@@ -181,12 +192,14 @@ struct Kernels {
 
   // Winograd's convolution with windows of 3 x 3 and 5 x 5, in tiles of 4 x 4 values of the output: between
   // images, or windows, and their values at 36 or 64 points. Gradients are the transposed maps; the input's
-  // adds.
+  // adds. Those of images that are stored in bfloat16 are of float32 alone.
   struct WinogradLoops {
     void (*input)(const WinogradTiles& tiles, const T* images, T* at_points);
+    void (*stored_input)(const WinogradTiles& tiles, const Bfloat16* images, T* at_points);
     void (*output)(const WinogradTiles& tiles, const T* at_points, T* images);
     void (*input_gradient)(const WinogradTiles& tiles, const T* at_points, T* images);
     void (*output_gradient)(const WinogradTiles& tiles, const T* images, T* at_points);
+    void (*stored_output_gradient)(const WinogradTiles& tiles, const Bfloat16* images, T* at_points);
     // `count` windows at once: `stride` and `plane` elements from one value of all to the next.
     void (*weights)(const T* windows, std::int64_t stride, T* at_points, std::int64_t plane,
                     std::int64_t count);
@@ -221,11 +234,12 @@ struct Kernels {
                                                                             const ColumnNorm<T>& norm,
                                                                             const T* add, T* output);
   // Adds to the sums over the rows of g x_hat and of g.
-  void (*column_norm_sums)(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
+  void (*column_norm_sums)(Block<const T> input, const T* output_gradient, const ColumnNorm<Number<T>>& norm,
                            double* scale_sums, double* centre_sums);
   // `count` is the number of rows that the sums are over.
-  void (*column_norm_gradient)(Block<const T> input, const T* output_gradient, const ColumnNorm<T>& norm,
-                               const T* scale_sums, const T* centre_sums, T count, T* input_gradient);
+  void (*column_norm_gradient)(Block<const T> input, const T* output_gradient,
+                               const ColumnNorm<Number<T>>& norm, const Number<T>* scale_sums,
+                               const Number<T>* centre_sums, Number<T> count, T* input_gradient);
 
   // Normalizes a block by its own moments, written to `mean` and `inverse_deviation`; the output lies as the
   // input does.
@@ -261,7 +275,7 @@ struct Kernels {
   UpdateLoops updates[UpdateRules::size];
 };
 
-// The table for this processor.
+// The table for this processor. That of Bfloat16 holds the loops over what is stored in it, and no others.
 template <typename T>
 const Kernels<T>& kernels();
 

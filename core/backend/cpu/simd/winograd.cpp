@@ -3,6 +3,7 @@
 // Computations, 1980; A. Lavin, S. Gray, CVPR 2016; that the choice of points decides about rounding:
 // B. Barabasz et al., ACM TOMS 46(4), 2020.
 #include <array>
+#include <type_traits>
 #include <utility>
 
 #include "backend/cpu/simd/vector.h"
@@ -169,25 +170,39 @@ void prefetch_below(const WinogradTiles& t, const T* tile) {
   }
 }
 
-template <typename T, std::size_t r>
-void input(const WinogradTiles& t, const T* images, T* at_points) {
+template <typename T>
+Vector<T> values_at(const T* from) {
+  return load(from);
+}
+// Widened to float32.
+Vector<float> values_at(const Bfloat16* from) {
+  typedef std::uint16_t Halves __attribute__((vector_size(vector_bytes / 2), aligned(2), may_alias));
+  typedef std::uint32_t Words __attribute__((vector_size(vector_bytes)));
+  return reinterpret_cast<Vector<float>>(
+      __builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words) << 16);
+}
+
+// `Stored`: the type of the images' values.
+template <typename T, typename Stored, std::size_t r>
+void input(const WinogradTiles& t, const Stored* images, T* at_points) {
   for_each_tile<T>(t, [&](std::int64_t from, std::int64_t to) {
     transform<T, B_transposed<r>>(
-        [&](auto i, auto j) { return load(images + from + (i * t.width + j) * t.channels); },
+        [&](auto i, auto j) { return values_at(images + from + (i * t.width + j) * t.channels); },
         [&](auto i, auto j, Vector<T> value) {
           store(at_points + to + (i * (r + step - 1) + j) * t.plane, value);
         });
   });
 }
 
-template <typename T, std::size_t r>
-void output_gradient(const WinogradTiles& t, const T* images, T* at_points) {
+template <typename T, typename Stored, std::size_t r>
+void output_gradient(const WinogradTiles& t, const Stored* images, T* at_points) {
   for_each_tile<T>(t, [&](std::int64_t from, std::int64_t to) {
     prefetch_below<0>(t, images + from);
-    transform<T, A<r>>([&](auto i, auto j) { return load(images + from + (i * t.width + j) * t.channels); },
-                       [&](auto i, auto j, Vector<T> value) {
-                         store(at_points + to + (i * (r + step - 1) + j) * t.plane, value);
-                       });
+    transform<T, A<r>>(
+        [&](auto i, auto j) { return values_at(images + from + (i * t.width + j) * t.channels); },
+        [&](auto i, auto j, Vector<T> value) {
+          store(at_points + to + (i * (r + step - 1) + j) * t.plane, value);
+        });
   });
 }
 
@@ -235,16 +250,27 @@ void weights_gradient(const T* at_points, std::int64_t plane, T* window, std::in
 }
 
 template <typename T, std::size_t r>
-constexpr
-    typename Kernels<T>::WinogradLoops loops{input<T, r>,           output<T, r>,  input_gradient<T, r>,
-                                             output_gradient<T, r>, weights<T, r>, weights_gradient<T, r>};
+typename Kernels<T>::WinogradLoops loops() {
+  typename Kernels<T>::WinogradLoops made{};
+  made.input = input<T, T, r>;
+  made.output = output<T, r>;
+  made.input_gradient = input_gradient<T, r>;
+  made.output_gradient = output_gradient<T, T, r>;
+  made.weights = weights<T, r>;
+  made.weights_gradient = weights_gradient<T, r>;
+  if constexpr (std::is_same_v<T, float>) {
+    made.stored_input = input<T, Bfloat16, r>;
+    made.stored_output_gradient = output_gradient<T, Bfloat16, r>;
+  }
+  return made;
+}
 
 }  // namespace
 
 template <typename T>
 void fill_winograd(Kernels<T>& table) {
-  table.winograd3 = loops<T, 3>;
-  table.winograd5 = loops<T, 5>;
+  table.winograd3 = loops<T, 3>();
+  table.winograd5 = loops<T, 5>();
 }
 
 }  // namespace ravine::cpu::RAVINE_SIMD
