@@ -182,13 +182,18 @@ TEST_CASE_TEMPLATE("levels: losses", T, float, double) {
     for (auto* values : {&weights, &class_weights}) {
       for (T& value : *values) value = std::fabs(value);
     }
+    const std::vector<std::int32_t> second_labels(labels.rbegin(), labels.rend());
+    std::vector<T> shares = numbers<T>(rows, 9);
+    for (T& share : shares) share = std::fabs(share) / (1 + std::fabs(share));
+    const RowClasses<T> alone{labels.data()};
+    const RowClasses<T> mixed{labels.data(), second_labels.data(), shares.data()};
     const RowWeights<T> even{nullptr, nullptr, 0, 4};
     const RowWeights<T> uneven{weights.data(), class_weights.data(), 1.5, 4};
     const auto run = [&](const Kernels<T>& kernels, bool with_gradient, PartialLoss* loss) {
       std::vector<T> gradient(z.size()), weighted(z.size()), probabilities(z.size());
-      kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(), T(0.1), uneven,
+      kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, mixed, T(0.1), uneven,
                                     weighted.data());
-      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, labels.data(), T(0.1), even,
+      *loss = kernels.softmax_cross_entropy({z.data(), rows, columns, columns}, alone, T(0.1), even,
                                             with_gradient ? gradient.data() : nullptr);
       kernels.softmax({z.data(), rows, columns, columns}, probabilities.data());
       gradient.insert(gradient.end(), probabilities.begin(), probabilities.end());
