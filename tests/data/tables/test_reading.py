@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -222,6 +223,45 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "no Parquet": (b"PAR1" + bytes(100) + b"PAR1", {}, "is no Parquet file that can be read"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(64), {}, "holds a NUL byte"),
 }  # fmt: skip
+
+
+def sparse_tar(size: int) -> bytes:
+    """A tar whose one file has 512 bytes of data in a hole of so many."""
+    header = bytearray(tarfile.TarInfo("table.csv").tobuf(tarfile.GNU_FORMAT))
+    fields = {124: b"%011o" % 512, 156: tarfile.GNUTYPE_SPARSE, 386: b"%011o" % 0, 398: b"%011o" % 512}
+    for place, content in {**fields, 483: b"%011o" % size, 148: b" " * 8}.items():
+        header[place : place + len(content)] = content
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    return bytes(header) + BASE.encode().ljust(512, b"\n") + bytes(1024)
+
+
+def damaged_zip(compression: int) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", compression) as packed:
+        packed.writestr("table.csv", BASE * 100)
+    content = bytearray(memory.getvalue())
+    content[60:80] = bytes(range(20))
+    return bytes(content)
+
+
+def misnamed_zip() -> bytes:
+    return archive("zip", {"t\u00e4.csv": BASE.encode()}).replace("\u00e4".encode(), b"\xff\xfe")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (sparse_tar(1 << 32), "'table.csv' is a sparse file, which no table is"),
+        (damaged_zip(zipfile.ZIP_DEFLATED), "is damaged: "),
+        (damaged_zip(zipfile.ZIP_LZMA), "is damaged: "),
+        (damaged_zip(zipfile.ZIP_BZIP2), "cannot be read: Invalid data stream"),
+        (misnamed_zip(), "is damaged: 'utf-8' codec can't decode byte 0xff"),
+    ],
+    ids=["a hole", "deflate", "lzma", "bzip2", "name"],
+)
+def test_a_bad_archive(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        read(tmp_path / "table.zip", content)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-import zlib
 from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,6 @@ READ_BYTES = 1 << 22
 # Text of tables shrinks to a tenth, seldom to a fiftieth; what grows much further was made to fill memory.
 LARGEST_GROWTH = 200
 FREE_BYTES = 1 << 26
-_DAMAGED = (BadGzipFile, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -62,12 +60,12 @@ def read_content(path: Path, member: str = "") -> Content:
             return _opened(file.read(), path, member, path.suffix.lower())
         except InputError as error:
             raise InputError(error.message, file=error.file or path, key=error.key) from None
-        except _DAMAGED as error:
-            raise InputError(f"is damaged: {error}", file=path) from error
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", file=path) from error
         except MemoryError as error:
             raise InputError("does not fit in memory", file=path) from error
+        except Exception as error:  # zipfile, tarfile and decompressors raise many kinds for damaged files
+            if isinstance(error, OSError) and not isinstance(error, BadGzipFile):
+                raise InputError(f"cannot be read: {error.strerror or error}", file=path) from error
+            raise InputError(f"is damaged: {error}", file=path) from error
 
 
 def _gzip(file: io.BufferedReader, path: Path, size: int, member: str) -> Content:
@@ -83,6 +81,8 @@ def _opened(data: bytes, path: Path, member: str, suffix: str) -> Content:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             files = {one.name: one for one in archive if one.isfile()}
             chosen = _chosen(list(files), member)
+            if files[chosen].issparse():  # a header can promise any number of zeros
+                raise InputError(f"{chosen!r} is a sparse file, which no table is; pack it again without -S")
             stream = archive.extractfile(files[chosen])
             assert stream is not None  # of a regular file
             content = stream.read()
