@@ -60,6 +60,16 @@ def rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
 
 
+def test_a_network_with_more_outputs_than_classes(place: Path, ravine: Ravine) -> None:
+    text = EXPERIMENT.format(file="cats.csv").replace("units = 3", "units = 5")
+    (place / "wide.toml").write_text(text)
+    train_experiment(load_experiment(place / "wide.toml"), folder=place / "wide")
+    assert ravine("evaluate", place / "wide", "--data", place / "cats.csv", "--json").json["samples"] == 200
+    predicted = rows(ravine("predict", place / "wide", place / "cats.csv").out)
+    assert predicted[0][2:] == [f"probability_{name}" for name in (*NAMES, "3", "4")]
+    assert {row[1] for row in predicted[1:]} <= {*NAMES, "3", "4"}
+
+
 def test_predict_and_evaluate(place: Path, ravine: Ravine) -> None:
     evaluated = ravine("evaluate", place / "run", "--data", place / "cats.csv", "--json").json
     assert evaluated["samples"] == 200

@@ -147,6 +147,14 @@ def test_arrays_from_python() -> None:
         load(settings(source="digits"), Path(), train=data)
 
 
+def test_a_network_may_have_more_outputs_than_there_are_names() -> None:
+    labels = np.arange(10) % 2
+    for names, expected in ((("even", "odd"), ("even", "odd", "2", "3")), (("2", "7"), ("2", "7", "3", "4"))):
+        data = as_dataset(np.arange(20.0).reshape(10, 2), labels, class_names=names)
+        parts = load(settings(source="arrays"), Path(), train=data, classes=4)
+        assert parts.summary.class_names == parts.train.class_names == expected
+
+
 def test_test_labels_may_show_more_classes(folder: Path) -> None:
     write_idx(folder / "test-labels", np.full(10, 4, np.uint8))
     parts = load(settings(**IDX), folder)

@@ -192,7 +192,7 @@ def load(
             channels = fit(settings.preprocessing, pixels, divisor=settings.divisor, threads=threads)
             transform = channels.repeated(shape)
     target_transform = fit_targets(settings.target_preprocessing, train_part.targets, threads=threads)
-    class_names = whole.class_names if len(whole.class_names) == outputs else ()
+    class_names = _class_names(whole.class_names, outputs)
 
     def finish(part: _Part) -> Dataset:
         changed, crops = augmentation, None
@@ -301,6 +301,18 @@ def _checked_outputs(sources: Sources, limit: int) -> int:
             check_labels(source.targets, limit, source.name)
         return max(limit, whole.classes, *(other.classes for other in there.values()))
     return int(whole.targets.shape[1])
+
+
+def _class_names(known: tuple[str, ...], outputs: int) -> tuple[str, ...]:
+    """One name an output: those that samples have none of are called by the first numbers that are free."""
+    if not known or len(known) > outputs:
+        return ()
+    names = dict.fromkeys(known)
+    number = len(known)
+    while len(names) < outputs:
+        names.setdefault(str(number))
+        number += 1
+    return tuple(names)
 
 
 def _check_targets(whole: Source) -> None:

@@ -49,7 +49,9 @@ class Expected:
         """What class names that are known, or values, are read as."""
         if not self.classifies or all(name.lstrip("-").isdecimal() for name in self.class_names):
             return "number"
-        return "boolean" if set(self.class_names) <= {"false", "true"} else "category"
+        # A network with more outputs than the table has classes calls the others by numbers.
+        words = {name for name in self.class_names if not name.isdecimal()}
+        return "boolean" if words <= {"false", "true"} else "category"
 
 
 class TableSource:
