@@ -269,3 +269,9 @@ def test_settings() -> None:
     for kind in ("mixed", "balanced"):
         with pytest.raises(InputError, match="needs class labels"):
             make_sampler(sampler_settings(kind), values, 0)
+
+
+@pytest.mark.parametrize("given", [3, None, ["mixed"]])
+def test_what_is_no_sampler(given: object) -> None:
+    with pytest.raises(InputError, match="expected shuffle, sequential, mixed, balanced or hard, or a table"):
+        sampler_settings(given)  # type: ignore[arg-type]

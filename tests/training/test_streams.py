@@ -237,3 +237,9 @@ def test_an_interrupt_ends_the_thread() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         trainer(callbacks=[Interrupt()]).fit_stream(batches(), steps=100)
+
+
+@pytest.mark.parametrize("sampler", ["mixed", "balanced", "hard"])
+def test_a_stream_has_an_order_already(sampler: str) -> None:
+    with pytest.raises(InputError, match=f'sampler: is "{sampler}", which orders samples that are known'):
+        trainer(sampler=sampler).fit_stream(batches(), steps=2)

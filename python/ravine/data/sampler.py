@@ -68,9 +68,8 @@ def sampler_settings(
         ('mixed', 'sequential')
     """
     if not isinstance(given, SamplerSettings):
-        table = {"type": given} if isinstance(given, str) else dict(given)
         try:
-            given = msgspec.convert(table, SamplerSettings)
+            given = msgspec.convert({"type": given} if isinstance(given, str) else given, SamplerSettings)
         except msgspec.ValidationError as error:
             types = "shuffle, sequential, mixed, balanced or hard"
             raise InputError(f"{error}; expected {types}, or a table with a type", key="sampler") from None

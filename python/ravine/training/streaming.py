@@ -88,6 +88,12 @@ def fit_stream(
         raise InputError(
             f"is a {type(batches).__name__}, expected an iterator of (inputs, targets)", key="batches"
         )
+    if trainer.sampler.type not in ("shuffle", "sequential"):
+        raise InputError(
+            f'is "{trainer.sampler.type}", which orders samples that are known in advance; those of a stream '
+            "are trained on as they come",
+            key="sampler",
+        )
     with TrainedStream(trainer, batches, steps, every) as stream:
         first = stream.first()
         if first is None:
