@@ -211,8 +211,8 @@ DATASETS: dict[str, RemoteDataset] = {
     )
 }
 # Asked for by name, but with no file whose bytes could be checked and that Ravine reads.
-NOT_OFFERED = {
-    "cifar10": "its publisher gives it as Python pickles or in a format of its own; the sprites that Ravine "
+NOT_OFFERED = dict.fromkeys(
+    ("cifar10", "cifar-10"),
+    "its publisher gives it as Python pickles or in a format of its own; the sprites that Ravine "
     'reads are shown in the docs under source = "sprites"',
-    "cifar-10": "see cifar10",
-}
+)
