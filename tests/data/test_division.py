@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ravine.data import DataSettings, load
+from ravine.data import DataSettings, as_dataset, load
 from ravine.data.division import groups_of, parts_of
 from ravine.data.settings import SplitSettings
 from ravine.errors import InputError
@@ -48,6 +48,15 @@ def refused(folder: Path, split: dict[str, Any], **fields: Any) -> str:
 
 
 FOLD = {"column": "fold", "train_values": [1], "validation_values": [2], "test_values": [3]}
+
+
+@pytest.mark.parametrize("way", ["test_fraction", "test_count"])
+def test_a_part_of_its_own_is_not_drawn_besides(way: str) -> None:
+    """The rows drawn would be neither trained nor tested on."""
+    data = as_dataset(np.arange(20.0).reshape(10, 2), np.arange(10) % 2)
+    split = SplitSettings(**{way: 0.2 if way == "test_fraction" else 2})
+    with pytest.raises(InputError, match=f"data.split.{way}: and test samples of their own exclude each"):
+        load(DataSettings(source="arrays", split=split), Path(), train=data, test=data)
 
 
 def test_a_column_says_the_part(folder: Path) -> None:

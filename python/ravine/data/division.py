@@ -31,6 +31,13 @@ def divide(sources: Sources, settings: SplitSettings) -> Split:
             refuses; the key is named.
     """
     whole = sources.train
+    for name, other in (("validation", sources.validation), ("test", sources.test)):
+        for way in (f"{name}_fraction", f"{name}_count"):
+            if other is not None and getattr(settings, way):
+                raise InputError(
+                    f"and {name} samples of their own exclude each other: leave one of them out",
+                    key=f"data.split.{way}",
+                )
     if settings.stratify and not whole.classes:
         raise InputError("needs class labels, but the task is regression", key="data.split.stratify")
     every: Indices = np.arange(len(whole), dtype=np.int64)

@@ -51,7 +51,7 @@ def test_part_folders(pack: Callable[..., Path]) -> None:
     assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [6, 6, 5]
     np.testing.assert_array_equal(parts.test.targets, [0, 1, 1, 2, 2])
     np.testing.assert_array_equal(parts.test.prepared(0, 1, np.float32)[0], noise(1))
-    assert "data.split.test_fraction: and test pictures of their own exclude each other" in message(
+    assert "data.split.test_fraction: and test samples of their own exclude each other" in message(
         pack(files), split={"test_fraction": 0.2}
     )
 

@@ -149,8 +149,6 @@ def _section(
     different = np.unique(column.values[~column.missing])
     if len(different) < 2:
         return {}, f"target {target!r} is the same in all rows; name another with --target"
-    if len(different) < 2:
-        return {}, f"target {target!r} is the same in all rows; name another with --target"
     classifies = column.kind != "number" or (column.is_whole and len(different) <= MOST_CLASSES)
     given = {
         key: value

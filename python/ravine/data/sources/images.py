@@ -43,12 +43,6 @@ def read(settings: DataSettings, base: Path, classes: int, threads: int) -> Sour
                         f"gives {name} pictures, but `data.file` holds a folder of them too", file=root
                     )
                 found[name] = _source(with_classes(pictures, class_names, root), None, name, root)
-    for name in ("validation", "test"):
-        if name in found and getattr(settings.split, f"{name}_fraction") > 0:
-            raise InputError(
-                f"and {name} pictures of their own exclude each other: leave one of them out",
-                key=f"data.split.{name}_fraction",
-            )
     return Sources(found["train"], found.get("validation"), found.get("test"))
 
 
