@@ -215,6 +215,16 @@ def test_float64_where_float32_would_lose_differences() -> None:
     np.testing.assert_array_equal(inputs[:, 0], 1e8 + days)
 
 
+def test_a_number_beyond_float32_that_is_not_in_the_training_rows() -> None:
+    table = {"p": [1.0, 2.0, -1e39], "y": ["a", "b", "a"]}
+    samples = source(table)
+    encoder = samples.fit(np.array([0, 1]))
+    assert samples.inputs(encoder, np.array([1, 0])).dtype == np.float32
+    for rows in (None, np.array([2, 0])):
+        with pytest.raises(InputError, match="row 2, column 'p': -1e\\+39 is beyond the range of float32"):
+            samples.inputs(encoder, rows)
+
+
 def test_a_table_without_a_column(frame: pandas.DataFrame) -> None:
     encoder = source(frame, missing="mean").fit(ROWS)
     with pytest.raises(

@@ -151,7 +151,11 @@ class TableEncoder:
             chosen = slice(begin, begin + at_once) if rows is None else rows[begin : begin + at_once]
             place = 0
             for column, values in written:
-                values.write(block[:, place : place + column.width], chosen)
+                try:
+                    with np.errstate(over="raise"):
+                        values.write(block[:, place : place + column.width], chosen)
+                except FloatingPointError:
+                    raise values.too_large(chosen) from None
                 place += column.width
         return out
 
@@ -309,8 +313,19 @@ class _Values:
             out[:, 0] = values
             out[missing, 0] = self.learned.fill
 
+    def too_large(self, rows: slice | Indices) -> InputError:
+        """That a number of these rows is beyond float32, which was wide enough for the training rows."""
+        place = int(np.argmax(np.abs(self.column.values[rows]) > np.finfo(np.float32).max))
+        row = _row(rows, place)
+        return self.table.error(
+            f"{self.column.values[row]:g} is beyond the range of float32, which was enough for the training "
+            "rows; correct it, or leave the row out",
+            row,
+            self.learned.name,
+        )
+
     def _refused(self, rows: slice | Indices, place: int) -> InputError:
-        row = rows.start + place if isinstance(rows, slice) else int(rows[place])
+        row = _row(rows, place)
         name = self.learned.name
         if self.column.missing[row]:
             return missing_error(self.table, self.column, row)
@@ -320,6 +335,11 @@ class _Values:
             row,
             name,
         )
+
+
+def _row(rows: slice | Indices, place: int) -> int:
+    """The row of the table at a place among some of them."""
+    return rows.start + place if isinstance(rows, slice) else int(rows[place])
 
 
 def missing_error(table: Table, column: Column, row: int) -> InputError:

@@ -228,7 +228,8 @@ def _arrow_table(data: Any) -> pyarrow.Table:
             )
         return pyarrow.table(data)
     except (pyarrow.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"the columns cannot be used: {str(error)[:200]}") from None
+        words = "; ".join(map(str, error.args))
+        raise InputError(f"the columns cannot be used: {words[:200]}") from None
 
 
 def _array(name: str, values: Any) -> pyarrow.Array:
