@@ -70,6 +70,26 @@ def test_a_network_with_more_outputs_than_classes(place: Path, ravine: Ravine) -
     assert {row[1] for row in predicted[1:]} <= {*NAMES, "3", "4"}
 
 
+def test_data_that_changed_is_seen_as_the_training_samples_were(place: Path, ravine: Ravine) -> None:
+    """What was learned comes from the checkpoint, not from what the file holds now."""
+    path = place / "changing.csv"
+    frame().to_csv(path, index=False)
+    (place / "changing.toml").write_text(EXPERIMENT.format(file="changing.csv"))
+    train_experiment(load_experiment(place / "changing.toml"), folder=place / "changing")
+    frame().assign(weight=frame().weight + 1, coat="long").to_csv(path, index=False)
+    again = ravine("evaluate", place / "changing", "--json")
+    assert "the data has changed" in again.err
+    assert (
+        again.json["metrics"]
+        == ravine("evaluate", place / "changing", "--data", path, "--json").json["metrics"]
+    )
+    frame().assign(weight="heavy").to_csv(path, index=False)
+    message = ravine("evaluate", place / "changing").one_line_error()
+    assert message.endswith("column 'weight' is a category, but was a number in training")
+    frame().replace("alba", "grigia").to_csv(path, index=False)
+    assert "has the classes grigia, nera, rossa" in ravine("evaluate", place / "changing").one_line_error()
+
+
 def test_predict_and_evaluate(place: Path, ravine: Ravine) -> None:
     evaluated = ravine("evaluate", place / "run", "--data", place / "cats.csv", "--json").json
     assert evaluated["samples"] == 200

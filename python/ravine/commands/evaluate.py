@@ -73,18 +73,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def own_part(loaded: LoadedRun, split: str | None) -> tuple[str, Dataset]:
     """A part of the data that the run was trained with: its name and its samples, preprocessed."""
+    from ravine.data.load import Fitted
     from ravine.runs import RunReader
     from ravine.training.preparation import load_parts
 
     data = loaded.experiment.data
     if data.source == "arrays" or (data.source == "table" and not data.file):
         raise InputError("was trained on data given in Python; give a file with --data", file=loaded.path)
-    parts = load_parts(loaded.experiment)
+    parts = load_parts(
+        loaded.experiment, fitted=Fitted(loaded.transform, loaded.encoder, loaded.target_transform)
+    )
     # Without its record a run can be evaluated all the same.
     with suppress(RunError), RunReader(loaded.path, snapshot=True) as reader:
         recorded = reader.state().meta.get("data")
         if isinstance(recorded, dict) and recorded.get("content_hash") != parts.summary.content_hash:
             notice("ravine: warning: the data has changed since the run was trained")
+    if loaded.class_names and parts.summary.class_names != loaded.class_names:
+        now, then = ", ".join(parts.summary.class_names), ", ".join(loaded.class_names)
+        raise InputError(f"its data has the classes {now}, but it was trained on {then}", file=loaded.path)
     there = {name: part for name in SPLITS if (part := getattr(parts, name)) is not None}
     chosen = split or next(name for name in ("test", "validation", "train") if name in there)
     if chosen not in there:

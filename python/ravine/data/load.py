@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ravine.data.augmentation import for_training, test_crops
+from ravine.data.augmentation import Augmentation, for_training, test_crops
 from ravine.data.corruption import CorruptionSettings, corrupt_pixels, pixel_moments, random_labels
 from ravine.data.dataset import Array, Dataset, check_labels, content_hash
 from ravine.data.division import divide
@@ -58,6 +58,15 @@ class DataSummary:
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain values, for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What was learned from training samples before, as a checkpoint holds it; see `DataParts`."""
+
+    transform: Transform
+    encoder: Encoder | None = None
+    target_transform: Transform | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +125,7 @@ def load(
     dtype: DTypeLike = np.float32,
     seed: int = 0,
     threads: int = 1,
+    fitted: Fitted | None = None,
 ) -> DataParts:
     """Read, check, divide and preprocess the data of an experiment.
 
@@ -129,6 +139,7 @@ def load(
         dtype: float32 or float64, of the preprocessed inputs and of floating targets.
         seed: of the run, by which pictures are augmented.
         threads: the most threads to preprocess with; the result is the same bits for any number.
+        fitted: of a run, to be applied to data that may have changed since; None: learned from these.
 
     Raises:
         InputError: data that cannot be used, with the file, the key and the row.
@@ -150,7 +161,7 @@ def load(
     _check_targets(whole)
     rows = divide(sources, settings.split)
     train_rows = rows.train[: settings.limit] if settings.limit else rows.train
-    encoder = whole.fit(train_rows)
+    encoder = whole.fit(train_rows) if fitted is None else fitted.encoder
 
     def part(source: Source | None, chosen: Indices, name: str) -> _Part | None:
         """Samples of a file of their own, or those divided off."""
@@ -171,27 +182,12 @@ def load(
     train_part, validation_part, test_part = _corrupted(
         settings.corruption, sources, (train_part, validation_part, test_part), outputs, threads
     )
-    transform = fit(
-        settings.preprocessing,
-        train_part.inputs,
-        divisor=settings.divisor,
-        components=settings.components,
-        epsilon=settings.epsilon,
-        indicators=None if encoder is None else encoder.indicators,
-        rows=train_part.sample_rows if mapped_file(train_part.inputs) is not None else None,
-        threads=threads,
-    )
     augmentation = None
     if settings.augmentation:
         augmentation = for_training(settings.augmentation, seed, train_part.inputs, train_part.rows)
-        stored = train_part.inputs.shape[1:]
-        shape = augmentation.output_shape(stored)
-        if shape != stored:  # a pixel has no mean of its own then, but its channel has
-            pixels = train_part.inputs if train_part.rows is None else train_part.inputs[train_part.rows]
-            pixels = pixels.reshape(-1, shape[-1])
-            channels = fit(settings.preprocessing, pixels, divisor=settings.divisor, threads=threads)
-            transform = channels.repeated(shape)
-    target_transform = fit_targets(settings.target_preprocessing, train_part.targets, threads=threads)
+    if fitted is None:
+        fitted = _fitted(settings, train_part, encoder, augmentation, threads)
+    transform, target_transform = fitted.transform, fitted.target_transform
     class_names = _class_names(whole.class_names, outputs)
 
     def finish(part: _Part) -> Dataset:
@@ -237,6 +233,35 @@ def load(
         encoder,
         target_transform,
     )
+
+
+def _fitted(
+    settings: DataSettings,
+    train: _Part,
+    encoder: Encoder | None,
+    augmentation: Augmentation | None,
+    threads: int,
+) -> Fitted:
+    """What is learned of the training samples once they are numbers."""
+    transform = fit(
+        settings.preprocessing,
+        train.inputs,
+        divisor=settings.divisor,
+        components=settings.components,
+        epsilon=settings.epsilon,
+        indicators=None if encoder is None else encoder.indicators,
+        rows=train.sample_rows if mapped_file(train.inputs) is not None else None,
+        threads=threads,
+    )
+    stored = train.inputs.shape[1:]
+    shape = stored if augmentation is None else augmentation.output_shape(stored)
+    if shape != stored:  # a pixel has no mean of its own then, but its channel has
+        pixels = train.inputs if train.rows is None else train.inputs[train.rows]
+        pixels = pixels.reshape(-1, shape[-1])
+        channels = fit(settings.preprocessing, pixels, divisor=settings.divisor, threads=threads)
+        transform = channels.repeated(shape)
+    targets = fit_targets(settings.target_preprocessing, train.targets, threads=threads)
+    return Fitted(transform, encoder, targets)
 
 
 def _part(source: Source, chosen: Indices | None, name: str, encoder: Encoder | None, threads: int) -> _Part:

@@ -13,6 +13,7 @@ from ravine.components import Component
 from ravine.data import ArraySource, DataParts, Dataset, DataSettings, as_dataset
 from ravine.data import load as load_data
 from ravine.data.batch_source import check_batches
+from ravine.data.load import Fitted
 from ravine.data.tables.source import TableSource, source_of
 from ravine.data.tables.table import Frame, is_table
 from ravine.errors import InputError
@@ -202,11 +203,15 @@ def _described(rule: Mapping[str, object]) -> str:
 
 
 def load_parts(
-    experiment: Experiment, data: Arrays | None = None, test_data: Arrays | None = None
+    experiment: Experiment,
+    data: Arrays | None = None,
+    test_data: Arrays | None = None,
+    fitted: Fitted | None = None,
 ) -> DataParts:
     """The data of an experiment, split and preprocessed; arrays where its source is "arrays".
 
     Where the source is "table", data given may be a data frame, a pyarrow table or a mapping of columns.
+    What a run has learned of its training samples is taken from `fitted`.
     """
     classifier = experiment.loss["type"] == "softmax_cross_entropy"  # type: ignore[index]
     units = [
@@ -225,6 +230,7 @@ def load_parts(
         dtype=experiment.compute.array_dtype,
         seed=experiment.seed,
         threads=_core.available_processors(),
+        fitted=fitted,
     )
 
 

@@ -282,6 +282,8 @@ class _Values:
 
     def __init__(self, learned: InputColumn, table: Table, settings: TableSettings) -> None:
         column = table.columns[learned.name]
+        if column.kind != learned.kind:
+            raise table.error(f"is a {column.kind}, but was a {learned.kind} in training", column=column.name)
         self.learned, self.table, self.column, self.settings = learned, table, column, settings
         self.lookup = self._lookup() if learned.kind == "category" else None
 
