@@ -71,6 +71,8 @@ OTHER_USES = {
     "core/backend/cpu/product.cpp": "identity stands in for a bias without activation",
     "python/ravine/training/schedules.py": "on_plateau and bold_driver keep their state there",
     "python/ravine/commands/doctor.py": "computes a small network to see whether the core works",
+    "python/ravine/gui/state/data_files.py": "the loss that suits each task",
+    "python/ravine/gui/state/trouble.py": "which entry of the catalog explains a trouble",
     "python/ravine/gui/state/presets.py": "networks to begin with, like those of the examples",
 }
 SHARED_WORDS = {"constant"}  # an initializer and a choice too: only the class of the rule is looked for

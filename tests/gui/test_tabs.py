@@ -272,11 +272,11 @@ def test_data_before_and_after_preprocessing(qtbot, window):
     assert found.before.maximum.max() == 16
     np.testing.assert_allclose(found.after.mean, parts.train.inputs.astype(np.float64).mean(0))
     np.testing.assert_allclose(found.after.mean, 0, atol=1e-5)
-    assert found.pictures.shape == (60, 8, 8, 3)
+    assert np.shape(found.pictures) == (60, 8, 8, 3)
     split = SplitSettings(**window.app.draft.table["data"]["split"])
     plain = load(DataSettings(split=split, preprocessing="none"), Path()).train.inputs
     expected = (255 * plain[:60].reshape(60, 8, 8) / 16).astype(np.uint8)
-    np.testing.assert_array_equal(found.pictures[..., 0], expected)
+    np.testing.assert_array_equal(np.array(found.pictures)[..., 0], expected)
     assert "validation" in tab.balance.summary()
     window.app.draft.set(("data", "preprocessing"), "none")
     qtbot.waitUntil(lambda: tab.found.preprocessing == "none", timeout=TIMEOUT)

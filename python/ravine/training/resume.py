@@ -23,6 +23,8 @@ CHANGEABLE = (
     "schedules.",
 )  # fmt: skip
 
+REPLACED = "replaced by a setting given to resume"  # the answer to an edit that is not made again
+
 
 def check_overrides(overrides: Sequence[str]) -> None:
     """Raises InputError if an override would make it another run."""
@@ -97,7 +99,7 @@ def edits_to_repeat(writer: RunWriter, step: int, last: int, changed: Collection
         if command.kind != "set" or command.id <= last:
             continue
         if command.payload["name"] in changed:
-            writer.acknowledge(command.id, step, "refused", "replaced by a setting given to resume")
+            writer.acknowledge(command.id, step, "refused", REPLACED)
         else:
             edits.append(command)
     return edits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,11 @@ from ravine.data.sources.npz import DEFAULT_INPUTS, DEFAULT_TARGETS
 MOST_CLASSES = 1000
 # Parts of the names of pairs of files, as MNIST and its descendants have them.
 PAIRS = (("images-idx3", "labels-idx1"), ("images", "labels"))
+# Words in the names of NPY files of inputs and of their targets.
+NPY_PAIRS = (
+    ("x", "y"), ("inputs", "targets"), ("images", "labels"), ("data", "labels"), ("features", "labels"),
+    ("features", "targets"),
+)  # fmt: skip
 TEST_NAMES = (("train", "t10k"), ("train", "test"))
 
 
@@ -48,8 +54,38 @@ def is_idx(path: Path) -> bool:
 
 
 def inspect_npy(path: Path) -> Report:
-    """An NPY file: one array."""
-    return _report(path, "NPY", {"array": read_npy(path)}, [], {})
+    """An NPY file: one array, and the file of its targets or inputs if it lies beside."""
+    array = read_npy(path)
+    other = _npy_partner(path)
+    if other is None:
+        return _report(
+            path, "NPY", {"array": array}, ["no file of its targets, or inputs, lies beside it"], {}
+        )
+    partner, is_targets = other
+    targets, inputs = (array, read_npy(partner)) if is_targets else (read_npy(partner), array)
+    names = (partner, path) if is_targets else (path, partner)
+    if len(inputs) != len(targets):
+        problem = f"{names[0].name} and {names[1].name} have different numbers of samples"
+        return _report(path, "NPY", {"array": array}, [problem], {})
+    section = {"source": "npy", "inputs": place(names[0]), "targets": place(names[1])}
+    section |= _ready(inputs, targets)
+    return _report(path, "NPY", {"inputs": inputs, "targets": targets}, [], section)
+
+
+def _npy_partner(path: Path) -> tuple[Path, bool] | None:
+    """The other file of inputs and targets, and whether `path` is the targets."""
+    words = re.split(r"([A-Za-z]+)", path.stem)
+    for inputs, targets in NPY_PAIRS:
+        for mine, other, is_targets in ((inputs, targets, False), (targets, inputs, True)):
+            for index, word in enumerate(words):
+                if word.lower() != mine:
+                    continue
+                for spelling in (other, other.capitalize(), other.upper()):
+                    name = "".join([*words[:index], spelling, *words[index + 1 :]])
+                    partner = path.with_name(f"{name}{path.suffix}")
+                    if partner.is_file() and partner != path:
+                        return partner, is_targets
+    return None
 
 
 def inspect_npz(path: Path) -> Report:

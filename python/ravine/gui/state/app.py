@@ -14,15 +14,18 @@ from PySide6 import QtCore
 
 from ravine.errors import RunError
 from ravine.gui.state.check import Check, Checker, Problem
-from ravine.gui.state.draft import Draft, experiment_text, starter
+from ravine.gui.state.data_files import OpenedData, open_data
+from ravine.gui.state.draft import Draft, experiment_text, starter, with_whole_paths
 from ravine.gui.state.feed import Feed
 from ravine.gui.state.preferences import Preferences, load_preferences, save_preferences
 from ravine.gui.state.run_list import RunListing
 from ravine.gui.state.status import RunStatus
 from ravine.gui.state.trainers import Launch, Trainers, free_run, resume_launch, train_launch
+from ravine.gui.state.trouble import Kind, kind_of
 from ravine.gui.state.worker import Failure, Worker
 from ravine.runs import RunSummary, files, send_command
 from ravine.runs.schema import CommandKind
+from ravine.training.resume import REPLACED
 
 LIST_SECONDS = 1.0  # between two looks at the folder of runs
 Level = Literal["error", "warning", "note"]
@@ -38,6 +41,7 @@ class Notice:
         run: that it is about, if it is about one.
         key: in the experiment.
         resumable: whether the run can go on.
+        trouble: what kind it is of, where that can be explained.
     """
 
     level: Level
@@ -45,6 +49,7 @@ class Notice:
     run: Path | None = None
     key: str = ""
     resumable: bool = False
+    trouble: Kind = ""
 
 
 class App(QtCore.QObject):
@@ -62,6 +67,7 @@ class App(QtCore.QObject):
     status_changed = QtCore.Signal()
     compared_changed = QtCore.Signal()
     notices_changed = QtCore.Signal()
+    data_changed = QtCore.Signal()  # a file of data was looked into, or could not be
     ended = QtCore.Signal(object)  # a trainer of ours: `Ended`
     work_done = QtCore.Signal(object, object)  # what tabs have asked the background worker for
 
@@ -82,6 +88,9 @@ class App(QtCore.QObject):
         self.compared: list[Path] = []
         self.status: RunStatus | None = None
         self.notices: list[Notice] = []
+        self.opened: OpenedData | None = None
+        self.opening: Path | None = None
+        self.data_error = ""  # why the last file could not be opened as data
         self.trainers = Trainers()
         self.feed = Feed()
         self.checker = Checker()  # for the background worker
@@ -90,6 +99,7 @@ class App(QtCore.QObject):
         self._listing = RunListing(self.runs_folder)
         self._listed_at = 0.0
         self._refused: set[tuple[Path, int]] = set()
+        self._told: set[tuple[Path, Kind]] = set()
         self._on_draft()
 
     # ---- the experiment ----
@@ -134,6 +144,29 @@ class App(QtCore.QObject):
         except OSError as error:
             raise RunError(f"cannot be written: {files.cause(error)}", file=path) from error
         self.preferences.remember(path.absolute())
+
+    def open_data(self, path: Path, target: str = "") -> None:
+        """Looks into a file of data, in the background, and makes the draft one that trains on it.
+
+        Args:
+            path: of the file or folder.
+            target: the column of a table that is to be predicted.
+        """
+        table = self.draft.table
+        self.opening, self.data_error = path, ""
+        self.background.submit("open data", lambda: open_data(path, table, self.checker, target))
+        self.data_changed.emit()
+
+    def _on_data(self, result: OpenedData | Failure) -> None:
+        path, self.opening = self.opening, None
+        if isinstance(result, Failure):
+            self.data_error = " ".join(str(result.error).split())
+            self._failed(result)
+        else:
+            self.opened = result
+            self.preferences.remember(result.path)
+            self.draft.set_table(result.table, f"open {path.name if path else result.path.name}")
+        self.data_changed.emit()
 
     # ---- runs ----
 
@@ -204,25 +237,24 @@ class App(QtCore.QObject):
         Raises:
             RunError: it cannot be written.
         """
-        table = dict(self.draft.table)
-        data = dict(table.get("data", {}))
-        for key, value in list(data.items()):
-            if isinstance(value, str) and value and (self.draft.folder / value).exists() and key != "source":
-                data[key] = str((self.draft.folder / value).resolve())
-        table["data"] = data
+        table = with_whole_paths(self.draft.table, self.draft.folder)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_whole(path, tomli_w.dumps(table).encode())
         except OSError as error:
             raise RunError(f"cannot be written: {files.cause(error)}", file=path) from error
 
-    def resume(self, run: Path, epochs: int | None = None) -> None:
-        """Goes on with a run, in a process of its own.
+    def resume(self, run: Path, changes: dict[str, float] | None = None) -> None:
+        """Goes on with a run from its last checkpoint, in a process of its own.
+
+        Args:
+            run: its folder.
+            changes: settings that are others from here on, such as {"training.epochs": 30}.
 
         Raises:
             RunError: it cannot be started.
         """
-        self.trainers.start(resume_launch(run, epochs=epochs))
+        self.trainers.start(resume_launch(run, changes or {}))
         self._after_start(run)
 
     def _after_start(self, run: Path) -> None:
@@ -248,11 +280,7 @@ class App(QtCore.QObject):
         """Looks after processes and the list; called 10 to 20 times a second."""
         for ended in self.trainers.ended():
             if ended.reason:
-                self.notify(
-                    Notice(
-                        "error", f"{ended.run.name}: {ended.reason}", ended.run, "", _has_record(ended.run)
-                    )
-                )
+                self.notify(crash_notice(ended.run, ended.reason, resumable=_has_record(ended.run)))
             self.ended.emit(ended)
             self.refresh_runs()
         if time.monotonic() - self._listed_at > LIST_SECONDS:
@@ -268,20 +296,26 @@ class App(QtCore.QObject):
             key = (status.run, command.id)
             if command.status == "refused" and key not in self._refused:
                 self._refused.add(key)
-                if time.time() - command.created < 60:
+                # What a restored checkpoint has undone is no fault.
+                if time.time() - command.created < 60 and command.reply != REPLACED:
                     self.notify(Notice("error", f"{status.run.name}: {command.reply}", status.run))
         crashed = status.state == "crashed" and (before is None or before.state != "crashed")
         known = any(notice.run == status.run and notice.resumable for notice in self.notices)
         if crashed and not known and status.run not in self.trainers:
-            self.notify(Notice("error", f"{status.run.name}: {status.reason}", status.run, "", True))
+            self.notify(crash_notice(status.run, status.reason))
         if status.broken and (before is None or not before.broken):
             self.notify(
                 Notice(
                     "warning",
                     f"{status.run.name}: the loss is NaN or Inf at step {status.broken:,}",
                     status.run,
+                    trouble="not finite",
                 )
             )
+        if status.trouble and (status.run, status.trouble) not in self._told:
+            self._told.add((status.run, status.trouble))
+            text = f"{status.run.name}: {status.trouble_text}"
+            self.notify(Notice("warning", text, status.run, trouble=status.trouble))
         self.status_changed.emit()
 
     def notify(self, notice: Notice) -> None:
@@ -308,6 +342,8 @@ class App(QtCore.QObject):
             elif result != self.runs:
                 self.runs = result
                 self.runs_changed.emit()
+        elif key == "open data":
+            self._on_data(result)
         elif isinstance(key, tuple) and key[0] in ("command", "export"):
             if isinstance(result, Failure):
                 self._failed(result)
@@ -336,8 +372,14 @@ class App(QtCore.QObject):
     def close(self) -> None:
         """Ends the threads; trainers go on."""
         self.background.close()
+        self.checker.close()
         self.feed.close()
         self.trainers.release()
+
+
+def crash_notice(run: Path, reason: str, *, resumable: bool = True, level: Level = "error") -> Notice:
+    """What is said of a run that broke off."""
+    return Notice(level, f"{run.name}: {reason}", run, "", resumable, kind_of(reason))
 
 
 def _has_record(run: Path) -> bool:

@@ -16,7 +16,7 @@ from ravine.commands.schedule import curves_of
 from ravine.data import DataParts, DataSummary, load
 from ravine.errors import InputError, RavineError
 from ravine.experiment import Experiment, parse_experiment
-from ravine.gui.state.fields import FILES, component_names
+from ravine.gui.state.fields import component_names
 from ravine.settings import Table
 from ravine.training.batches import rows_of_batch
 from ravine.training.optimizer import advice
@@ -25,6 +25,11 @@ from ravine.training.trainer import Trainer
 
 MOST_PROBLEMS = 12
 SCHEDULE_POINTS = 400
+# What stands for parts of an experiment while others are looked at.
+_NO_MODEL: Table = {
+    "model": {"layers": [{"type": "dense", "units": 1}]},
+    "optimizer": {"type": component_names("optimizer")[0]},
+}
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ class Checker:
     def __init__(self) -> None:
         self._key: tuple[Any, ...] = ()
         self.parts: DataParts | None = None
+        self.loaded = 0  # how often other data was loaded
 
     def check(self, table: Table, folder: Path) -> Check:
         """Checks a draft whose relative paths start at `folder`."""
@@ -118,18 +124,34 @@ class Checker:
             return Check((problem,), experiment, parts.summary)
         return _described(experiment, parts, trainer)
 
+    def close(self) -> None:
+        """Lets go of the data, and of files that are mapped."""
+        self.parts, self._key = None, ()
+
+    def load_data(self, data: Table) -> DataParts:
+        """Loads what a `[data]` section means whose paths depend on no folder.
+
+        Raises:
+            InputError: settings or data that cannot be used.
+        """
+        experiment = parse_experiment({"data": data, **_NO_MODEL}, Path())
+        return self._load(experiment)
+
     def _load(self, experiment: Experiment) -> DataParts:
         settings, dtype = experiment.data, experiment.compute.array_dtype
+        seed = experiment.seed if settings.augmentation else 0  # nothing else of the data depends on it
         stamps = []
-        for name in FILES:
-            path = Path(getattr(settings, name, "") or "/nowhere")
-            stamps.append(path.stat().st_mtime_ns if path.is_file() else 0)
-        key = (msgspec.json.encode(settings), dtype, *stamps)
+        for name in settings.file_fields:
+            path = Path(getattr(settings, name) or "/nowhere")
+            stamps.append(path.stat().st_mtime_ns if path.exists() else 0)
+        key = (msgspec.json.encode(settings), dtype, seed, *stamps)
         if self.parts is None or key != self._key:
             self.parts, self._key = None, ()
             # The classes are those of the data: units that do not fit are then the last layer's fault.
-            self.parts = load(settings, Path(), dtype=dtype, threads=_core.available_processors())
+            threads = _core.available_processors()
+            self.parts = load(settings, Path(), dtype=dtype, seed=seed, threads=threads)
             self._key = key
+            self.loaded += 1
         return self.parts
 
 
@@ -140,11 +162,7 @@ def understood(table: Table, folder: Path) -> tuple[list[Problem], Experiment | 
     """
     problems: list[Problem] = []
     table = copy.deepcopy(table)
-    replacements: Table = {
-        "model": {"layers": [{"type": "dense", "units": 1}]},
-        "optimizer": {"type": component_names("optimizer")[0]},
-        "data": {"source": "digits"},
-    }
+    replacements: Table = {**_NO_MODEL, "data": {"source": "digits"}}
     for _ in range(MOST_PROBLEMS):
         try:
             return problems, parse_experiment(table, folder)

@@ -1,55 +1,122 @@
-"""What the `[data]` section says about files that were dropped on the window."""
+"""Files that were dropped on the window, and the experiment that trains on them."""
 
 from __future__ import annotations
 
+import re
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ravine.data import DataSummary
+from ravine.data.inspection import Report, inspect
+from ravine.data.tables.settings import TableSettings
 from ravine.errors import InputError
+from ravine.gui.state.check import Checker
+from ravine.gui.state.presets import PRESETS, with_preset
 from ravine.settings import Table
 
-_PAIRS = (("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1"), ("images", "labels"))
+SAMPLES_IN_ALL = 1_000_000  # that a first training sees: minutes, and not hours
+FEWEST_EPOCHS = 10
+# What the rest of an experiment says about its data, and is no longer so with another file.
+OF_DATA = ("groups", "schedules")
 
 
-def data_table(path: Path, before: Table) -> Table:
-    """The `[data]` section for a file; the split stays as it was.
+@dataclass(frozen=True, eq=False)
+class OpenedData:
+    """A file of data, looked into.
 
-    An IDX file brings its pair, and the pair of the test, where they lie beside it under the customary names.
+    Args:
+        path: of the file or folder.
+        report: what is in it.
+        target: the column that is predicted, for tables.
+        columns: that could be the target, for tables.
+        table: an experiment that trains on it.
+    """
+
+    path: Path
+    report: Report
+    target: str
+    columns: tuple[str, ...]
+    table: Table
+
+
+def open_data(path: Path, table: Table, checker: Checker, target: str = "") -> OpenedData:
+    """Looks into a file and makes an experiment for it: for the background worker.
+
+    What the experiment says of network and training stays where it fits the data; else there is a network of
+    two hidden layers, and the loss of the task.
+
+    Args:
+        path: a table, an NPZ, NPY or IDX file, a folder or archive of pictures.
+        table: the experiment until now.
+        checker: whose copy of the data is read.
+        target: the column of a table that is to be predicted; empty: as its name or place suggests.
 
     Raises:
-        InputError: a kind of file that Ravine does not read, or an IDX file without its pair.
+        InputError: a file that cannot be read, or of which it cannot be told what is to be learned.
     """
-    split = {"split": before["split"]} if isinstance(before.get("split"), dict) else {}
-    path = path.absolute()
-    name = path.name.removesuffix(".gz")
-    if name.endswith(".npz"):
-        split = split or {"split": {"validation_fraction": 0.15, "test_fraction": 0.15}}
-        return {"source": "npz", "file": str(path), **split}
-    if "idx" in name or name.endswith("ubyte"):
-        images, labels = _pair(path)
-        table: Table = {"source": "idx", "train_images": str(images), "train_labels": str(labels)}
-        table["preprocessing"] = "scale"
-        for train, test in (("train", "t10k"), ("train", "test")):
-            others = [one.with_name(one.name.replace(train, test)) for one in (images, labels)]
-            if all(other.is_file() and other not in (images, labels) for other in others):
-                table |= {"test_images": str(others[0]), "test_labels": str(others[1])}
-                table["split"] = {"validation_fraction": 0.1}
-                return table
-        return {**table, "split": {"validation_fraction": 0.15, "test_fraction": 0.15}}
-    raise InputError("is no kind of file that the app opens as data: choose NPZ or IDX files", file=path)
+    path = _training_file(path.absolute())
+    settings = TableSettings(target=int(target) if target.isdecimal() else target)
+    report = inspect(path, settings)
+    if not report.suggestion:
+        reason = report.notes[0] if report.notes else "holds nothing that a network could be trained on"
+        raise InputError(reason, file=path)
+    data: Table = tomllib.loads(report.suggestion)["data"]
+    facts = report.facts
+    columns: tuple[str, ...] = ()
+    if facts.get("kind") == "table":
+        columns = tuple(name for name, found in facts["columns"].items() if found["type"] != "refused")
+        if data.get("task") == "regression":
+            data["target_preprocessing"] = "standardize"
+    draft = {key: value for key, value in table.items() if key not in OF_DATA}
+    draft |= {"name": run_name(path), "data": data}
+    summary = checker.load_data(data).summary
+    return OpenedData(path, report, str(facts.get("target") or ""), columns, fitted(draft, summary, checker))
 
 
-def _pair(path: Path) -> tuple[Path, Path]:
-    name = path.name.replace("t10k", "train") if path.name.startswith("t10k") else path.name
-    for images, labels in _PAIRS:
-        if images in name or labels in name:
-            pair = (
-                path.with_name(name.replace(labels, images)),
-                path.with_name(name.replace(images, labels)),
-            )
-            for one in pair:
-                if not one.is_file():
-                    raise InputError("is missing beside the other file of its pair", file=one)
-            return pair
-    raise InputError(
-        "is an IDX file whose name does not tell images from labels; name both in the form", file=path
-    )
+def fitted(table: Table, summary: DataSummary, checker: Checker) -> Table:
+    """The experiment with a loss, a network and epochs that suit the data."""
+    table = dict(table)
+    loss = "softmax_cross_entropy" if summary.task == "classification" else "squared_error"
+    old = table.get("loss", "softmax_cross_entropy")
+    kind = old.get("type") if isinstance(old, dict) else old
+    if (summary.task == "classification") != (kind == "softmax_cross_entropy") or isinstance(old, dict):
+        table["loss"] = loss
+    training = dict(table.get("training", {}))
+    epochs = training.get("epochs", 1)
+    if isinstance(epochs, int):
+        training["epochs"] = min(epochs, max(FEWEST_EPOCHS, SAMPLES_IN_ALL // max(1, summary.train)))
+    table["training"] = training
+    table = _with_outputs(table, summary.outputs)
+    if not checker.check(table, Path()).errors:
+        return table
+    return with_preset(table, PRESETS[0], summary.input_shape, summary.outputs)
+
+
+def _with_outputs(table: Table, outputs: int) -> Table:
+    """The experiment whose last layer gives so many values, where that is a dense layer."""
+    model = table.get("model", {})
+    layers = model.get("layers")
+    if not isinstance(layers, list) or not layers or not isinstance(layers[-1], dict):
+        return table
+    if layers[-1].get("type") != "dense":
+        return table
+    return {**table, "model": {**model, "layers": [*layers[:-1], {**layers[-1], "units": outputs}]}}
+
+
+def _training_file(path: Path) -> Path:
+    """The file of training samples beside one of test samples, as MNIST and its descendants name them."""
+    training = path.with_name(path.name.replace("t10k", "train", 1))
+    return training if training.is_file() else path
+
+
+def run_name(path: Path) -> str:
+    """What runs on a file are called: "my data.csv.gz" gives "my-data"."""
+    words: list[Any] = re.findall(r"[A-Za-z0-9_-]+", path.name.partition(".")[0])
+    return "-".join(words) or "data"
+
+
+def with_augmentation(table: Table, steps: list[Table]) -> Table:
+    """The experiment with steps of augmentation."""
+    return {**table, "data": {**table.get("data", {}), "augmentation": steps}}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from ravine.data.files import expanded, unexpanded
+from ravine.data.settings import FILE_FIELDS, IMAGE_FILE_FIELDS, NPY_FIELDS
 from ravine.errors import InputError
 from ravine.experiment import EXAMPLES, load_experiment
 from ravine.settings import Table
@@ -216,6 +218,32 @@ def starter() -> str:
     table["data"]["split"]["validation_fraction"] = 0.15
     table["training"]["epochs"] = 500
     return tomli_w.dumps(table)
+
+
+def with_whole_paths(table: Table, folder: Path) -> Table:
+    """An experiment whose files of data are found from any folder; relative ones started at `folder`.
+
+    Example:
+        >>> with_whole_paths({"data": {"source": "npz", "file": "a.npz"}}, Path("/data"))["data"]["file"]
+        '/data/a.npz'
+    """
+    data = table.get("data")
+    if not isinstance(data, dict):
+        return table
+    fields = (*FILE_FIELDS, *(NPY_FIELDS if data.get("source") == "npy" else ()))
+    data = _whole(data, fields, folder)
+    if isinstance(data.get("images"), dict):
+        data["images"] = _whole(data["images"], IMAGE_FILE_FIELDS, folder)
+    return {**table, "data": data}
+
+
+def _whole(section: Table, fields: Iterable[str], folder: Path) -> Table:
+    paths = {
+        field: unexpanded(str(folder.absolute() / expanded(section[field])))
+        for field in fields
+        if isinstance(section.get(field), str) and section[field]
+    }
+    return {**section, **paths}
 
 
 def differences(table: Table, other: Table, prefix: Key = ()) -> list[tuple[str, Any, Any]]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ravine import _core
 from ravine.commands.catalog import allowed
+from ravine.data.settings import FILE_FIELDS
 from ravine.settings import LARGEST, Experiment
 
 FieldKind = Literal["integer", "real", "boolean", "choice", "text", "file", "component", "numbers", "section"]
@@ -20,7 +21,7 @@ SECTIONS = (
     "data", "model", "loss", "optimizer", "schedules", "regularization", "groups", "training", "compute",
     "statistics",
 )  # fmt: skip
-FILES = {"train_images", "train_labels", "test_images", "test_labels", "file", "test_file"}
+FILES = set(FILE_FIELDS)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ravine.gui.state.tail import RunTail
+from ravine.gui.state.trouble import Kind, trouble_of
 from ravine.runs import Command
 
 RATE_ROWS = 400  # recorded steps that the speed is taken from
@@ -31,6 +32,7 @@ class RunStatus:
         commands: with what became of them.
         metrics: newest, "validation.loss" and so on.
         broken: recorded steps whose loss is not finite, the first of them or 0.
+        trouble, trouble_text: what is wrong with the gradients of a run that goes on.
     """
 
     run: Path
@@ -47,6 +49,8 @@ class RunStatus:
     commands: tuple[Command, ...] = ()
     learning_rate: float = math.nan
     broken: int = 0
+    trouble: Kind = ""
+    trouble_text: str = ""
 
     @property
     def training(self) -> bool:
@@ -103,6 +107,7 @@ def status_of(tail: RunTail) -> RunStatus:
         float(cost["share"]) if isinstance(cost, dict) and "share" in cost else math.nan,
         time.time() - saved if isinstance(saved, float) else math.nan,
         tuple(tail.commands), float(rates[-1]) if len(rates) else math.nan, broken,
+        *(trouble_of(tail) if state.state in ("running", "paused") else ("", "")),
     )  # fmt: skip
 
 

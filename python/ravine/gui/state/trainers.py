@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from ravine.errors import RunError
@@ -72,9 +74,9 @@ def train_launch(experiment: Path, run: Path, *, device: str = "", ranks: int = 
     return Launch((*words, *(["--device", device] if device else [])), run, ranks)
 
 
-def resume_launch(run: Path, *, epochs: int | None = None, ranks: int = 1) -> Launch:
-    """Goes on with a run; with `epochs`, for so many in all."""
-    more = ["--set", f"training.epochs={epochs}"] if epochs is not None else []
+def resume_launch(run: Path, changes: Mapping[str, float] = MappingProxyType({}), ranks: int = 1) -> Launch:
+    """Goes on with a run from its last checkpoint, with other settings from there on."""
+    more = [word for key, value in changes.items() for word in ("--set", f"{key}={value!r}")]
     return Launch(("resume", str(run), *more), run, ranks)
 
 

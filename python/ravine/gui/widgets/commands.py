@@ -12,17 +12,20 @@ from PySide6 import QtGui, QtWidgets
 from ravine.errors import InputError, RavineError
 from ravine.experiment import embedded_experiments
 from ravine.gui.plots.surface import Surface
-from ravine.gui.state.data_files import data_table
 from ravine.gui.state.preferences import Theme
+from ravine.gui.state.run_list import run_table
 from ravine.gui.state.trainers import as_python
 from ravine.gui.widgets.actions import Entry, Palette
 from ravine.gui.widgets.export import ask_and_export
-from ravine.gui.widgets.tabs import TABS
+from ravine.gui.widgets.tabs import TABS, DataTab
+from ravine.gui.widgets.trouble import RestoreDialog
 
 if TYPE_CHECKING:
     from ravine.gui.widgets.main_window import MainWindow
 
-DATA_FILES = "Data (*.npz *.gz *ubyte *.csv *.parquet);;All files (*)"
+DATA_FILES = (
+    "Data (*.csv *.tsv *.parquet *.npz *.npy *ubyte *.gz *.tar *.tgz *.zip *.data *.txt);;All files (*)"
+)
 
 
 class WindowCommands:
@@ -77,11 +80,15 @@ class WindowCommands:
             Entry("step", "Run", "⇥ S&tep", "Ctrl+T", self.step, "Do one step, and pause"),
             Entry("stop", "Run", "■ St&op", "Ctrl+.", self.stop, "Save and stop"),
             Entry("resume", "Run", "⟲ &Resume", "Ctrl+R", self.resume, "Go on with the run"),
+            Entry("restore", "Run", "Restore the &last checkpoint…", "Ctrl+Shift+K", self.restore,
+                  "Go on from before it broke, with another learning rate"),
             Entry("longer", "Run", "Train for &longer…", "Ctrl+L", self.train_longer),
             Entry("checkpoint", "Run", "Save a &checkpoint now", "Ctrl+K", self.checkpoint),
             Entry("edit", "Run", "Change a &hyperparameter", "Ctrl+E", self.edit_live),
             Entry("take over", "Run", "&Edit the experiment of this run", "Ctrl+Shift+E", self.take_over),
-            Entry("open data", "Data", "&Open data…", "Ctrl+D", self.open_data),
+            Entry("open data", "Data", "&Open data…", "Ctrl+D", self.open_data, "A table, or arrays"),
+            Entry("open pictures", "Data", "Open a folder of &pictures…", "Ctrl+Shift+D",
+                  self.open_picture_folder, "With a folder for each class"),
             Entry("find run", "Window", "&Find a run", "Ctrl+F", self.find_run),
             Entry("runs", "Window", "Show or hide &runs", "Ctrl+B", partial(self.toggle, "runs_dock")),
             Entry("experiment", "Window", "Show or hide the &experiment", "Ctrl+Shift+B",
@@ -143,12 +150,17 @@ class WindowCommands:
             elif path.suffix == ".toml":
                 self._attempt(partial(self.app.open_experiment, path))
             else:
-                self._attempt(partial(self._take_data, path))
+                self._take_data(path)
 
     def _take_data(self, path: Path) -> None:
-        table = {**self.app.draft.table, "data": data_table(path, self.app.draft.table.get("data", {}))}
-        self.app.draft.set_table(table, f"open {path.name}")
+        self.app.open_data(path)
+        self.show_tab(next(number for number, tab in enumerate(TABS) if tab is DataTab))
         self.window.panel.go_to("data")
+
+    def open_picture_folder(self) -> None:
+        path = QtWidgets.QFileDialog.getExistingDirectory(self.window, "Open a folder with pictures", "")
+        if path:
+            self._take_data(Path(path))
 
     def choose_runs_folder(self) -> None:
         path = QtWidgets.QFileDialog.getExistingDirectory(
@@ -234,6 +246,20 @@ class WindowCommands:
         else:
             self._attempt(partial(self.app.resume, run))
 
+    def restore(self, run: Path | None = None) -> None:
+        """Goes on from the last checkpoint, all numbers of which are finite, with another learning rate."""
+        run = run or self.app.current
+        settings = (run_table(run) or {}).get("optimizer", {}) if run is not None else {}
+        rate = settings.get("learning_rate") if isinstance(settings, dict) else None
+        if run is None or not isinstance(rate, (int, float)):
+            self.resume(run)
+            return
+        self.restoring = RestoreDialog(self.window, run.name, float(rate))
+        self.restoring.wanted.connect(
+            lambda value: self._attempt(partial(self.app.resume, run, {"optimizer.learning_rate": value}))
+        )
+        self.restoring.open()
+
     def train_longer(self) -> None:
         status = self.app.status
         if status is None:
@@ -247,7 +273,7 @@ class WindowCommands:
             10**6,
         )
         if chosen:
-            self._attempt(partial(self.app.resume, status.run, epochs))
+            self._attempt(partial(self.app.resume, status.run, {"training.epochs": epochs}))
 
     def edit_live(self) -> None:
         """Goes to the field for a live edit."""

@@ -10,7 +10,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.errors import RavineError
 from ravine.gui.plots.surface import Surface
-from ravine.gui.state.app import App, Notice
+from ravine.gui.state.app import App, Notice, crash_notice
 from ravine.gui.state.feed import Query
 from ravine.gui.state.preferences import packed, unpacked
 from ravine.gui.state.status import RunStatus, StatusQuery, count, duration
@@ -22,7 +22,7 @@ from ravine.gui.widgets.experiment_panel import ExperimentPanel
 from ravine.gui.widgets.problems import ProblemsBar
 from ravine.gui.widgets.run_list import RunList
 from ravine.gui.widgets.start import StartCards
-from ravine.gui.widgets.tabs import TABS
+from ravine.gui.widgets.tabs import TABS, DataTab
 from ravine.gui.widgets.tabs.base import Tab
 from ravine.gui.widgets.theme import apply_theme
 from ravine.gui.widgets.toolbar import RunToolbar
@@ -114,9 +114,12 @@ class MainWindow(QtWidgets.QMainWindow):
         self.run_list.wants_start.connect(commands.start)
         self.problems.wants_key.connect(self.panel.go_to)
         self.problems.wants_resume.connect(commands.resume)
+        self.problems.wants_restore.connect(commands.restore)
         self.problems.wants_run.connect(app.select)
         self.tabs.currentChanged.connect(lambda _: self.show_current())
         for page in self.pages:
+            if isinstance(page, DataTab):
+                page.wants_data.connect(commands.open_data)
             for surface in page.all_surfaces():
                 surface.wants_export.connect(commands.export)
 
@@ -186,7 +189,7 @@ class MainWindow(QtWidgets.QMainWindow):
             if run.state == "crashed" and not any(notice.run == run.path for notice in self.app.notices):
                 recent = str(run.path) in self.app.preferences.recent[:5]
                 if recent:
-                    self.app.notify(Notice("warning", f"{run.name}: {run.reason}", run.path, "", True))
+                    self.app.notify(crash_notice(run.path, run.reason, level="warning"))
                     self.app.preferences.recent.remove(str(run.path))
         if self.app.current is None and not self.app.trainers.running:
             for run in self.app.runs:
@@ -229,6 +232,7 @@ class MainWindow(QtWidgets.QMainWindow):
         actions["step"].setEnabled(training)
         actions["stop"].setEnabled(training)
         actions["resume"].setEnabled(resumable)
+        actions["restore"].setEnabled(status is not None and status.can_resume)
         actions["longer"].setEnabled(status is not None and status.state in ("finished", "stopped"))
         actions["checkpoint"].setEnabled(training)
         draft = self.app.draft

@@ -7,7 +7,9 @@ from functools import partial
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.gui.state.app import App, Notice
+from ravine.gui.state.trouble import EXPLANATIONS
 from ravine.gui.widgets.fields import tool_button
+from ravine.gui.widgets.trouble import WhyDialog
 
 MOST_SHOWN = 4
 
@@ -21,6 +23,7 @@ class ProblemsBar(QtWidgets.QFrame):
 
     wants_key = QtCore.Signal(str)
     wants_resume = QtCore.Signal(object)
+    wants_restore = QtCore.Signal(object)
     wants_run = QtCore.Signal(object)
 
     def __init__(self, app: App) -> None:
@@ -74,12 +77,19 @@ class ProblemsBar(QtWidgets.QFrame):
         )
         layout.addWidget(sign)
         layout.addWidget(text, 1)
-        if notice.resumable and notice.run is not None:
+        if notice.resumable and notice.run is not None and notice.trouble == "not finite":
+            layout.addWidget(
+                self._button("Restore checkpoint…", partial(self.wants_restore.emit, notice.run))
+            )
+        elif notice.resumable and notice.run is not None:
             layout.addWidget(self._button("Resume", partial(self.wants_resume.emit, notice.run)))
         if notice.run is not None and notice.run != self.app.current:
             layout.addWidget(self._button("Show", partial(self.wants_run.emit, notice.run)))
         if notice.key:
             layout.addWidget(self._button("Go to", partial(self.wants_key.emit, notice.key)))
+        if notice.trouble:
+            why = partial(WhyDialog.explain, self, EXPLANATIONS[notice.trouble])
+            layout.addWidget(self._button("Why?", why))
         layout.addWidget(self._button("Copy", partial(_copy, notice.text)))
         if notice in self.app.notices:
             layout.addWidget(self._button("✕", partial(self.app.dismiss, notice), f"Dismiss: {notice.text}"))

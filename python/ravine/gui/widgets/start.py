@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
+OF_DATA = "A table (CSV, Parquet), arrays (NPZ, NPY, IDX) or a folder of pictures: drop it here"
+
 
 class Card(QtWidgets.QPushButton):
     """One way to begin: a large button with a heading and a line of explanation."""
@@ -44,7 +46,11 @@ class StartCards(QtWidgets.QWidget):
         super().__init__()
         self.setAcceptDrops(True)
         self.train = Card("Train it now", "The experiment on the right, in a process of its own", "▶")
-        self.data = Card("Open data", "NPZ or IDX files of your own; drop them here", "▤")
+        self.data = Card(
+            "Open data",
+            OF_DATA,
+            "▤",
+        )
         self.run = Card("Open a run", "A run folder: running, finished or crashed", "≈")
         self.train.clicked.connect(self.wants_training)
         self.data.clicked.connect(self.wants_data)
