@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6 import QtGui
+from PySide6 import QtCore, QtGui
 
 from ravine import Sequential
 from ravine.data import DataSettings, SplitSettings, load, load_digits
@@ -115,6 +115,37 @@ def test_runs_are_compared(qtbot, make_window, trained):
     model.compare(trained[1], False)
     qtbot.waitUntil(lambda: tab.table.rowCount() == 2, timeout=TIMEOUT)
     assert [window.app.colour_number(run) for run in trained] == colours
+
+
+def test_the_run_list_groups_runs_by_their_settings(qtbot, make_window, trained):
+    window = make_window()
+    runs = window.run_list
+    qtbot.waitUntil(lambda: len(window.app.runs) == 3, timeout=TIMEOUT)
+    assert runs.proxy.rowCount() == 3
+    runs.grouped.setChecked(True)
+    qtbot.waitUntil(lambda: runs.proxy.rowCount() == 5, timeout=TIMEOUT)
+    texts = [runs.proxy.index(row, 1).data() for row in range(5)]
+    assert "learning_rate 0.01" in texts[0]  # the newest run's
+    assert "learning_rate 0.1" in texts[2]
+    values = [run.metrics["test.accuracy"] for run in window.app.runs if run.name in "ab"]
+    assert f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f} (2)" in texts[2]
+    assert runs.table.columnSpan(2, 1) == 3
+    runs.proxy.setData(
+        runs.proxy.index(2, 0), QtCore.Qt.CheckState.Checked, QtCore.Qt.ItemDataRole.CheckStateRole
+    )
+    assert set(window.app.compared) == set(trained[:2])
+    runs.table.activated.emit(runs.proxy.index(2, 1))
+    assert runs.proxy.rowCount() == 3
+    assert runs.table.columnSpan(2, 1) == 3
+    runs.table.activated.emit(runs.proxy.index(2, 1))
+    runs.table.setCurrentIndex(runs.proxy.index(4, 1))
+    assert window.app.current in trained[:2]
+    runs.search.setText("0.01")
+    assert runs.proxy.rowCount() == 1
+    runs.search.clear()
+    runs.grouped.setChecked(False)
+    assert runs.proxy.rowCount() == 3
+    assert runs.table.columnSpan(0, 1) == 1
 
 
 def test_groups_and_their_deviation(trained):

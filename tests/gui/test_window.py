@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +147,120 @@ def test_another_process_s_run_is_found_again(qtbot, make_window):
     press(qtbot, second, "Ctrl+.")
     wait_state(qtbot, second, "stopped")
     os.waitpid(pid, 0)
+
+
+OPENS = """
+import sys
+from pathlib import Path
+
+from ravine.gui.application import application
+from ravine.gui.state.app import App
+from ravine.gui.widgets.main_window import MainWindow
+
+running = application()
+app = App(Path(sys.argv[1]), Path(sys.argv[2]))
+app.draft.set(("training", "epochs"), 1_000_000)
+window = MainWindow(app)
+window.show()
+app.status_changed.connect(lambda: print("state", app.status.state if app.status else "", flush=True))
+
+
+def start():
+    if app.can_start and not app.trainers.running:
+        window.commands.start()
+        print("trainer", app.trainers.pid(app.current), flush=True)
+
+
+app.checked.connect(start)
+running.exec()
+"""
+
+
+def test_a_window_that_is_killed_leaves_its_run_which_is_found_again(qtbot, make_window, tmp_path):
+    words = [sys.executable, "-c", OPENS, str(tmp_path / "killed.json"), str(tmp_path / "runs")]
+    trainer = 0
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as killed:
+        for line in killed.stdout:
+            if line.startswith("trainer"):
+                trainer = int(line.split()[1])
+            if line == "state running\n" and trainer:
+                break
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    window = make_window()
+    qtbot.waitUntil(lambda: window.app.current is not None, timeout=TIMEOUT)
+    wait_state(qtbot, window, "running")
+    step = window.app.status.step
+    qtbot.waitUntil(lambda: window.app.status.step > step, timeout=TIMEOUT)
+    press(qtbot, window, "Ctrl+.")
+    wait_state(qtbot, window, "stopped")
+    qtbot.waitUntil(lambda: has_ended(trainer), timeout=TIMEOUT)
+
+
+def has_ended(process: int) -> bool:
+    try:
+        return "State:\tZ" in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return True
+
+
+def keys(qtbot, window, *names: str) -> None:
+    """Keys and texts, to whatever has the focus."""
+    for name in names:
+        widget = window.focusWidget()
+        key = getattr(QtCore.Qt.Key, f"Key_{name}", None)
+        if key is not None:
+            qtbot.keyClick(widget, key)
+        else:
+            qtbot.keyClicks(widget, name)
+
+
+def test_a_whole_session_by_keyboard(qtbot, window, monkeypatch, tmp_path):
+    def train_and_stop() -> None:
+        press(qtbot, window, "Ctrl+Return")
+        wait_state(qtbot, window, "running")
+        qtbot.waitUntil(lambda: window.app.status.step > 0, timeout=TIMEOUT)
+        press(qtbot, window, "Ctrl+.")
+        wait_state(qtbot, window, "stopped")
+        qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
+
+    press(qtbot, window, "Ctrl+Return")
+    wait_state(qtbot, window, "running")
+    press(qtbot, window, "Ctrl+P")
+    wait_state(qtbot, window, "paused")
+    step = window.app.status.step
+    press(qtbot, window, "Ctrl+E")
+    keys(qtbot, window, "0.025", "Return")
+    press(qtbot, window, "Ctrl+T")
+    qtbot.waitUntil(lambda: window.app.status.step == step + 1, timeout=TIMEOUT)
+    assert window.app.status.learning_rate == pytest.approx(0.025)
+    press(qtbot, window, "Ctrl+.")
+    wait_state(qtbot, window, "stopped")
+    qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
+    press(qtbot, window, "Ctrl+R")
+    wait_state(qtbot, window, "running")
+    qtbot.waitUntil(lambda: window.app.status.step > step + 1, timeout=TIMEOUT)
+    press(qtbot, window, "Ctrl+.")
+    wait_state(qtbot, window, "stopped")
+    qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
+    train_and_stop()
+    qtbot.waitUntil(lambda: len(window.app.runs) == 2, timeout=TIMEOUT)
+    press(qtbot, window, "Ctrl+3")
+    press(qtbot, window, "Ctrl+F")
+    table = window.run_list.table
+    for _ in range(4):
+        if window.focusWidget() is not table:
+            keys(qtbot, window, "Tab")
+    assert window.focusWidget() is table
+    keys(qtbot, window, "Home", "Space", "Down", "Space")
+    assert len(window.app.compared) == 2
+    page = window.page
+    qtbot.waitUntil(lambda: page.plot.picture and len(page.plot.picture.curves) == 2, timeout=TIMEOUT)
+    path = tmp_path / "compared.csv"
+    monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
+    press(qtbot, window, "Ctrl+Shift+S")
+    qtbot.waitUntil(lambda: path.exists() or bool(window.app.notices), timeout=TIMEOUT)
+    assert window.app.notices == []
 
 
 @pytest.mark.parametrize("choice", ["keep", "stop", "cancel"])

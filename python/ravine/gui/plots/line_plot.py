@@ -195,6 +195,10 @@ class LinePlot(Surface):
                 name = html.escape(curve.source.label)
                 parts.append(f'<span style="color:{colour}">━</span>&nbsp;{name}&nbsp;{value:.3g}')
             text = " &nbsp;".join(parts)
+            plain = "".join(f"━ {curve.source.label} 0.000123   " for curve in curves)
+            room = self.legend.width() * (2 if self.legend.wordWrap() else 1)
+            if self._cursor_x is None and self.legend.fontMetrics().horizontalAdvance(plain) > room:
+                text = " &nbsp;".join(part.rpartition("&nbsp;")[0] for part in parts)  # names before values
         else:
             ramp = "".join(f'<span style="color:{one}">━</span>' for one in self.colours.ramp(6))
             first, last = (html.escape(curve.source.label) for curve in (curves[0], curves[-1]))

@@ -88,7 +88,8 @@ class Surface(QtWidgets.QWidget):
         for side in ("left", "bottom"):
             self.item.getAxis(side).enableAutoSIPrefix(False)
             self.item.getAxis(side).setStyle(maxTickLevel=1)
-        self.item.getAxis("left").setWidth(58)
+        self.item.getAxis("left").setWidth(66)
+        self.item.getAxis("bottom").setTickDensity(0.7)
         self.cursor_line = pg.InfiniteLine(angle=90, movable=False)
         self.cursor_line.hide()
         self.view.addItem(self.cursor_line, ignoreBounds=True)

@@ -14,6 +14,7 @@ from PySide6 import QtCore
 
 from ravine.errors import RunError
 from ravine.gui.state.check import Check, Checker, Problem
+from ravine.gui.state.compare import Group, Grouping
 from ravine.gui.state.data_files import OpenedData, open_data
 from ravine.gui.state.draft import Draft, experiment_text, starter, with_whole_paths
 from ravine.gui.state.feed import Feed
@@ -83,6 +84,7 @@ class App(QtCore.QObject):
         self.check: Check | None = None
         self.checking = False
         self.runs: list[RunSummary] = []
+        self.groups: tuple[tuple[Group, str], ...] = ()  # with results; empty where runs are not grouped
         self.listed = False
         self.current: Path | None = None
         self.compared: list[Path] = []
@@ -97,6 +99,7 @@ class App(QtCore.QObject):
         self.background = Worker("background")
         self.background.done.connect(self._on_done)
         self._listing = RunListing(self.runs_folder)
+        self._grouping = Grouping()
         self._listed_at = 0.0
         self._refused: set[tuple[Path, int]] = set()
         self._told: set[tuple[Path, Kind]] = set()
@@ -208,6 +211,16 @@ class App(QtCore.QObject):
         """Looks at the folder of runs."""
         self._listed_at = time.monotonic()
         self.background.submit("runs", self._listing.refresh)
+
+    def group_runs(self, on: bool) -> None:
+        """Lists runs by their settings, those that differ by name and seed alone together; or one by one."""
+        self.preferences.grouped = on
+        if on:
+            runs = list(self.runs)
+            self.background.submit("groups", lambda: self._grouping.of(runs))
+        elif self.groups:
+            self.groups = ()
+            self.runs_changed.emit()
 
     def launch(self, device: str = "", ranks: int = 1) -> Launch:
         """The command that trains the draft, with the names it would have now."""
@@ -341,6 +354,13 @@ class App(QtCore.QObject):
                 self._failed(result)
             elif result != self.runs:
                 self.runs = result
+                self.group_runs(self.preferences.grouped)
+                self.runs_changed.emit()
+        elif key == "groups":
+            if isinstance(result, Failure):
+                self._failed(result)
+            elif self.preferences.grouped:
+                self.groups = result
                 self.runs_changed.emit()
         elif key == "open data":
             self._on_data(result)

@@ -28,6 +28,7 @@ class Preferences(msgspec.Struct, kw_only=True):
         draft_folder: where its relative paths start.
         x_axis, log_x, log_y, smoothing, span: of the live plots.
         pinned: names of runs.
+        grouped: whether runs are listed by their settings.
         colours: of runs, by path: the number in the palette.
     """
 
@@ -44,6 +45,7 @@ class Preferences(msgspec.Struct, kw_only=True):
     smoothing: Literal["off", "exponential", "mean", "median"] = "exponential"
     span: int = 20
     pinned: list[str] = []
+    grouped: bool = False
     colours: dict[str, int] = {}
 
     def remember(self, path: Path) -> None:

@@ -14,13 +14,29 @@ LARGEST_SETTINGS = 1 << 20
 _Stamp = tuple[int, ...]
 
 
-def metric_text(run: RunSummary) -> str:
-    """The number that tells runs apart at a glance: the accuracy of the test samples, or else the loss."""
+def metric_of(run: RunSummary) -> tuple[str, float] | None:
+    """What tells runs apart at a glance: the accuracy of the test samples, or else the loss."""
     for split in ("test", "validation", "train"):
         for name in ("accuracy", "loss"):
             if (value := run.metrics.get(f"{split}.{name}")) is not None:
-                return f"{value:.4f}" if abs(value) < 100 else f"{value:.3g}"
-    return ""
+                return f"{split}.{name}", value
+    return None
+
+
+def metric_text(run: RunSummary) -> str:
+    """That number, in few characters."""
+    found = metric_of(run)
+    return "" if found is None else metric_figure(found[1])
+
+
+def metric_figure(value: float) -> str:
+    """A loss or a share in few characters.
+
+    Example:
+        >>> metric_figure(0.96123), metric_figure(12345.0)
+        ('0.9612', '1.23e+04')
+    """
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.3g}"
 
 
 class RunListing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.gui.plots.colours import colours_of
 from ravine.gui.state.app import App
+from ravine.gui.state.compare import Group
 from ravine.gui.state.run_list import metric_text
 from ravine.gui.state.status import count
 from ravine.gui.widgets.fields import LineEdit
@@ -17,7 +19,25 @@ from ravine.runs import RunSummary
 SIGNS = {"running": "●", "paused": "‖", "finished": "✓", "stopped": "■", "crashed": "✗", "damaged": "⚠"}
 HEADS = ("", "run", "result", "steps")
 ROLE = QtCore.Qt.ItemDataRole
+SEARCHED = int(ROLE.UserRole)  # the text that the search looks through
+ROW_HEIGHT = 22  # pixels
 Index = QtCore.QModelIndex | QtCore.QPersistentModelIndex
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A line above the runs of a group."""
+
+    group: Group
+    result: str
+
+
+Row = RunSummary | GroupRow
+
+
+def _key(row: Row) -> object:
+    """What a line is about, whatever it says."""
+    return row.path if isinstance(row, RunSummary) else row.group.runs[0:1]
 
 
 class RunModel(QtCore.QAbstractTableModel):
@@ -26,22 +46,33 @@ class RunModel(QtCore.QAbstractTableModel):
     def __init__(self, app: App) -> None:
         super().__init__()
         self.app = app
-        self.rows: list[RunSummary] = []
+        self.rows: list[Row] = []
+        self.folded: set[str] = set()  # labels of groups
         app.compared_changed.connect(self._on_compared)
 
-    def take(self, rows: list[RunSummary]) -> None:
-        """Shows other summaries; pinned runs come first."""
+    def take(self, runs: list[RunSummary], groups: tuple[tuple[Group, str], ...] = ()) -> bool:
+        """Shows other summaries, pinned runs first; tells whether there are other lines than before."""
         pinned = set(self.app.preferences.pinned)
-        rows = sorted(rows, key=lambda run: run.name not in pinned)
-        if [run.path for run in rows] == [run.path for run in self.rows]:
+        rows: list[Row] = []
+        if groups:
+            by_path = {run.path: run for run in runs}
+            for group, result in groups:
+                rows.append(GroupRow(group, result))
+                if group.label not in self.folded:
+                    rows += [by_path[path] for path in group.runs if path in by_path]
+        else:
+            runs = sorted(runs, key=lambda run: run.name not in pinned)
+            rows += runs
+        if [_key(row) for row in rows] == [_key(row) for row in self.rows]:
             for number, (old, new) in enumerate(zip(self.rows, rows, strict=True)):
                 if old != new:
                     self.rows[number] = new
                     self.dataChanged.emit(self.index(number, 0), self.index(number, len(HEADS) - 1))
-            return
+            return False
         self.beginResetModel()
         self.rows = rows
         self.endResetModel()
+        return True
 
     def rowCount(self, parent: Index = QtCore.QModelIndex()) -> int:  # noqa: B008, N802
         return 0 if parent.isValid() else len(self.rows)
@@ -60,6 +91,10 @@ class RunModel(QtCore.QAbstractTableModel):
 
     def data(self, index: Index, role: int = 0) -> Any:
         run, column = self.rows[index.row()], index.column()
+        if isinstance(run, GroupRow):
+            return self._group_data(run, column, role)
+        if role == SEARCHED:
+            return run.name
         if role == ROLE.DisplayRole:
             pin = "★ " if run.name in self.app.preferences.pinned else ""
             sign = SIGNS.get(run.state, "?")
@@ -84,10 +119,35 @@ class RunModel(QtCore.QAbstractTableModel):
             return f"{run.name}, {run.state}, {metric_text(run)}"
         return None
 
+    def _group_data(self, row: GroupRow, column: int, role: int) -> Any:
+        group = row.group
+        names = [run.name for run in group.runs]
+        folded = group.label in self.folded
+        if role == SEARCHED:
+            return " ".join([group.label, *names])
+        if role in (ROLE.DisplayRole, ROLE.AccessibleTextRole) and column == 1:
+            result = f"mean ± std {row.result}" if len(names) > 1 and row.result else row.result
+            text = f"{'▸' if folded else '▾'} {group.label}\n{result} ({len(names)})"
+            return text if role == ROLE.DisplayRole else f"Group {group.label}: {result}, {len(names)} runs"
+        if role == ROLE.CheckStateRole and column == 0:
+            compared = sum(run in self.app.compared for run in group.runs)
+            states = QtCore.Qt.CheckState
+            if compared in (0, len(names)):
+                return states.Checked if compared else states.Unchecked
+            return states.PartiallyChecked
+        if role == ROLE.ToolTipRole:
+            return "\n".join([group.label, *names[:20]])
+        return None
+
     def setData(self, index: Index, value: Any, role: int = 0) -> bool:  # noqa: N802
         if role != ROLE.CheckStateRole:
             return False
-        self.compare(self.rows[index.row()].path, QtCore.Qt.CheckState(value) == QtCore.Qt.CheckState.Checked)
+        row, on = self.rows[index.row()], QtCore.Qt.CheckState(value) == QtCore.Qt.CheckState.Checked
+        if isinstance(row, RunSummary):
+            self.compare(row.path, on)
+        else:
+            others = [run for run in self.app.compared if run not in row.group.runs]
+            self.app.compare([*others, *row.group.runs] if on else others)
         return True
 
     def compare(self, run: Path, on: bool) -> None:
@@ -116,12 +176,19 @@ class RunList(QtWidgets.QWidget):
         self.proxy = QtCore.QSortFilterProxyModel()
         self.proxy.setSourceModel(self.model)
         self.proxy.setFilterKeyColumn(1)
+        self.proxy.setFilterRole(SEARCHED)
         self.proxy.setFilterCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)
         self.search = LineEdit()
         self.search.setPlaceholderText("search")
         self.search.setClearButtonEnabled(True)
         self.search.setAccessibleName("Search runs")
         self.search.textChanged.connect(self.proxy.setFilterFixedString)
+        self.search.textChanged.connect(lambda: self._arrange())
+        self.grouped = QtWidgets.QCheckBox("group")
+        self.grouped.setChecked(app.preferences.grouped)
+        self.grouped.setToolTip("Runs that differ by their seed alone together, with mean and deviation")
+        self.grouped.setAccessibleName("Group runs by their settings")
+        self.grouped.toggled.connect(app.group_runs)
         self.table = QtWidgets.QTableView()
         self.table.setModel(self.proxy)
         self.table.setAccessibleName("Runs")
@@ -130,7 +197,7 @@ class RunList(QtWidgets.QWidget):
         self.table.setShowGrid(False)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(22)
+        self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
         for column, width in ((0, 24), (2, 50), (3, 44)):
@@ -144,6 +211,8 @@ class RunList(QtWidgets.QWidget):
         self.table.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._menu)
         self.table.selectionModel().currentRowChanged.connect(self._on_row)
+        self.table.activated.connect(self._on_fold)
+        self.table.clicked.connect(self._on_click)
         self.empty = QtWidgets.QWidget()
         middle = QtWidgets.QVBoxLayout(self.empty)
         self.empty_text = QtWidgets.QLabel("No runs yet.", wordWrap=True)
@@ -159,7 +228,10 @@ class RunList(QtWidgets.QWidget):
         self.stack.addWidget(self.empty)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.search)
+        top = QtWidgets.QHBoxLayout()
+        top.addWidget(self.search, 1)
+        top.addWidget(self.grouped)
+        layout.addLayout(top)
         layout.addLayout(self.stack, 1)
         self.setMinimumWidth(230)
         app.runs_changed.connect(self.refresh)
@@ -168,15 +240,47 @@ class RunList(QtWidgets.QWidget):
 
     def refresh(self) -> None:
         """Shows the runs."""
-        self.model.take(self.app.runs)
+        self._take()
         self.stack.setCurrentWidget(self.table if self.app.runs else self.empty)
         self.empty_text.setText(f"No runs in {self.app.runs_folder} yet.")
         self.show_current()
 
+    def _take(self) -> None:
+        """Shows the lines; those of groups are two high, and go over all columns."""
+        if self.app.groups:
+            self.proxy.sort(-1)
+            self.table.horizontalHeader().setSortIndicatorShown(False)
+        if self.model.take(self.app.runs, self.app.groups):
+            self._arrange()
+
+    def _arrange(self) -> None:
+        self.table.clearSpans()
+        header = self.table.verticalHeader()
+        header.setDefaultSectionSize(ROW_HEIGHT)
+        for line in range(self.proxy.rowCount()):
+            row = self.model.rows[self.proxy.mapToSource(self.proxy.index(line, 0)).row()]
+            height = 2 * ROW_HEIGHT - 4 if isinstance(row, GroupRow) else ROW_HEIGHT
+            if header.sectionSize(line) != height:
+                header.resizeSection(line, height)
+            if isinstance(row, GroupRow):
+                self.table.setSpan(line, 1, 1, len(HEADS) - 1)
+
+    def _on_click(self, index: QtCore.QModelIndex) -> None:
+        if index.column() > 0:  # before that there is the tick
+            self._on_fold(index)
+
+    def _on_fold(self, index: QtCore.QModelIndex) -> None:
+        row = self.model.rows[self.proxy.mapToSource(index).row()]
+        if isinstance(row, GroupRow):
+            self.model.folded ^= {row.group.label}
+            line = index.row()
+            self._take()
+            self.table.setCurrentIndex(self.proxy.index(line, 1))
+
     def show_current(self) -> None:
         """Marks the run that is shown."""
         for number, run in enumerate(self.model.rows):
-            if run.path == self.app.current:
+            if isinstance(run, RunSummary) and run.path == self.app.current:
                 index = self.proxy.mapFromSource(self.model.index(number, 1))
                 if index.isValid() and index.row() != self.table.currentIndex().row():
                     self.table.selectionModel().blockSignals(True)
@@ -186,10 +290,13 @@ class RunList(QtWidgets.QWidget):
                     self.table.viewport().update()
 
     def _on_row(self, index: QtCore.QModelIndex, *_: object) -> None:
-        if index.isValid():
-            self.app.select(self.model.rows[self.proxy.mapToSource(index).row()].path)
+        row = self.model.rows[self.proxy.mapToSource(index).row()] if index.isValid() else None
+        if isinstance(row, RunSummary):
+            self.app.select(row.path)
 
     def _sort(self, column: int) -> None:
+        if self.app.groups:
+            return
         order = self.table.horizontalHeader().sortIndicatorOrder()
         self.table.horizontalHeader().setSortIndicatorShown(True)
         self.proxy.sort(column, order)
@@ -199,6 +306,8 @@ class RunList(QtWidgets.QWidget):
         if not index.isValid():
             return
         run = self.model.rows[self.proxy.mapToSource(index).row()]
+        if isinstance(run, GroupRow):
+            return
         pinned = self.app.preferences.pinned
         menu = QtWidgets.QMenu(self)
         menu.addAction("Compare", lambda: self.model.compare(run.path, run.path not in self.app.compared))
@@ -212,4 +321,4 @@ class RunList(QtWidgets.QWidget):
         self.app.preferences.pinned = [one for one in pinned if one != name] + (
             [] if name in pinned else [name]
         )
-        self.model.take(self.app.runs)
+        self._take()

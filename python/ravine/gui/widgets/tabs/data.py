@@ -51,8 +51,8 @@ class DataTab(Tab):
         self.views.addTab(self.samples, "Samples")
         self.views.addTab(self.augmentation, "Augmented")
         self.balance = BalancePlot()
-        self.before = FeaturePlot("features_before", "Features before")
-        self.after = FeaturePlot("features_after", "Features after preprocessing")
+        self.before = FeaturePlot("features_before", "Features")
+        self.after = FeaturePlot("features_after", "Preprocessed")
         self.about = QtWidgets.QLabel(wordWrap=True)
         self.notes = QtWidgets.QLabel(wordWrap=True)
         self.error = QtWidgets.QLabel(wordWrap=True)
@@ -126,8 +126,10 @@ class DataTab(Tab):
         check, parts = self.app.check, self.app.checker.parts
         if not self.isVisible() or self.app.checking or self.app.opening or check is None:
             return
-        if check.experiment is None or check.data is None or parts is None:
-            reason = "; ".join(str(one) for one in check.errors if one.key.startswith("data")) or "see below"
+        faults = [str(one) for one in check.errors if one.key.startswith("data")]
+        if faults or check.experiment is None or check.data is None or parts is None:
+            reason = "; ".join(faults) or "see below"
+            self.about.setText("")
             self.empty.setText(f"The data cannot be read: {reason}")
             self.stack.setCurrentWidget(self.empty)
             self._key = 0
@@ -146,6 +148,8 @@ class DataTab(Tab):
         error = app.data_error
         if app.opening is not None:
             self.about.setText(f"Reading {app.opening.name}…")
+        elif error and self.found is not None:
+            self._describe(self.found)
         self.error.setText(error)
         self.error.setVisible(bool(error))
         self._show_opened()
@@ -194,6 +198,14 @@ class DataTab(Tab):
         """Shows what was read."""
         self.stack.setCurrentWidget(self.body)
         self._show_opened()
+        self._describe(found)
+        self._show_samples(found)
+        self._show_augmented(found)
+        self.balance.draw(found)
+        self.before.draw(found.before)
+        self.after.draw(found.after)
+
+    def _describe(self, found: DataPreview) -> None:
         sizes = ", ".join(
             f"{int(count.sum()):,} {part}"
             for part, count in zip(PARTS, found.counts, strict=True)
@@ -204,16 +216,14 @@ class DataTab(Tab):
         self.about.setText(
             f"<b>{found.task}</b> · {features} · {sizes} · preprocessing <b>{found.preprocessing}</b>"
         )
+
+    def _show_samples(self, found: DataPreview) -> None:
         if found.pictures:
             self.grid.show_samples(found.pictures, found.labels)
             self.samples.setCurrentWidget(self.grid)
         else:
             self._fill_table(found)
             self.samples.setCurrentWidget(self.table)
-        self._show_augmented(found)
-        self.balance.draw(found)
-        self.before.draw(found.before)
-        self.after.draw(found.after)
 
     def _show_augmented(self, found: DataPreview) -> None:
         self.views.setTabVisible(1, bool(found.augmented) or found.can_augment)

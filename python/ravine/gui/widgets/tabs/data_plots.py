@@ -12,7 +12,7 @@ from ravine.gui.plots.surface import Surface
 from ravine.gui.state.data_preview import PARTS, DataPreview, FeatureStatistics, Pictures
 
 CELL = 66  # pixels of a sample
-LONGEST_NAME = 12  # of a class below its bars
+LONGEST_NAME = 9  # of a class below its bars
 
 
 class SampleGrid(QtWidgets.QWidget):
@@ -95,12 +95,11 @@ class BalancePlot(Surface):
             bar = pg.BarGraphItem(x=places, height=found.counts[part], width=wide, brush=colour, pen=None)
             self.view.addItem(bar, ignoreBounds=True)
             self._bars.append(bar)
-            total = int(found.counts[part].sum())
-            legend.append(f'<span style="color:{colour}">■</span>&nbsp;{PARTS[part]}&nbsp;{total:,}')
+            legend.append(f'<span style="color:{colour}">■</span>&nbsp;{PARTS[part]}')
         self.legend.setText(" &nbsp;".join(legend))
         names = found.class_names
         longest = max(map(len, names), default=1)
-        room = max(1, int(self.view.width()) // (7 * min(longest, LONGEST_NAME) + 10) or 8)
+        room = max(1, int(self.view.width()) // (6 * min(longest, LONGEST_NAME) + 8) or 8)
         every = -(-len(names) // room)
         ticks = [
             (n, name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")

@@ -20,7 +20,7 @@ from ravine.gui.state.layer import LayerPicture, LayerQuery
 from ravine.gui.state.panels import HeatQuery
 from ravine.gui.state.smoothing import Smoothing
 from ravine.gui.widgets.fields import ComboBox
-from ravine.gui.widgets.tabs.base import Tab
+from ravine.gui.widgets.tabs.base import Tab, hint
 
 SHOWN = ("gradient_norm", "activation_variance", "update_ratio", "activation_zeros")
 
@@ -81,6 +81,8 @@ class LayersTab(Tab):
         for plot in (self.curves, self.percentiles, self.histogram):
             plot.stack_legend()
             below.addWidget(plot, 1)
+        self.unrecorded = self._offer_distributions()
+        below.addWidget(self.unrecorded, 2)
         self.about = QtWidgets.QLabel("Click a row to see one layer below.")
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
@@ -93,6 +95,19 @@ class LayersTab(Tab):
         self.splitter.setSizes([600, 400])
         layout.addWidget(self.splitter)
         app.current_changed.connect(self._on_run)
+
+    def _offer_distributions(self) -> QtWidgets.QWidget:
+        """What stands in the place of percentiles and histograms where a run has none."""
+        made = QtWidgets.QWidget()
+        self.record = QtWidgets.QPushButton("Record them in the next run")
+        self.record.clicked.connect(lambda: self.app.draft.set(("statistics", "level"), "full"))
+        layout = QtWidgets.QVBoxLayout(made)
+        layout.addStretch(1)
+        layout.addWidget(hint("This run has no percentiles and histograms: its statistics are not full."))
+        layout.addWidget(self.record, 0, QtCore.Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(2)
+        made.hide()
+        return made
 
     def _colour(self, number: int, _: object) -> str:
         return self.curves.colours.of(number)
@@ -139,8 +154,10 @@ class LayersTab(Tab):
             if not self.layer:
                 self.layer = found.layer
             self.histogram.legend.setText(f"step {found.step:,}" if found.recorded else "")
-            why = "" if found.recorded else ' Percentiles and histograms need [statistics] level = "full".'
-            self.about.setText(f"<b>{found.layer}</b> - click another row to see another layer.{why}")
+            for plot in (self.percentiles, self.histogram):
+                plot.setVisible(bool(found.recorded))
+            self.unrecorded.setVisible(not found.recorded)
+            self.about.setText(f"<b>{found.layer}</b> - click another row to see another layer.")
 
     def _on_cursor(self, x: float | None) -> None:
         for surface in (*(panel.map for panel in self.maps), self.curves, self.percentiles):

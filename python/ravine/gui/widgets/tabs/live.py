@@ -99,14 +99,15 @@ class LiveTab(Tab):
         self.span.setAccessibleName("Records that are smoothed over")
         self.span.setToolTip("Records that are smoothed over")
         self.span.setKeyboardTracking(False)
-        self.span.setFixedWidth(68)
+        self.span.setFixedWidth(60)
         self.span.valueChanged.connect(self._on_smoothing)
         self.edit_name = ComboBox()
         self.edit_name.setAccessibleName("Hyperparameter to change while the run goes on")
-        self.edit_name.setMinimumContentsLength(9)
+        self.edit_name.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.edit_name.setMinimumContentsLength(10)
         self.edit_value = LineEdit()
         self.edit_value.setPlaceholderText("new value")
-        self.edit_value.setFixedWidth(76)
+        self.edit_value.setFixedWidth(72)
         self.edit_value.setAccessibleName("New value of the hyperparameter")
         self.edit_value.returnPressed.connect(self.apply_edit)
         self.edit_apply = tool_button("Apply", raised=True)
@@ -114,14 +115,13 @@ class LiveTab(Tab):
         row = QtWidgets.QHBoxLayout()
         row.setSpacing(5)
         for text, *widgets in (
-            ("x", self.x_axis, self.log_x), ("smoothing", self.smoothing, self.span),
+            ("x", self.x_axis, self.log_x), ("smooth", self.smoothing, self.span),
         ):  # fmt: skip
             label = QtWidgets.QLabel(str(text))
             label.setBuddy(widgets[0])
             row.addWidget(label)
             for widget in widgets:
                 row.addWidget(widget)
-            row.addSpacing(4)
         row.addStretch(1)
         self.edit_label = QtWidgets.QLabel("set")
         self.edit_label.setBuddy(self.edit_name)
