@@ -333,7 +333,8 @@ class App(QtCore.QObject):
 
     def notify(self, notice: Notice) -> None:
         """Adds a line to the problems bar; each stands there once."""
-        self.notices = [notice, *(other for other in self.notices if other != notice)][:50]
+        others = [other for other in self.notices if (other.run, other.text) != (notice.run, notice.text)]
+        self.notices = [notice, *others][:50]
         self.notices_changed.emit()
 
     def dismiss(self, notice: Notice) -> None:

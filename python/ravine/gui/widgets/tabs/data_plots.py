@@ -74,6 +74,7 @@ class BalancePlot(Surface):
         self._found: DataPreview | None = None
         self.set_x_axis("class", False)
         self.view.setMouseEnabled(x=False, y=False)
+        self.item.getAxis("bottom").setStyle(hideOverlappingLabels=False)  # they are thinned here
 
     def draw(self, found: DataPreview) -> None:
         """Shows bars side by side."""

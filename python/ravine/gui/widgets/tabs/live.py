@@ -94,6 +94,7 @@ class LiveTab(Tab):
         self.smoothing.addItems(list(KINDS))
         self.smoothing.setCurrentText(preferences.smoothing)
         self.smoothing.setAccessibleName("Smoothing")
+        self.smoothing.setMinimumContentsLength(9)
         self.smoothing.currentTextChanged.connect(self._on_smoothing)
         self.span = QtWidgets.QSpinBox(minimum=1, maximum=100_000, value=preferences.span)
         self.span.setAccessibleName("Records that are smoothed over")
