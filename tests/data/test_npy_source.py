@@ -106,7 +106,7 @@ def test_a_mapped_file_trains_as_the_array_does(tmp_path: Path) -> None:
 
 def test_messages(tmp_path: Path) -> None:
     save(tmp_path, np.zeros((4, 2)), np.arange(3))
-    with pytest.raises(InputError, match=r"inputs.npy: data.inputs: there are 4 inputs and 3 targets"):
+    with pytest.raises(InputError, match=r"targets.npy: data.targets: there are 4 inputs and 3 targets"):
         loaded(tmp_path)
     np.save(tmp_path / "targets.npy", np.array([object()]), allow_pickle=True)
     with pytest.raises(InputError, match=r"targets.npy: data.targets: holds Python objects"):
@@ -123,6 +123,34 @@ def test_messages(tmp_path: Path) -> None:
         msgspec.convert({"source": "npy", "inputs": "a.npy"}, DataSettings)
     with pytest.raises(msgspec.ValidationError, match="`test_inputs` and `test_targets` belong together"):
         loaded(tmp_path, test_inputs="a.npy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"targets": [0.0, np.nan, 1.0, 2.0]}, r"/targets.npy: data.targets: row 1: targets\[0\] is NaN"),
+        ({"targets": [0, 1, -1, 1]}, "/targets.npy: data.targets: row 2: label -1 "),
+        ({"targets": [["a"]] * 4}, "/targets.npy: data.targets: has type .<U1."),
+        ({"inputs": np.full((4, 2), 1j)}, "/inputs.npy: data.inputs: has type .<c16."),
+        ({"weights": [1.0, 1.0, 1.0, -1.0]}, "/weights.npy: data.weights: row 3: the sample weight is -1"),
+        ({"weights": [1.0]}, "/weights.npy: data.weights: there are 1 sample weights for 4 samples"),
+        (
+            {"test_targets": [0, 1, 0, -3]},
+            "/test_targets.npy: data.test_targets: row 3: label -3 ",
+        ),
+    ],
+)
+def test_what_is_wrong_names_the_file_that_it_is_in(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    for prefix in ("", "test_"):
+        save(tmp_path, np.zeros((4, 2)), np.arange(4) % 2, prefix)
+    np.save(tmp_path / "weights.npy", np.ones(4))
+    for name, array in changes.items():
+        np.save(tmp_path / f"{name}.npy", np.array(array))
+    files = {name: f"{name}.npy" for name in ("weights", "test_inputs", "test_targets")}
+    with pytest.raises(InputError, match=expected):
+        loaded(tmp_path, **files)
 
 
 def test_paths_start_at_the_experiment_and_names_do_not(tmp_path: Path) -> None:

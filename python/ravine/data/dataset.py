@@ -341,7 +341,7 @@ def as_dataset(
         'classification'
     """
     input_array = as_inputs(inputs, name)
-    weight_array = None if weights is None else _as_weights(weights, name)
+    weight_array = None if weights is None else as_weights(weights, name)
     target_array = as_array(targets, name)
     if target_array.dtype.kind not in "biuf" or target_array.dtype.itemsize > 8:
         raise InputError(f"targets must be integers or floats, not {target_array.dtype}", key=name)
@@ -388,8 +388,8 @@ def as_inputs(inputs: ArrayLike, name: str = "inputs") -> Array:
     return np.ascontiguousarray(array, working)
 
 
-def _as_weights(weights: ArrayLike, name: str) -> Array:
-    """Weights as floats [samples]; [samples, 1] is taken too."""
+def as_weights(weights: ArrayLike, name: str = "weights") -> Array:
+    """Weights as contiguous floats [samples]; [samples, 1] is taken too."""
     array = as_array(weights, name)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InputError(f"sample weights must be numbers, not {array.dtype}", key=name)

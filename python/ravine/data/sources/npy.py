@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ravine.data.dataset import as_dataset
+from ravine.data.checks import check_inputs, check_weights
+from ravine.data.dataset import as_dataset, as_inputs, as_weights
 from ravine.data.files import locate
 from ravine.data.npz import map_npy, read_npy
 from ravine.data.settings import DataSettings
@@ -21,15 +22,25 @@ def read(settings: DataSettings, base: Path, classes: int, threads: int) -> Sour
 
 
 def _read_part(settings: DataSettings, base: Path, prefix: str, classes: int) -> ArraySource:
+    """The arrays of one part; each is checked by itself, so that an error names its file."""
+    name = prefix.removesuffix("_") or "data"
     with named(f"data.{prefix}inputs"):
         file = locate(getattr(settings, f"{prefix}inputs"), base)
-        inputs = map_npy(file)
-    with named(f"data.{prefix}targets"):
-        targets = read_npy(locate(getattr(settings, f"{prefix}targets"), base))
-    arrays = [inputs, targets]
+        stored = map_npy(file)
+    with named(f"data.{prefix}inputs", file):
+        inputs = as_inputs(stored, name)
+        check_inputs(inputs, name)
+    weights = None
     if settings.weights and not prefix:
         with named("data.weights"):
-            arrays.append(read_npy(locate(settings.weights, base)))
-    name = prefix.removesuffix("_") or "data"
-    with named(f"data.{prefix}inputs", file):
-        return ArraySource(as_dataset(*arrays, task=settings.task, classes=classes, name=name), file)
+            weights_file = locate(settings.weights, base)
+            read = read_npy(weights_file)
+        with named("data.weights", weights_file):
+            weights = as_weights(read, name)
+            check_weights(weights, len(inputs), name)
+    with named(f"data.{prefix}targets"):
+        targets_file = locate(getattr(settings, f"{prefix}targets"), base)
+        targets = read_npy(targets_file)
+    with named(f"data.{prefix}targets", targets_file):
+        samples = as_dataset(inputs, targets, weights, task=settings.task, classes=classes, name=name)
+    return ArraySource(samples, file)
