@@ -109,6 +109,11 @@ def test_predict_and_evaluate(place: Path, ravine: Ravine) -> None:
     assert run.evaluate_table(frame()) == (200, evaluated["metrics"])
 
 
+def test_what_to_type_next_is_for_tables(place: Path, ravine: Ravine, tmp_path: Path) -> None:
+    for words in (["train", place / "cats.toml"], ["resume", "cats", "--set", "training.epochs=4"]):
+        assert "runs/cats TABLE.csv --output predictions.csv" in ravine(*words, "--quiet").out
+
+
 def test_unseen_categories_are_told(place: Path, ravine: Ravine, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("weight,coat,indoor\n1,curly,true\n1,none,false\n")
     done = ravine("predict", place / "run", "new.csv")

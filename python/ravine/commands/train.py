@@ -109,7 +109,8 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
                 print(f"statistics: {cost}")
             print(f"run folder: {outcome.path}")
             print(f"next: ravine evaluate {short(outcome.path)}")
-            print(f"  or: ravine predict {short(outcome.path)} INPUTS.npy --output predictions.csv")
+            samples = samples_of(outcome)
+            print(f"  or: ravine predict {short(outcome.path)} {samples} --output predictions.csv")
     if as_json:
         print_json(
             {
@@ -125,6 +126,15 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
             }
         )
     return INTERRUPTED if outcome.state == "stopped" else 0
+
+
+def samples_of(outcome: Outcome) -> str:
+    """What stands for new samples of a run: a table, pictures or arrays, as it was trained on."""
+    from ravine.experiment import load_experiment
+    from ravine.runs import RunFolder
+
+    source = load_experiment(RunFolder.open(outcome.path).experiment_path).data.source
+    return {"table": "TABLE.csv", "images": "PICTURES"}.get(source, "INPUTS.npy")
 
 
 def result_text(outcome: Outcome) -> str:
