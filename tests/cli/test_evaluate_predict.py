@@ -203,6 +203,20 @@ def test_unknown_array_of_an_archive(there, tmp_path: Path) -> None:
     assert there("predict", "digits", tmp_path / "two.npz", "--array", "second").code == 0
 
 
+def test_a_table_for_a_run_that_was_trained_on_arrays(there, tmp_path: Path) -> None:
+    for name, opened in (("rows.csv", open), ("rows.csv.gz", gzip.open)):
+        with opened(tmp_path / name, "wt") as file:
+            file.write("a,b\n1,2\n")
+        message = there("evaluate", "digits", "--data", tmp_path / name).one_line_error()
+        assert message == (
+            f"{tmp_path}/{name}: --data: is no file of arrays, and the run was not trained on a table; "
+            "give an NPZ file, or an NPY or IDX file with --labels"
+        )
+    np.save(tmp_path / "images.npy", np.zeros((2, 64)))
+    message = there("evaluate", "digits", "--data", tmp_path / "images.npy").one_line_error()
+    assert message.endswith("holds inputs only; give their targets with --labels")
+
+
 def test_output_that_cannot_be_written(there, tmp_path: Path) -> None:
     np.save(tmp_path / "image.npy", np.zeros((1, 64)))
     output = tmp_path / "missing" / "out.csv"

@@ -62,6 +62,20 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def test_what_a_run_on_pictures_takes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--runs", str(tmp_path), "--set", "training.epochs=1", "--quiet"]
+    assert main(["train", str(folder / "colours.toml"), *words]) == 0
+    assert "colours PICTURES --output predictions.csv" in capsys.readouterr().out
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    assert main(["evaluate", str(tmp_path / "colours"), "--data", str(tmp_path / "rows.csv")]) == 2
+    assert (
+        "the run was not trained on a table; give pictures in class folders (folder, tar, zip), an NPZ file"
+        in capsys.readouterr().err
+    )
+
+
 def test_one_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(folder / "runs" / "colours")
     assert main(["predict", run, str(folder / "colours" / "green" / "3.png")]) == 0

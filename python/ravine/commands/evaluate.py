@@ -6,7 +6,7 @@ import argparse
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ravine.commands.inputs import found, holds, is_archive, read_array
+from ravine.commands.inputs import found, holds, is_archive, is_array, read_array
 from ravine.commands.output import metrics_text, notice, print_json
 from ravine.commands.pictures import are_pictures, read_labelled
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
@@ -108,6 +108,15 @@ def on_files(loaded: LoadedRun, file: str, labels: str | None) -> tuple[int, dic
     if are_pictures(file):
         pixels, classes = read_labelled(loaded, file, labels)
         return len(pixels), loaded.evaluate(pixels, classes)
+    if not is_archive(file) and not is_array(file):
+        takes = "an NPZ file, or an NPY or IDX file with --labels"
+        if loaded.experiment.data.source == "images":
+            takes = f"pictures in class folders (folder, tar, zip), {takes}"
+        raise InputError(
+            f"is no file of arrays, and the run was not trained on a table; give {takes}",
+            file=file,
+            key="--data",
+        )
     if labels is None and not is_archive(file):
         raise InputError("holds inputs only; give their targets with --labels", file=file, key="--data")
     settings = loaded.experiment.data

@@ -75,6 +75,18 @@ def is_archive(written: str) -> bool:
         return file.read(2) == ZIP
 
 
+def is_array(written: str) -> bool:
+    """Whether a file is one array, NPY or IDX."""
+    from ravine.data.files import open_regular
+    from ravine.data.inspection.arrays import is_idx
+
+    path = found(written)
+    file, _ = open_regular(path)
+    with file:
+        start = file.read(6)
+    return start == NPY or is_idx(path)
+
+
 def holds(written: str, name: str) -> bool:
     """Whether a file is an NPZ archive with an array of that name."""
     from ravine.data import npz_names
