@@ -231,5 +231,11 @@ def test_inspect_what_cannot_be(ravine: Ravine, tmp_path: Path) -> None:
     error = ravine("data", "inspect", "good.csv", "--set", "header=3").one_line_error()
     assert "expected true or false" in error
     assert "does not exist" in ravine("data", "inspect", "none.csv").one_line_error()
+    (tmp_path / "cats.toml").write_text(EXPERIMENT.format(file="cats.csv"))
+    error = ravine("data", "inspect", "cats.toml").one_line_error()
+    assert "cats.toml: is TOML, not data; if it is an experiment, see it with: ravine describe" in error
+    (tmp_path / "rows.json").write_text('[{"a": 1, "b": 2},\n {"a": 2}]\n')
+    error = ravine("data", "inspect", "rows.json").one_line_error()
+    assert error.endswith("rows.json: is JSON, not a table; store its rows as CSV or Parquet")
     (tmp_path / "one.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "is one picture; give the folder" in ravine("data", "inspect", "one.png").one_line_error()

@@ -14,6 +14,15 @@ from ravine.errors import InputError
 
 __all__ = ["Report", "inspect"]
 
+# Texts that would be read as ragged tables, and what to do with them.
+NO_TABLES = {
+    ".toml": "is TOML, not data; if it is an experiment, see it with: ravine describe {path}",
+    ".json": "is JSON, not a table; store its rows as CSV or Parquet",
+    ".jsonl": "is JSON, not a table; store its rows as CSV or Parquet",
+    ".yaml": "is YAML, not data; give a table, arrays or pictures",
+    ".yml": "is YAML, not data; give a table, arrays or pictures",
+}
+
 
 def inspect(path: Path, settings: TableSettings) -> Report:
     """Look into a folder of pictures, or a file as its first bytes say: arrays, pictures, or else a table.
@@ -45,4 +54,6 @@ def inspect(path: Path, settings: TableSettings) -> Report:
         return inspect_idx(path)
     if holds_pictures(path):
         return inspect_pictures(path)
+    if (words := NO_TABLES.get(path.suffix.lower())) is not None:
+        raise InputError(words.format(path=path), file=path)
     return inspect_table(path, settings)
