@@ -188,6 +188,62 @@ def test_what_inspect_suggests_works(ravine: Ravine, target: str, tmp_path: Path
     assert parts.summary.test
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "decimal", "thousands", "header"),
+    [
+        (";", ",", "", True),
+        (";", ",", "", False),
+        (";", ",", ".", True),
+        (";", ",", " ", True),
+        ("\t", ",", ".", True),
+        (",", ".", ",", True),
+        (",", ",", "", True),
+        (";", ".", "'", True),
+    ],
+)
+def test_inspect_finds_how_numbers_are_written(
+    ravine: Ravine, tmp_path: Path, delimiter: str, decimal: str, thousands: str, header: bool
+) -> None:
+    """The section that it suggests reads the numbers that were written."""
+    random = np.random.default_rng(3)
+    price = (random.random(60) * (1e7 if thousands else 100)).round(2)
+    area = (random.random(60) * 9).round(3)
+    rooms, floor = random.integers(1, 9, (2, 60))
+
+    def written(value: float) -> str:
+        return f"{value:,}".replace(",", "t").replace(".", decimal).replace("t", thousands)
+
+    with (tmp_path / "prices.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerows([["area", "rooms", "floor", "price"]] if header else [])
+        columns = map(written, area), rooms, floor, map(written, price)
+        writer.writerows(zip(*columns, strict=True))
+    done = ravine("data", "inspect", "prices.csv", "--target", "-1")
+    assert done.code == 0, done
+    assert "not usable" not in done.out
+    assert f"numbers are read with data.table.decimal = {decimal!r}" in done.out
+    section = tomllib.loads(done.out.partition("to start with:")[2])
+    table = section["data"]["table"]
+    assert "drop" not in table
+    assert (table.get("decimal", "."), table.get("thousands", "")) == (decimal, thousands)
+    section["data"].update(preprocessing="none", split={})
+    model = {"layers": [{"type": "dense", "units": 1}]}
+    whole = {**section, "model": model, "loss": "squared_error", "optimizer": "adam"}
+    part = load_parts(parse_experiment(whole, tmp_path)).train
+    inputs = np.stack([area, rooms, floor], axis=1)
+    np.testing.assert_allclose(part.prepared(0, 60, np.float64), inputs, rtol=1e-6)
+    np.testing.assert_allclose(part.targets[:, 0], price, rtol=1e-6)
+
+
+def test_inspect_keeps_what_was_said_of_numbers(ravine: Ravine, tmp_path: Path) -> None:
+    (tmp_path / "mixed.csv").write_text("a;b;c\n1,5;1.5;1\n2,5;2.5;2\n")
+    done = ravine("data", "inspect", "mixed.csv")  # no way of writing makes all of them numbers
+    assert "column 'a': '1,5' has a decimal comma" in done.out
+    assert "numbers are read" not in done.out
+    done = ravine("data", "inspect", "mixed.csv", "--set", 'decimal=","')
+    assert "column 'b': '1.5' has a decimal point" in done.out
+
+
 def test_inspect_tells_what_pandas_finds(place: Path, ravine: Ravine) -> None:
     found = ravine("data", "inspect", place / "cats.csv", "--json").json
     expected = frame()

@@ -12,12 +12,19 @@ import numpy as np
 
 from ravine.data.inspection.report import Report, as_toml, balance, figure, moments, place, share, spread
 from ravine.data.tables.columns import Column, shown
+from ravine.data.tables.delimited import read_head
 from ravine.data.tables.encoder import IDENTIFIERS
+from ravine.data.tables.opening import PARQUET, read_content
 from ravine.data.tables.settings import TableSettings
 from ravine.data.tables.source import MOST_CLASSES, labels
 from ravine.data.tables.table import Table, position, read_table
+from ravine.errors import InputError
 
 TARGETS = ("target", "label", "labels", "class", "y", "output", "outcome", "response")
+# How numbers are written besides as 1234.5: decimal point and what separates thousands.
+DECIMAL_COMMA = ((",", ""), (",", "."), (",", " "), (",", "'"))
+DECIMAL_POINT = ((".", ","), (".", " "), (".", "'"), (".", "_"))
+WRITTEN = ("data.table.decimal", "data.table.thousands")  # in what is said about numbers written so
 MANY_MISSING, MOSTLY_ONE = 0.3, 0.99
 LONGEST = 20  # texts of categories, shortened
 
@@ -25,15 +32,23 @@ LONGEST = 20  # texts of categories, shortened
 def inspect_table(path: Path, settings: TableSettings) -> Report:
     """A CSV, TSV or Parquet file: every column by itself, so that one that cannot be used hides no other.
 
+    Where numbers are written in another way than `settings` says, the way that makes the most columns numbers
+    is found and suggested.
+
     Args:
         path: of the file.
         settings: how it is read; the target, if it is known.
     """
-    refused: dict[str, str] = {}
-    kinds = settings.types
-    table = read_table(path, settings, lambda names: (names, kinds), refused=refused)
+    table, refused = _read(path, settings)
+    notes = []
+    if any(key in error for error in refused.values() for key in WRITTEN):
+        as_given = settings
+        table, refused, settings = _rewritten(path, table, refused, settings)
+        if settings is not as_given:
+            separated = f", data.table.thousands = {settings.thousands!r}" if settings.thousands else ""
+            notes = [f"numbers are read with data.table.decimal = {settings.decimal!r}{separated}"]
     target = _target(table, settings)
-    notes = [f"not usable: {error}" for error in refused.values()]
+    notes += [f"not usable: {error}" for error in refused.values()]
     drop = [name for name in table.names if name in refused]
     rows: list[tuple[str, ...]] = []
     facts: dict[str, Any] = {}
@@ -68,6 +83,47 @@ def inspect_table(path: Path, settings: TableSettings) -> Report:
         as_toml(section) if section else "",
         {"kind": "table", "rows": len(table), "columns": facts, "target": target or None},
     )
+
+
+def _read(path: Path, settings: TableSettings) -> tuple[Table, dict[str, str]]:
+    """The columns that can be used, and what is wrong with the others."""
+    refused: dict[str, str] = {}
+    table = read_table(path, settings, lambda names: (names, settings.types), refused=refused)
+    return table, refused
+
+
+def _rewritten(
+    path: Path, table: Table, refused: dict[str, str], settings: TableSettings
+) -> tuple[Table, dict[str, str], TableSettings]:
+    """The table read with the decimal point and the thousands that make the most columns numbers.
+
+    "1,234" can be either; where semicolons separate values, as where the comma is the decimal point, it is
+    taken for 1.234. What was given with the settings stays.
+    """
+    if settings.decimal != "." or settings.thousands:
+        return table, refused, settings
+    content = read_content(path, settings.member)
+    is_text = content.data[:4] != PARQUET
+    comma_first = is_text and read_head(content, settings).delimiter == ";"
+    del content
+    ways = (*DECIMAL_COMMA, *DECIMAL_POINT) if comma_first else (*DECIMAL_POINT, *DECIMAL_COMMA)
+    best, most = (table, refused, settings), _numbers(table)
+    for decimal, thousands in ways:
+        try:
+            changed = msgspec.structs.replace(settings, decimal=decimal, thousands=thousands)
+            other, still = _read(path, changed)
+        except (ValueError, InputError):  # the delimiter is given and the same, or there is no such header
+            continue
+        if _numbers(other) > most:
+            best, most = (other, still, changed), _numbers(other)
+        if not any(key in error for error in still.values() for key in WRITTEN):
+            break
+    return best
+
+
+def _numbers(table: Table) -> int:
+    """How many columns are numbers."""
+    return sum(column.kind == "number" for column in table.columns.values())
 
 
 def _described(column: Column) -> tuple[str, str, dict[str, Any]]:
