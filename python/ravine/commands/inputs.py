@@ -10,8 +10,6 @@ from ravine.errors import InputError
 if TYPE_CHECKING:
     from ravine.data import Array
 
-NPY, ZIP, GZIP = b"\x93NUMPY", b"PK", b"\x1f\x8b"
-
 
 def found(written: str) -> Path:
     """The file that a path on the command line means.
@@ -47,44 +45,37 @@ def read_array(written: str, names: tuple[str, ...], option: str) -> Array:
         InputError: missing, damaged, of an unknown format, or an NPZ file in which none can be chosen.
     """
     from ravine.data import npz_names, read_idx, read_npy, read_npz
-    from ravine.data.files import open_regular
+    from ravine.data.signatures import kind_of
 
     path = found(written)
-    file, _ = open_regular(path)
-    with file:
-        start = file.read(6)
-    if start == NPY:
+    kind = kind_of(path)
+    if kind == "npy":
         return read_npy(path)
-    if start[:2] == ZIP:
+    if kind == "zip":
         held = npz_names(path)
         chosen = next((name for name in names if name in held), held[0] if len(held) == 1 else "")
         if not chosen:
             raise InputError(f"holds {', '.join(held)}; choose one with {option}", file=path)
         return read_npz(path, [chosen])[chosen]
-    if start[:2] == GZIP or start[:2] == b"\0\0":
+    if kind in ("gzip", "idx"):
         return read_idx(path)
     raise InputError("is not a file of arrays; give an NPY, NPZ or IDX file", file=path)
 
 
 def is_archive(written: str) -> bool:
     """Whether a file is an NPZ archive, which may hold inputs and targets."""
-    from ravine.data.files import open_regular
+    from ravine.data.signatures import kind_of
 
-    file, _ = open_regular(found(written))
-    with file:
-        return file.read(2) == ZIP
+    return kind_of(found(written)) == "zip"
 
 
 def is_array(written: str) -> bool:
     """Whether a file is one array, NPY or IDX."""
-    from ravine.data.files import open_regular
     from ravine.data.inspection.arrays import is_idx
+    from ravine.data.signatures import kind_of
 
     path = found(written)
-    file, _ = open_regular(path)
-    with file:
-        start = file.read(6)
-    return start == NPY or is_idx(path)
+    return kind_of(path) == "npy" or is_idx(path)
 
 
 def holds(written: str, name: str) -> bool:

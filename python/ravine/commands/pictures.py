@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ravine.data.images.settings import ImageSettings
     from ravine.training.loaded import LoadedRun
 
-PNG, JPEG, ZIP, GZIP = b"\x89PNG", b"\xff\xd8\xff", b"PK", b"\x1f\x8b"
 SUFFIXES = (".png", ".jpg", ".jpeg")
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
@@ -24,17 +23,15 @@ def are_pictures(written: str) -> bool:
         InputError: there is nothing of that name.
     """
     from ravine.data import npz_names
-    from ravine.data.files import open_regular
+    from ravine.data.signatures import kind_of
 
     path = found_or_folder(written)
     if path.is_dir():
         return True
-    file, _ = open_regular(path)
-    with file:
-        start = file.read(8)
-    if start.startswith(ZIP):
+    kind = kind_of(path)
+    if kind == "zip":
         return any("/" in name or name.lower().endswith(SUFFIXES) for name in npz_names(path))
-    return start.startswith((PNG, JPEG)) or path.name.lower().endswith(TAR_SUFFIXES)
+    return kind in ("png", "jpeg") or path.name.lower().endswith(TAR_SUFFIXES)
 
 
 def read_unlabelled(loaded: LoadedRun, written: str) -> tuple[Array, list[str]]:

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.data.files import DEFLATE_RATIO, open_regular
+from ravine.data.signatures import GZIP
 from ravine.errors import InputError
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-GZIP_MAGIC = b"\x1f\x8b"
 MAXIMUM_DIMENSIONS = 32
 READ_BYTES = 1 << 18
 
@@ -47,7 +47,7 @@ def read_idx(path: Path) -> NDArray[Any]:
         try:
             magic = file.read(2)
             file.seek(0)
-            if magic == GZIP_MAGIC:
+            if magic == GZIP:
                 # Every gzip member holds at least 18 bytes beside its deflate stream.
                 return _read(_GzipStream(file, size), max(0, size - 18) * DEFLATE_RATIO)
             return _read(_PlainStream(file, size), size)
@@ -109,11 +109,11 @@ class _GzipStream:
             if self.inflate.eof:
                 # Gzip files may be concatenated; anything else behind a member is refused.
                 following = self.inflate.unused_data
-                if len(following) < len(GZIP_MAGIC):
+                if len(following) < len(GZIP):
                     following += self.file.read(READ_BYTES)
                 if not following:
                     break
-                if not following.startswith(GZIP_MAGIC):
+                if not following.startswith(GZIP):
                     raise InputError("the gzip file has bytes behind its end that do not belong to it")
                 self.inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 self.pending = following

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from ravine.data.files import DEFLATE_RATIO, open_regular
 from ravine.data.mapping import map_open_file
+from ravine.data.signatures import NPY
 from ravine.errors import InputError
 
-MAGIC = b"\x93NUMPY"
 MAXIMUM_HEADER = 1 << 16
 MAXIMUM_DIMENSIONS = 32
 READ_BYTES = 1 << 20
@@ -163,7 +163,7 @@ def _read_header(
 ) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
     """Type, order and shape of an NPY stream that holds `size` bytes, as many as they need."""
     start = stream.read(8)
-    if len(start) < 8 or start[:6] != MAGIC or start[6] not in (1, 2, 3):
+    if len(start) < 8 or start[:6] != NPY or start[6] not in (1, 2, 3):
         raise InputError(f"is not in NPY format: it starts with {start[:8].hex(' ') or 'nothing'}")
     length_bytes = 2 if start[6] == 1 else 4
     length = int.from_bytes(stream.read(length_bytes), "little")

@@ -13,10 +13,10 @@ from ravine.data.images.archives import GzipTar, Loader, Tar, Zip, shown
 from ravine.data.images.arrangement import is_left_by_programs
 from ravine.data.images.decode import MAXIMUM_BYTES
 from ravine.data.images.stamp import Stamp, stamp_of
+from ravine.data.signatures import kind_of
 from ravine.errors import InputError
 
 MAXIMUM_DEPTH = 64  # folders within folders
-_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 _Places = tuple[tuple[int, int], ...]  # of folders: device and inode
 
@@ -66,14 +66,12 @@ def open_container(path: Path) -> Container:
             return Folder(path)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", file=path) from error
-    file, size = open_regular(path)
-    with file:
-        start = file.read(512)
-    if start[:2] == b"PK":
+    kind = kind_of(path)
+    if kind == "zip":
         return Zip(path)
-    if start[:2] == b"\x1f\x8b":
+    if kind == "gzip":
         return GzipTar(path)
-    if start[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == _TAR_MAGIC or (size and path.suffix.lower() == ".tar"):
+    if kind == "tar" or (path.stat().st_size and path.suffix.lower() == ".tar"):
         return Tar(path)
     raise InputError(
         "is neither a folder nor a .tar, .tar.gz or .zip of pictures; unpack or repack it", file=path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ravine.data.files import open_regular
 from ravine.data.inspection.arrays import inspect_idx, inspect_npy, inspect_npz, is_idx, is_npz
 from ravine.data.inspection.pictures import holds_pictures, inspect_pictures
 from ravine.data.inspection.report import Report
 from ravine.data.inspection.tables import inspect_table
+from ravine.data.signatures import kind_of
 from ravine.data.tables.settings import TableSettings
 from ravine.errors import InputError
 
@@ -41,14 +41,12 @@ def inspect(path: Path, settings: TableSettings) -> Report:
     """
     if path.is_dir():
         return inspect_pictures(path)
-    file, _ = open_regular(path)
-    with file:
-        start = file.read(512)
-    if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+    kind = kind_of(path)
+    if kind in ("png", "jpeg"):
         raise InputError("is one picture; give the folder, tar or zip that holds all of them", file=path)
-    if start.startswith(b"\x93NUMPY"):
+    if kind == "npy":
         return inspect_npy(path)
-    if start.startswith(b"PK") and is_npz(path):
+    if kind == "zip" and is_npz(path):
         return inspect_npz(path)
     if is_idx(path):
         return inspect_idx(path)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.data.files import open_regular
-from ravine.data.idx import ELEMENT_TYPES, GZIP_MAGIC, read_idx
+from ravine.data.idx import ELEMENT_TYPES, read_idx
 from ravine.data.inspection.report import Report, as_toml, balance, place, spread
 from ravine.data.npz import npz_names, read_npy, read_npz
+from ravine.data.signatures import GZIP
 from ravine.data.sources.npz import DEFAULT_INPUTS, DEFAULT_TARGETS
 
 MOST_CLASSES = 1000
@@ -43,7 +44,7 @@ def is_idx(path: Path) -> bool:
     file, _ = open_regular(path)
     with file:
         start = file.read(4)
-        if start[:2] == GZIP_MAGIC:
+        if start.startswith(GZIP):
             file.seek(0)
             try:
                 with gzip.GzipFile(fileobj=file) as stream:

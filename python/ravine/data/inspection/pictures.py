@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ravine.data.files import open_regular
 from ravine.data.images.arrangement import Arrangement, arrange, is_left_by_programs, is_picture
 from ravine.data.images.containers import Container, open_container
 from ravine.data.images.decode import FORMATS, bombs_are_errors, pillow
 from ravine.data.inspection.report import Report, as_toml, place, share
+from ravine.data.signatures import kind_of
 from ravine.data.source import TEST, TRAIN, VALIDATION
 from ravine.errors import InputError
 
@@ -31,10 +31,7 @@ def holds_pictures(path: Path) -> bool:
     """
     if path.is_dir():
         return True
-    file, _ = open_regular(path)
-    with file:
-        start = file.read(512)
-    if not (start.startswith((b"PK", b"\x1f\x8b")) or start[257:262] == b"ustar"):
+    if kind_of(path) not in ("zip", "gzip", "tar"):
         return False
     try:
         return any(is_picture(name) and not is_left_by_programs(name) for name in open_container(path).files)

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 
 from ravine.data.inspection.report import Report, as_toml, balance, figure, moments, place, share, spread
+from ravine.data.signatures import BYTES, kind_of_bytes
 from ravine.data.tables.columns import Column, shown
 from ravine.data.tables.delimited import read_head
 from ravine.data.tables.encoder import IDENTIFIERS
-from ravine.data.tables.opening import PARQUET, read_content
+from ravine.data.tables.opening import read_content
 from ravine.data.tables.settings import TableSettings
 from ravine.data.tables.source import MOST_CLASSES, labels
 from ravine.data.tables.table import Table, position, read_table
@@ -103,7 +104,7 @@ def _rewritten(
     if settings.decimal != "." or settings.thousands:
         return table, refused, settings
     content = read_content(path, settings.member)
-    is_text = content.data[:4] != PARQUET
+    is_text = kind_of_bytes(content.data[:BYTES]) != "parquet"
     comma_first = is_text and read_head(content, settings).delimiter == ";"
     del content
     ways = (*DECIMAL_COMMA, *DECIMAL_POINT) if comma_first else (*DECIMAL_POINT, *DECIMAL_COMMA)

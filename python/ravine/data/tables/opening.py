@@ -11,11 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ravine.data.files import open_regular
+from ravine.data.signatures import BYTES, kind_of_bytes
 from ravine.errors import InputError
 
-GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
-EMPTY_ZIP = b"PK\x05\x06"
-TAR_MAGIC = slice(257, 262)
 READ_BYTES = 1 << 22
 # Text of tables shrinks to a tenth, seldom to a fiftieth; what grows much further was made to fill memory.
 LARGEST_GROWTH = 200
@@ -51,11 +49,11 @@ def read_content(path: Path, member: str = "") -> Content:
     file, size = open_regular(path)
     with file:
         try:
-            start = file.read(512)
+            kind = kind_of_bytes(file.read(BYTES))
             file.seek(0)
-            if start[:2] == GZIP:
+            if kind == "gzip":
                 return _gzip(file, path, size, member)
-            if start[:4] in (ZIP, EMPTY_ZIP):
+            if kind == "zip":
                 return _zip(file, path, size, member)
             return _opened(file.read(), path, member, path.suffix.lower())
         except InputError as error:
@@ -77,7 +75,7 @@ def _gzip(file: io.BufferedReader, path: Path, size: int, member: str) -> Conten
 
 def _opened(data: bytes, path: Path, member: str, suffix: str) -> Content:
     """Bytes that may be a tar archive."""
-    if data[TAR_MAGIC] == b"ustar":
+    if kind_of_bytes(data[:BYTES]) == "tar":
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             files = {one.name: one for one in archive if one.isfile()}
             chosen = _chosen(list(files), member)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.data.signatures import BYTES, kind_of_bytes
 from ravine.data.tables.columns import Column, column_of
 from ravine.data.tables.delimited import check_names, read_head, read_rows
-from ravine.data.tables.opening import PARQUET, Content, read_content
+from ravine.data.tables.opening import Content, read_content
 from ravine.data.tables.settings import Reference, TableSettings
 from ravine.errors import InputError
 
@@ -96,7 +97,7 @@ def read_table(
     _require_pyarrow()
     content = read_content(path, settings.member)
     try:
-        if content.data[:4] == PARQUET:
+        if kind_of_bytes(content.data[:BYTES]) == "parquet":
             return _read_parquet(content, settings, choose, refused)
         text = read_head(content, settings, inputs_alone)
         columns, kinds = choose(text.names)
