@@ -67,7 +67,7 @@ def network_of(name: str, compute: dict[str, Any], *, threads: int = 2, dtype: s
     make, shape, batch = NETWORKS[name]
     return make().network(
         shape, loss="softmax_cross_entropy", dtype=dtype, batch_size=batch, threads=threads, seed=3,
-        compute=compute,
+        compute={"store_bfloat16": True, **compute},  # whatever --compute says: it is what is tested here
     )  # fmt: skip
 
 
