@@ -45,7 +45,7 @@ $(READY)/run: pyproject.toml tools/requirements.py
 	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer is needed; on Debian or Ubuntu: sudo apt-get install python3 python3-venv'; exit 1; }
 	@tools/system_packages.sh $(PYTHON) run
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	@mkdir -p $(@D) && $(BIN)/python tools/requirements.py build run data >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
+	@mkdir -p $(@D) && $(BIN)/python tools/requirements.py build run data mpi >$@.txt && $(BIN)/python -m pip install -q -r $@.txt
 	@touch $@
 
 $(READY)/test: pyproject.toml tools/requirements.py $(READY)/run
