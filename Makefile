@@ -105,7 +105,7 @@ test-sanitized: $(READY)/test
 
 test-python: $(READY)/test build
 	$(call step,Python tests)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 .PHONY: lint
 lint: $(READY)/test ## linters and types

@@ -22,9 +22,13 @@ def until(qtbot, window, condition) -> None:
     qtbot.waitUntil(lambda: app.status is not None and condition(app.status), timeout=TIMEOUT)
 
 
-def problem_button(window, text: str) -> QtWidgets.QToolButton:
-    found = window.problems.findChildren(QtWidgets.QToolButton)
-    return next(one for one in found if one.text() == text and one.isVisible())
+def problem_button(qtbot, window, text: str) -> QtWidgets.QToolButton:
+    def found() -> list[QtWidgets.QToolButton]:
+        buttons = window.problems.findChildren(QtWidgets.QToolButton)
+        return [one for one in buttons if one.text() == text and one.isVisible()]
+
+    qtbot.waitUntil(lambda: bool(found()), timeout=TIMEOUT)  # what is added to a layout is shown a little later
+    return found()[0]
 
 
 def test_a_run_that_broke_goes_on_from_its_checkpoint_with_another_rate(qtbot, window):
@@ -45,14 +49,14 @@ def test_a_run_that_broke_goes_on_from_its_checkpoint_with_another_rate(qtbot, w
     until(qtbot, window, lambda status: status.state == "crashed")
     qtbot.waitUntil(lambda: bool(window.app.notices), timeout=TIMEOUT)
     step, run = window.app.status.step, window.app.current
-    problem_button(window, "Why?").click()
+    problem_button(qtbot, window, "Why?").click()
     why = window.findChild(WhyDialog)
     assert "NaN" in why.text.text()
     assert why.explanation.path.name == "regularization.md"
     assert "## clip_norm" in why.explanation.path.read_text()
     why.close()
     qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
-    problem_button(window, "Restore checkpoint…").click()
+    problem_button(qtbot, window, "Restore checkpoint…").click()
     dialog = window.findChild(RestoreDialog)
     assert dialog.rate.text() == "0.01"
     dialog.rate.setText("fast")

@@ -186,6 +186,8 @@ class MainWindow(QtWidgets.QMainWindow):
     def _find_running(self) -> None:
         """At the start: a run that is going on, or the newest that crashed, is shown again."""
         for run in self.app.runs:
+            if run.path in self.app.trainers:  # resumed since the folder was looked at
+                continue
             if run.state == "crashed" and not any(notice.run == run.path for notice in self.app.notices):
                 recent = str(run.path) in self.app.preferences.recent[:5]
                 if recent:
