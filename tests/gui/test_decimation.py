@@ -56,7 +56,7 @@ def test_means():
     random = np.random.default_rng(0)
     x, values = np.arange(1000.0), random.normal(size=(3, 1000))
     values[1, :100] = np.nan
-    found = column_means(values, pixel_columns(x, 0, 1000, 10))
+    found = column_means(values, np.isnan(values), pixel_columns(x, 0, 1000, 10))
     np.testing.assert_allclose(found[0, :10], values[0].reshape(10, 100).mean(1))
     assert np.isnan(found[1, 0])
     assert np.isfinite(found[1, 1])

@@ -157,10 +157,7 @@ def test_groups_and_their_deviation(trained):
         tail.refresh()
     query = CompareQuery(runs, "validation:loss", View(smoothing=Smoothing("off")), grouped=True)
     found = query.answer(tails)
-    values = [
-        [one.metrics["loss"] for one in tails[run].evaluations if one.split == "validation"]
-        for run in runs[:2]
-    ]
+    values = [tails[run].evaluations.series("validation", "loss")[2] for run in runs[:2]]
     curve, (x, low, high) = found.picture.curves[0], found.bands[0]
     assert (curve.y[0], curve.y[-1]) == pytest.approx(tuple(np.mean(values, 0)[[0, -1]]))
     assert (high - low)[-1] / 2 == pytest.approx(np.std(values, 0, ddof=1)[-1])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ravine.gui.state.curves import Source, View, layer_sources, loss_sources, metric_sources, picture
-from ravine.gui.state.heat import NOT_FINITE, heat_picture, layer_values, statistics_of
+from ravine.gui.state.heat import NOT_FINITE, heat_picture, statistics_of
 from ravine.gui.state.smoothing import Smoother, Smoothing
 from ravine.gui.state.tail import RunTail
 from ravine.runs import RunFolder
@@ -47,7 +47,7 @@ def test_rows_evaluations_and_events_arrive_as_they_are_written(tmp_path, write_
             tail.refresh()
             writer.record_evaluation(begin + 100, 1.0, "validation", {"loss": 0.25})
             tail.refresh()
-            assert len(tail.evaluations) == 2 * (begin // 100 + 1)
+            assert len(tail.evaluations.series("validation", "loss")[0]) == begin // 100 + 1
         np.testing.assert_array_equal(tail.column("loss"), data["loss"].astype(np.float32))
         writer.record_event(250, 2.5, "set", {"name": "learning_rate", "value": 0.01})
         tail.refresh()
@@ -60,7 +60,7 @@ def test_rows_evaluations_and_events_arrive_as_they_are_written(tmp_path, write_
         tail.refresh()
         assert len(tail) == 150
         assert tail.events == []
-        assert len(tail.evaluations) == 2
+        assert tail.evaluations.series("validation", "loss")[0].tolist() == [100]
         assert tail.live
     tail.refresh()
     assert tail.state.state == "crashed"
@@ -79,7 +79,7 @@ def test_smoothing_is_kept_and_extended(tmp_path, write_steps):
             tail.refresh()
             tail.smoothed("loss", smoothing)
     expected = Smoother(smoothing).extend(data["loss"].astype(np.float32))
-    np.testing.assert_allclose(tail.smoothed("loss", smoothing), expected)
+    np.testing.assert_allclose(tail.smoothed("loss", smoothing), expected, rtol=1e-6)
     tail.close()
 
 
@@ -141,10 +141,10 @@ def test_heat_maps(make_run):
     assert (found.colours[3, 25:] == NOT_FINITE).all()
     assert (found.colours[3, :15, 3] == 255).all()
     np.testing.assert_allclose(found.values[2], 100.0)
-    layers, ratios = layer_values(tail, "update_ratio")
-    assert len(layers) == 5
+    ratios = heat_picture(tail, "update_ratio", View(limits=(1, 401), width=400), TABLE)
+    assert len(ratios.layers) == 5
     expected = data["dense_1.update_norm"] / data["dense_1.weight_norm"]
-    np.testing.assert_allclose(ratios[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(ratios.values[0], expected, rtol=1e-5)
     tail.close()
 
 

@@ -21,6 +21,7 @@ def application() -> QtWidgets.QApplication:
     found = QtWidgets.QApplication.instance()
     if isinstance(found, QtWidgets.QApplication):
         return found
+    sys.setswitchinterval(SWITCH_SECONDS)
     made = QtWidgets.QApplication(sys.argv[:1])
     made.setApplicationName("ravine")
     made.setApplicationDisplayName("Ravine")
@@ -36,7 +37,6 @@ def start(paths: list[Path], runs: Path | None = None) -> int:
         paths: runs, experiments or data to open.
         runs: the folder of runs; None takes the one that is remembered.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
     made = application()
     app = App(preferences_path(), runs)
     window = MainWindow(app)

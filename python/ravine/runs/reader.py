@@ -72,6 +72,7 @@ class RunReader:
         if not self.path.is_file():
             raise RunError("is missing; the run never began, or was copied in part", file=self.path)
         self._lock_path = self.path.with_name("lock")
+        self._files = self.path, self.path.with_name(self.path.name + "-wal")
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._steps_left = 0
         self._connection: sqlite3.Connection | None = None
@@ -83,7 +84,7 @@ class RunReader:
             raise
 
     def _open(self, snapshot: bool) -> None:
-        wal = self.path.with_name(self.path.name + "-wal")
+        wal = self._files[1]
         try:
             has_wal = wal.stat().st_size > 0
         except OSError:
@@ -136,9 +137,9 @@ class RunReader:
     def _renew_budget(self) -> None:
         """A damaged file may send SQLite in circles: a query may work as long as the file is."""
         size = 0
-        for name in (self.path.name, self.path.name + "-wal"):
+        for name in self._files:
             try:
-                size += self.path.with_name(name).stat().st_size
+                size += name.stat().st_size
             except OSError:
                 continue
         self._steps_left = 2_000_000 + 4 * size
@@ -161,6 +162,11 @@ class RunReader:
     def _columns(self) -> tuple[str, ...]:
         with self._reading() as connection:
             return schema.read_columns(connection)
+
+    def version(self) -> int:
+        """Another number than before if another process has written since; costs some microseconds."""
+        with self._reading() as connection:
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
     def tail(self, after_step: int = -1, limit: int = 10_000) -> StepRows:
         """The recorded steps after a step, oldest first, at most ``limit`` of them."""

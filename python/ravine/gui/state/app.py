@@ -29,6 +29,8 @@ from ravine.runs.schema import CommandKind
 from ravine.training.resume import REPLACED
 
 LIST_SECONDS = 1.0  # between two looks at the folder of runs
+LIST_SHARE = 0.01  # of a processor that these looks may take
+FIRST_SECONDS = 0.15  # after which the newest runs of a large folder are shown
 Level = Literal["error", "warning", "note"]
 
 
@@ -210,7 +212,8 @@ class App(QtCore.QObject):
     def refresh_runs(self) -> None:
         """Looks at the folder of runs."""
         self._listed_at = time.monotonic()
-        self.background.submit("runs", self._listing.refresh)
+        listing = self._listing
+        self.background.submit("runs", lambda: (listing, listing.refresh(FIRST_SECONDS)))
 
     def group_runs(self, on: bool) -> None:
         """Lists runs by their settings, those that differ by name and seed alone together; or one by one."""
@@ -290,13 +293,13 @@ class App(QtCore.QObject):
     # ---- what happens ----
 
     def tick(self) -> None:
-        """Looks after processes and the list; called 10 to 20 times a second."""
+        """Looks after processes and the list; called again and again."""
         for ended in self.trainers.ended():
             if ended.reason:
                 self.notify(crash_notice(ended.run, ended.reason, resumable=_has_record(ended.run)))
             self.ended.emit(ended)
             self.refresh_runs()
-        if time.monotonic() - self._listed_at > LIST_SECONDS:
+        if time.monotonic() - self._listed_at > max(LIST_SECONDS, self._listing.seconds / LIST_SHARE):
             self.refresh_runs()
 
     def set_status(self, status: RunStatus) -> None:
@@ -350,13 +353,7 @@ class App(QtCore.QObject):
                 self.check, self.checking = result[1], False
                 self.checked.emit()
         elif key == "runs":
-            self.listed = True
-            if isinstance(result, Failure):
-                self._failed(result)
-            elif result != self.runs:
-                self.runs = result
-                self.group_runs(self.preferences.grouped)
-                self.runs_changed.emit()
+            self._on_runs(result)
         elif key == "groups":
             if isinstance(result, Failure):
                 self._failed(result)
@@ -370,6 +367,21 @@ class App(QtCore.QObject):
                 self._failed(result)
         else:
             self.work_done.emit(key, result)
+
+    def _on_runs(self, result: tuple[RunListing, list[RunSummary]] | Failure) -> None:
+        self.listed = True
+        if isinstance(result, Failure):
+            self._failed(result)
+            return
+        listing, runs = result
+        if listing is not self._listing:  # of another folder, meanwhile
+            return
+        if not listing.complete:
+            self.refresh_runs()
+        if runs != self.runs:
+            self.runs = runs
+            self.group_runs(self.preferences.grouped)
+            self.runs_changed.emit()
 
     def _failed(self, failure: Failure) -> None:
         if failure.trace:

@@ -176,8 +176,7 @@ class CompareQuery:
     def _choices(self, tails: dict[Path, RunTail]) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for run in self.runs:
-            for one in tails[run].evaluations:
-                names |= {f"{one.split}:{metric}": None for metric in one.metrics}
+            names |= {f"{split}:{metric}": None for split, metric in tails[run].evaluations.names}
         for run in self.runs:
             names |= {column: None for column in tails[run].columns if "." not in column}
         return tuple(names)

@@ -130,18 +130,22 @@ def picture(tails: dict[Path, RunTail], sources: Sequence[Source], view: View, t
     """
     known = [source for source in sources if _has(tails, source)]
     records = [record(tails[source.run], source, view) for source in known]
-    x_limits = extent([_ends(one.x, view.log_x) for one in records])
+    x_limits = extent([_ends(tails[source.run], source, view) for source in known])
     low, high = view.limits or x_limits or (0.0, 1.0)
     curves, ticks, y_limits, hidden = [], [], [], 0
     for source, one in zip(known, records, strict=True):
         columns = pixel_columns(one.x, low, high, view.width, view.log_x)
-        finite = np.isfinite(one.y)
-        if not finite.all():
-            places = scaled(one.x[~finite], view.log_x)
+        if one.broken.any():
+            places = scaled(one.x[one.broken], view.log_x)
             ticks.append(ticks_of(places, low, high, view.width))
         if view.log_y:
-            hidden += int(np.count_nonzero(one.y[finite] <= 0))
-        line = raw = _drawn(one.x, one.y, columns, view)
+            hidden += one.not_positive
+        if one.high is one.y:
+            line = raw = _drawn(one.x, one.y, columns, view)
+        else:  # groups: from their smallest to their largest value
+            twice = np.stack([one.low, one.high], axis=1).reshape(-1)
+            of_both = Columns(2 * columns.begins, 2 * columns.end, columns.numbers)
+            line = raw = _drawn(np.repeat(one.x, 2), twice, of_both, view)
         if one.smooth is not None:
             line = _drawn(one.x, one.smooth, columns, view)
             if len(raw[1]):
@@ -149,9 +153,8 @@ def picture(tails: dict[Path, RunTail], sources: Sequence[Source], view: View, t
         else:
             raw = (np.empty(0), np.empty(0))
         y_limits.append(line[1])
-        last = float(one.y[-1]) if len(one.y) else float("nan")
         points = source.evaluated and len(line[0]) <= MOST_POINTS
-        curves.append(Curve(source, *line, *raw, points, last))
+        curves.append(Curve(source, *line, *raw, points, one.last))
     runs = dict.fromkeys(source.run for source in known)
     single = tails[next(iter(runs))] if len(runs) == 1 else None
     return Picture(
@@ -166,22 +169,45 @@ def picture(tails: dict[Path, RunTail], sources: Sequence[Source], view: View, t
 
 
 class Record(NamedTuple):
-    """A curve as recorded: x [n], y [n], and y smoothed, where it is."""
+    """A curve as it is kept.
+
+    Args:
+        x: [n].
+        y: [n]; means where records are kept in groups.
+        low, high: [n]; `y` itself where each record stands alone.
+        broken: [n] where a value is not finite.
+        smooth: [n]; None where it is not smoothed.
+        not_positive: values that a logarithmic axis cannot show.
+        last: the newest value.
+    """
 
     x: Array
     y: NDArray[np.floating]
-    smooth: Array | None
+    low: NDArray[np.floating]
+    high: NDArray[np.floating]
+    broken: NDArray[np.bool_]
+    smooth: NDArray[np.floating] | None
+    not_positive: int
+    last: float
 
 
 def record(tail: RunTail, source: Source, view: View) -> Record:
-    """What a run has recorded of a curve."""
-    if not source.evaluated:
-        smooth = tail.smoothed(source.name, view.smoothing) if view.smoothing.active else None
-        return Record(tail.x(view.x_axis), tail.column(source.name), smooth)
-    split, _, metric = source.name.partition(":")
-    found = [one for one in tail.evaluations if one.split == split and metric in one.metrics]
-    x = tail.evaluations_x(view.x_axis, found)
-    return Record(x, np.array([one.metrics[metric] for one in found]), None)
+    """What is known of a curve, as closely as the view needs it."""
+    if source.evaluated:
+        split, _, metric = source.name.partition(":")
+        x, values = tail.evaluated(split, metric, view.x_axis)
+        finite = np.isfinite(values)
+        last = float(values[-1]) if len(values) else float("nan")
+        below = int(np.count_nonzero(values[finite] <= 0))
+        return Record(x, values, values, values, ~finite, None, below, last)
+    kept, number = tail.closely(view.x_axis, view.limits, view.log_x, view.width), tail.number(source.name)
+    smooth = kept.smoothed(number, view.smoothing) if view.smoothing.active else None
+    y = kept.mean(number)
+    low, high = (y, y) if kept.exact else (kept.low(number), kept.high(number))
+    return Record(
+        tail.x(view.x_axis, kept), y, low, high, kept.broken(number), smooth,
+        int(tail.records.not_positive[number]), float(tail.records.last[number]),
+    )  # fmt: skip
 
 
 def _drawn(x: Array, y: NDArray[np.floating], columns: Columns, view: View) -> tuple[Array, Array]:
@@ -193,11 +219,16 @@ def _drawn(x: Array, y: NDArray[np.floating], columns: Columns, view: View) -> t
     return drawn_x[there], drawn_y[there]
 
 
-def _ends(x: Array, logarithmic: bool) -> Array:
-    """First and last place that an axis can show, in display coordinates."""
-    if logarithmic:
+def _ends(tail: RunTail, source: Source, view: View) -> Array:
+    """First and last place of a curve that an axis can show, in display coordinates."""
+    if source.evaluated:
+        split, _, metric = source.name.partition(":")
+        x = tail.evaluated(split, metric, view.x_axis)[0]
+    else:
+        x = tail.x(view.x_axis)
+    if view.log_x:
         x = x[np.searchsorted(x, 0.0, "right") :]
-    return scaled(x[[0, -1]], logarithmic) if len(x) else np.empty(0)
+    return scaled(x[[0, -1]], view.log_x) if len(x) else np.empty(0)
 
 
 def _has(tails: dict[Path, RunTail], source: Source) -> bool:
@@ -221,7 +252,7 @@ def _marks(tail: RunTail, view: View) -> list[Mark]:
     if len(tail) == 0:
         return []
     events = [event for event in tail.events if event.kind in NOTED]
-    steps = tail.times(0)
+    steps = tail.records.places(0)
     places = np.searchsorted(steps, [event.step for event in events])
     x = tail.x(view.x_axis)
     marks = []
@@ -254,7 +285,7 @@ def metric_name(tail: RunTail) -> str:
     """The task's metric beside the loss; the learning rate where there is none."""
     if "accuracy" in tail.columns:
         return "accuracy"
-    names = {name for one in tail.evaluations for name in one.metrics} - {"loss"}
+    names = {name for _, name in tail.evaluations.names} - {"loss"}
     return min(names) if names else "learning_rate"
 
 
@@ -265,7 +296,7 @@ def metric_sources(run: Path, tail: RunTail) -> list[Source]:
 
 
 def _with_parts(run: Path, tail: RunTail, metric: str, train: str) -> list[Source]:
-    there = {one.split for one in tail.evaluations if metric in one.metrics}
+    there = {split for split, name in tail.evaluations.names if name == metric}
     return [
         Source(run, train, "train"),
         *(Source(run, f"{part}:{metric}", part) for part in PARTS if part in there),

@@ -84,24 +84,30 @@ def decimate(
     return xs, ys
 
 
-def column_means(values: NDArray[np.floating], columns: Columns) -> NDArray[np.float64]:
+def column_means(
+    values: NDArray[np.floating], broken: NDArray[np.bool_], columns: Columns
+) -> NDArray[np.float64]:
     """Mean of the finite values of each pixel column; NaN where there is none.
 
     Args:
-        values: [rows, n].
+        values: [rows, n], from the first point of the columns to their end.
+        broken: [rows, n] where one of the values is not finite, or one of the group that this is the mean of.
         columns: of `pixel_columns`.
 
     Returns:
         [rows, filled columns].
     """
-    begins, end, _ = columns
+    begins = columns.begins
     if len(begins) == 0:
         return np.empty((len(values), 0))
-    start = int(begins[0])
-    within = np.asarray(values[:, start:end], np.float64)
-    finite = np.isfinite(within)
-    sums = np.add.reduceat(np.where(finite, within, 0.0), begins - start, axis=1)
-    counts = np.add.reduceat(finite.astype(np.float64), begins - start, axis=1)
+    begins = begins - begins[0]
+    if not broken.any():
+        sums = np.add.reduceat(values, begins, axis=1, dtype=np.float64)
+        counts = np.diff(np.append(begins, values.shape[1])).astype(np.float64)
+        return sums / counts
+    finite = np.isfinite(values)
+    sums = np.add.reduceat(np.where(finite, values, 0.0), begins, axis=1, dtype=np.float64)
+    counts = np.add.reduceat(finite, begins, axis=1, dtype=np.float64)
     means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return means
 

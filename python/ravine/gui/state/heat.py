@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ravine.gui.state.curves import View
 from ravine.gui.state.decimation import column_means, pixel_columns
+from ravine.gui.state.records import Records
 from ravine.gui.state.tail import RunTail
 
 NOT_FINITE = (214, 39, 40, 255)
@@ -54,16 +55,22 @@ def statistics_of(tail: RunTail) -> list[str]:
     return [name for name in STATISTICS if name in there]
 
 
-def layer_values(tail: RunTail, statistic: str) -> tuple[tuple[str, ...], NDArray[np.floating]]:
-    """The layers that have a statistic, and its values [layers, steps]."""
+def layer_columns(tail: RunTail, statistic: str) -> tuple[tuple[str, ...], list[str], list[str]]:
+    """The layers that have a statistic, their columns, and those that these are divided by, if any."""
     if statistic != "update_ratio":
         columns = tail.layers(statistic)
-        return tuple(columns), tail.table(list(columns.values()))
+        return tuple(columns), list(columns.values()), []
     updates, weights = tail.layers("update_norm"), tail.layers("weight_norm")
     names = [layer for layer in updates if layer in weights]
-    above = tail.table([updates[name] for name in names]).astype(np.float64)
-    below = tail.table([weights[name] for name in names]).astype(np.float64)
-    return tuple(names), np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return tuple(names), [updates[name] for name in names], [weights[name] for name in names]
+
+
+def divided(above: NDArray[np.floating], below: NDArray[np.floating]) -> NDArray[np.float64]:
+    """A ratio of columns; NaN where there is none."""
+    found: NDArray[np.float64] = np.divide(
+        above, below, out=np.full(above.shape, np.nan), where=below > 0, dtype=np.float64
+    )
+    return found
 
 
 def heat_picture(tail: RunTail, statistic: str, view: View, table: NDArray[np.uint8]) -> HeatPicture:
@@ -75,26 +82,23 @@ def heat_picture(tail: RunTail, statistic: str, view: View, table: NDArray[np.ui
         view: the x axis of the picture.
         table: [256, 3] colours from the smallest value to the largest.
     """
-    names, values = layer_values(tail, statistic)
+    names, above, below = layer_columns(tail, statistic)
     logarithmic = statistic not in LINEAR
-    x = tail.x(view.x_axis)
+    records = tail.closely(view.x_axis, view.limits, view.log_x, view.width)
+    x = tail.x(view.x_axis, records)
     empty = np.zeros((len(names), 1, 4), np.uint8)
     if len(x) == 0 or not names:
         return HeatPicture(names, empty, np.empty((len(names), 0)), None, (0.0, 1.0), logarithmic)
-    whole = (float(x[0]), float(x[-1]))
-    if view.log_x:
-        first = float(x[min(int(np.searchsorted(x, 0.0, "right")), len(x) - 1)])
-        whole = (float(np.log10(max(first, 1e-12))), float(np.log10(max(whole[1], 1e-12))))
+    whole = _whole(tail.x(view.x_axis), view)
     low, high = view.limits or whole
     if high <= low:
         high = low + 1.0
     found = pixel_columns(x, low, high, view.width, view.log_x)
     inside = (found.numbers >= 0) & (found.numbers <= view.width)
-    means = column_means(values, found)[:, inside]
-    start = int(found.begins[0]) if len(found.begins) else 0
-    broken = np.add.reduceat(
-        ~np.isfinite(values[:, start : found.end]), found.begins - start, axis=1, dtype=np.intp
-    )[:, inside]
+    rows = slice(int(found.begins[0]) if len(found.begins) else 0, found.end)
+    values, bad = _read(tail, records, above, below, rows)
+    means = column_means(values, bad, found)[:, inside]
+    broken = np.logical_or.reduceat(bad, found.begins - rows.start, axis=1)[:, inside]
     places = np.minimum(found.numbers[inside], view.width - 1)
     shown = np.where(means > 0, means, np.nan)
     shown = np.log10(shown) if logarithmic else means
@@ -106,7 +110,7 @@ def heat_picture(tail: RunTail, statistic: str, view: View, table: NDArray[np.ui
     picture = np.empty((*shown.shape, 4), np.uint8)
     picture[..., :3] = table[np.clip(scaled * 255.0 + 0.5, 0, 255).astype(np.uint8)]
     picture[..., 3] = np.where(np.isfinite(shown), 255, 0)
-    picture[broken > 0] = NOT_FINITE
+    picture[broken] = NOT_FINITE
     # A column without a record shows the one before it: steps may be fewer than pixels.
     if len(places):
         filled = np.searchsorted(places, np.arange(view.width), "right") - 1
@@ -117,3 +121,23 @@ def heat_picture(tail: RunTail, statistic: str, view: View, table: NDArray[np.ui
     else:
         columns = np.full((len(names), view.width), np.nan)
     return HeatPicture(names, colours, columns, (low, high), levels, logarithmic)
+
+
+def _whole(x: NDArray[np.float64], view: View) -> tuple[float, float]:
+    if not view.log_x:
+        return float(x[0]), float(x[-1])
+    first = float(x[min(int(np.searchsorted(x, 0.0, "right")), len(x) - 1)])
+    return float(np.log10(max(first, 1e-12))), float(np.log10(max(float(x[-1]), 1e-12)))
+
+
+def _read(
+    tail: RunTail, records: Records, above: list[str], below: list[str], rows: slice
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Values of the layers in some rows, and which of them are not finite, each [layers, rows]."""
+    numbers = [tail.number(name) for name in above]
+    values, bad = records.means(numbers, rows), records.brokens(numbers, rows)
+    if not below:
+        return values, bad
+    numbers = [tail.number(name) for name in below]
+    ratio = divided(values, records.means(numbers, rows))
+    return ratio, bad | records.brokens(numbers, rows) | ~np.isfinite(ratio)

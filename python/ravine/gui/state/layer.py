@@ -61,25 +61,27 @@ class LayerQuery:
     def answer(self, tails: dict[Path, RunTail]) -> LayerPicture:
         tail = tails[self.run]
         layer = self._layer(tail)
-        found = tail.distributions(layer) if layer else []
-        x = scaled(tail.steps_x(self.view.x_axis, [one.step for one in found]), self.view.log_x)
-        values = tail.percentiles(layer, PERCENTILES)[: len(found)]
+        steps, values, newest = tail.outputs(layer, PERCENTILES)
+        x = scaled(tail.steps_x(self.view.x_axis, steps), self.view.log_x)
         lines = []
-        for number, percent in enumerate(PERCENTILES):
-            y = scaled(values[:, number], self.log_percentiles)
+        for percent, row in zip(PERCENTILES, values, strict=True):
+            y = scaled(row, self.log_percentiles)
             there = np.isfinite(y) & np.isfinite(x)
             source = Source(self.run, f"{layer}.output", f"{percent} %")
-            last = float(values[-1, number]) if len(values) else float("nan")
-            lines.append(Curve(source, x[there], y[there], x[:0], x[:0], len(found) <= 60, last))
+            last = float(row[-1]) if len(row) else float("nan")
+            lines.append(Curve(source, x[there], y[there], x[:0], x[:0], len(steps) <= 60, last))
         shown = Picture(
-            tuple(lines) if found else (), np.empty(0), (), 0, extent([x]), extent([line.y for line in lines])
+            tuple(lines) if len(steps) else (),
+            np.empty(0),
+            x_range=extent([x]),
+            y_range=extent([line.y for line in lines]),
         )
         edges = shares = np.empty(0)
-        if found and found[-1].maximum > found[-1].minimum:
-            edges = np.linspace(found[-1].minimum, found[-1].maximum, BINS + 1)
-            shares = found[-1].histogram(edges) / max(1, found[-1].count)
+        if newest is not None and newest.maximum > newest.minimum:
+            edges = np.linspace(newest.minimum, newest.maximum, BINS + 1)
+            shares = newest.histogram(edges) / max(1, newest.count)
         curves = picture(tails, self.sources(tail), self.view)
-        return LayerPicture(layer, curves, shown, edges, shares, found[-1].step if found else 0)
+        return LayerPicture(layer, curves, shown, edges, shares, newest.step if newest else 0)
 
     def _layer(self, tail: RunTail) -> str:
         names = (layer for statistic in STATISTICS for layer in tail.layers(statistic))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import time
 import tomllib
 from pathlib import Path
 
@@ -44,27 +47,47 @@ class RunListing:
 
     Args:
         parent: the folder of runs.
+
+    Attributes:
+        complete: whether the last look came to an end; if not, the oldest runs are missing yet.
+        seconds: of processor time that it took.
     """
 
     def __init__(self, parent: Path) -> None:
         self.parent = Path(parent)
         self._known: dict[Path, tuple[_Stamp, RunSummary]] = {}
+        self.complete = True
+        self.seconds = 0.0
 
-    def refresh(self) -> list[RunSummary]:
+    def refresh(self, seconds: float = math.inf) -> list[RunSummary]:
         """The summaries now, the newest first.
+
+        Args:
+            seconds: after which runs that were never looked at are left for the next call, the oldest ones.
 
         Raises:
             RunError: the folder cannot be read.
         """
-        found = {}
+        deadline, start = time.monotonic() + seconds, time.thread_time()
+        found, fresh = {}, []
         for path in run_paths(self.parent):
             stamp = _stamp(path)
             known = self._known.get(path)
+            if known is None:
+                fresh.append((stamp, path))
+                continue
             # A trainer that is killed changes no file: those that seem to run are looked at each time.
-            if known is None or known[0] != stamp or known[1].state in ("running", "paused"):
+            if known[0] != stamp or known[1].state in ("running", "paused"):
                 known = (stamp, summary(path))
             found[path] = known
+        there = len(found) + len(fresh)
+        for stamp, path in sorted(fresh, reverse=True):  # by the time of their last change
+            found[path] = (stamp, summary(path))
+            if time.monotonic() > deadline:
+                break
+        self.complete = len(found) == there
         self._known = found
+        self.seconds = time.thread_time() - start
         return sorted((run for _, run in found.values()), key=lambda run: (-(run.started or 0.0), run.name))
 
 
@@ -72,7 +95,7 @@ def _stamp(path: Path) -> _Stamp:
     stamp: list[int] = []
     for name in ("run.db", "run.db-wal", "lock"):
         try:
-            status = (path / name).stat()
+            status = os.stat(f"{path}/{name}")  # noqa: PTH116 - a Path takes longer than the call
             stamp += (status.st_mtime_ns, status.st_size, status.st_ino)
         except OSError:
             stamp.append(0)

@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ravine.gui.state.tail import RunTail
 from ravine.gui.state.trouble import Kind, trouble_of
 from ravine.runs import Command
@@ -31,7 +29,7 @@ class RunStatus:
         checkpoint_seconds: since the last checkpoint; NaN where there is none.
         commands: with what became of them.
         metrics: newest, "validation.loss" and so on.
-        broken: recorded steps whose loss is not finite, the first of them or 0.
+        broken: the first recorded step whose loss is not finite, or 0.
         trouble, trouble_text: what is wrong with the gradients of a run that goes on.
     """
 
@@ -87,26 +85,23 @@ def status_of(tail: RunTail) -> RunStatus:
         return RunStatus(tail.path, "waiting")
     epochs, steps = state.meta.get("epochs"), state.meta.get("steps")
     rate = left = math.nan
-    epoch_times, seconds = tail.times(1)[-RATE_ROWS:], tail.times(2)[-RATE_ROWS:]
+    records = tail.records
+    epoch_times, seconds = records.places(1)[-RATE_ROWS:], records.places(2)[-RATE_ROWS:]
     if len(seconds) > 1 and seconds[-1] > seconds[0]:
         speed = float((epoch_times[-1] - epoch_times[0]) / (seconds[-1] - seconds[0]))
         rate = speed * tail.samples_per_epoch
         if isinstance(epochs, (int, float)) and speed > 0:
             left = max(0.0, (float(epochs) - state.epoch) / speed)
     cost, saved = state.meta.get("statistics_cost"), state.meta.get("synchronized")
-    broken = 0
-    if "loss" in tail.columns and len(tail):
-        bad = np.flatnonzero(~np.isfinite(tail.column("loss")[-100_000:]))
-        offset = max(0, len(tail) - 100_000)
-        broken = int(tail.times(0)[offset + bad[0]]) if len(bad) else 0
-    rates = tail.column("learning_rate") if "learning_rate" in tail.columns else np.empty(0)
+    first = records.first_broken[tail.number("loss")] if "loss" in tail.columns else math.nan
+    rate_now = records.last[tail.number("learning_rate")] if "learning_rate" in tail.columns else math.nan
     return RunStatus(
         tail.path, state.state, tail.problem or state.reason, state.step,
         steps if isinstance(steps, int) else 0, state.epoch,
         float(epochs) if isinstance(epochs, (int, float)) else 0.0, rate, left,
         float(cost["share"]) if isinstance(cost, dict) and "share" in cost else math.nan,
         time.time() - saved if isinstance(saved, float) else math.nan,
-        tuple(tail.commands), float(rates[-1]) if len(rates) else math.nan, broken,
+        tuple(tail.commands), float(rate_now), int(first) if math.isfinite(first) else 0,
         *(trouble_of(tail) if state.state in ("running", "paused") else ("", "")),
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
-"""The record of one run, read piece by piece while it is written."""
+"""The record of one run, read piece by piece while it is written, and kept in bounded memory."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,14 +13,34 @@ from numpy.typing import NDArray
 
 from ravine.distributions import Distribution
 from ravine.errors import RunError
-from ravine.gui.state.growing import GrowingRows
-from ravine.gui.state.smoothing import Smoother, Smoothing
-from ravine.runs import Command, Evaluation, Event, RunReader, RunState
+from ravine.gui.state.evaluations import Evaluations
+from ravine.gui.state.records import BYTES, Records
+from ravine.gui.state.smoothing import Smoothing
+from ravine.runs import Command, Event, RunReader, RunState
+from ravine.runs.lock import holder
 
 XAxis = Literal["step", "epoch", "samples", "seconds"]
 X_AXES: tuple[XAxis, ...] = get_args(XAxis)
 READ_ROWS = 5_000  # at once
-MOST_SMOOTHED = 64  # curves whose smoothed values are kept
+READ_VALUES = 1 << 20  # at once, where a run has many columns
+MOST_LAYERS = 16  # whose distributions are kept
+SPARE_ROWS = 1_000  # before and behind a detail: smoothing has begun, and a small move needs no reading
+_Times = NDArray[np.float64]
+
+
+class Detail:
+    """A part of a long run, read again from its database because the view shows more than is kept.
+
+    Args:
+        steps: the first, and the last, which may be infinite.
+        records: as far as they were read.
+    """
+
+    def __init__(self, steps: tuple[float, float], records: Records) -> None:
+        self.steps = steps
+        self.records = records
+        self.read = False  # to its end
+        self.last_step = int(steps[0]) - 1
 
 
 class RunTail:
@@ -27,43 +48,50 @@ class RunTail:
 
     Args:
         path: the run folder; it may not hold a database yet.
+        size: bytes that its recorded steps may take; longer runs are kept in groups of steps (`Records`).
 
     Attributes:
         state: of the run, None before it was read.
         problem: why it cannot be read, or empty.
         version: grows with every change.
         columns: names of what is recorded at each step.
+        records: the steps; their places are step, epoch and seconds.
         evaluations, events, commands: oldest first.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int = BYTES) -> None:
         self.path = Path(path)
+        self.size = size
         self.version = 0
         self.problem = ""
         self.state: RunState | None = None
         self._reader: RunReader | None = None
+        self._seen = -1  # version of the database
         self._generation = 0
         self._log_size = 0
         self._reset(())
 
     def _reset(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
-        self._times = GrowingRows(np.float64, 3)  # step, epoch, seconds
-        self._values = GrowingRows(np.float32, max(1, len(columns)))
-        self._smoothed: dict[tuple[str, Smoothing], tuple[Smoother, GrowingRows]] = {}
-        self._distributions: dict[str, list[Distribution]] = {}
-        self._percentiles: dict[tuple[str, tuple[int, ...]], list[NDArray[np.float64]]] = {}
-        self._evaluations: dict[tuple[int, str], Evaluation] = {}
+        self._numbers = {name: number for number, name in enumerate(columns)}
+        self._layers: dict[str, dict[str, str]] = {}
+        self.records = Records(len(columns), 3, self.size)
+        self._last_step = -1
+        self._detail: Detail | None = None
+        self._wanted: tuple[float, float] | None = None  # steps of the detail that the last answers asked for
+        self._outputs: dict[str, tuple[Records, list[Distribution]]] = {}
+        self.evaluations = Evaluations()
         self.events: list[Event] = []
         self.commands: list[Command] = []
 
     def __len__(self) -> int:
-        """Recorded steps read so far."""
-        return len(self._times)
+        """Rows of the recorded steps read so far."""
+        return len(self.records)
 
     @property
-    def evaluations(self) -> list[Evaluation]:
-        return list(self._evaluations.values())
+    def bytes(self) -> int:
+        """Of memory that recorded steps take."""
+        return self.records.bytes + (self._detail.records.bytes if self._detail else 0)
 
     @property
     def live(self) -> bool:
@@ -86,8 +114,23 @@ class RunTail:
         if self._reader is None:
             self._reader = RunReader(self.path)
             self._reset(self._reader.columns)
+            self._seen = -1
             self.version += 1
         reader = self._reader
+        version, ended = reader.version(), self._has_ended()
+        more = False
+        if version != self._seen or ended or self.problem:
+            more = self._read_new(reader, deadline)
+            self._seen = -1 if more else version
+        elif self._log_has_grown():
+            self.version += 1
+        return self._read_detail(reader, deadline) or more
+
+    def _has_ended(self) -> bool:
+        """Whether the process of a run that goes on is gone: that changes no file."""
+        return self.live and holder(self.path / "lock") is None
+
+    def _read_new(self, reader: RunReader, deadline: float) -> bool:
         state = reader.state()
         if state.generation != self._generation:
             self._generation = state.generation
@@ -96,18 +139,46 @@ class RunTail:
         self.state, self.problem = state, ""
         more = True
         while more:
-            last = int(self._times[0][-1]) if len(self._times) else -1
-            rows = reader.tail(last, READ_ROWS)
-            more = len(rows.steps) == READ_ROWS
-            if len(rows.steps):
-                self._times.append(np.stack([rows.steps.astype(np.float64), rows.epochs, rows.seconds]))
-                if self.columns:
-                    self._values.append(rows.values.T)
-                changed = True
+            read, more = self._read_rows(reader, self.records, self._last_step)
+            changed |= read != self._last_step
+            self._last_step = read
             if time.monotonic() > deadline:
                 break
         changed |= self._read_lists(reader)
         self.version += changed or self._log_has_grown()
+        return more
+
+    def _read_rows(
+        self, reader: RunReader, records: Records, after: int, until: float = np.inf
+    ) -> tuple[int, bool]:
+        """Adds the steps after a step to some records; returns the last, and whether there are more."""
+        count = max(1, min(READ_ROWS, READ_VALUES // max(1, len(self.columns))))
+        rows = reader.tail(after, count)
+        last = int(np.searchsorted(rows.steps, until, "right"))
+        if last:
+            places = np.stack([rows.steps[:last].astype(np.float64), rows.epochs[:last], rows.seconds[:last]])
+            records.append(places, rows.values[:last].T)
+        return int(rows.steps[last - 1]) if last else after, last == count
+
+    def _read_detail(self, reader: RunReader, deadline: float) -> bool:
+        """Goes on with the part that is looked at closely; True if there is more to read at once."""
+        if self._wanted is None:
+            return False
+        if self._detail is None or not _covers(self._detail.steps, self._wanted):
+            self._detail = Detail(self._wanted, Records(len(self.columns), 3, self.size))
+        detail, before = self._detail, self._detail.last_step
+        if detail.read and detail.last_step >= min(detail.steps[1], self._last_step):
+            return False
+        more = True
+        while more:
+            detail.last_step, more = self._read_rows(
+                reader, detail.records, detail.last_step, detail.steps[1]
+            )
+            if time.monotonic() > deadline:
+                break
+        if not more:
+            self.version += not detail.read or detail.last_step != before
+            detail.read = True
         return more
 
     def _log_has_grown(self) -> bool:
@@ -120,10 +191,7 @@ class RunTail:
 
     def _read_lists(self, reader: RunReader) -> bool:
         # The splits of one step are written one after the other: the last step is looked at again.
-        newest = max((step for step, _ in self._evaluations), default=0)
-        found = {(one.step, one.split): one for one in reader.evaluations(newest - 1)}
-        changed = any(self._evaluations.get(key) != one for key, one in found.items())
-        self._evaluations.update(found)
+        changed = self.evaluations.take(reader.evaluations(self.evaluations.newest_step - 1))
         events = reader.events(self.events[-1].id if self.events else 0)
         self.events += events
         # Commands are answered later than they are sent.
@@ -138,15 +206,43 @@ class RunTail:
         self.commands = commands
         return changed
 
-    def x(self, axis: XAxis) -> NDArray[np.float64]:
-        """The place of every recorded step on an axis [n]."""
-        if axis == "samples":
-            return self.times(1) * self.samples_per_epoch
-        return self.times({"step": 0, "epoch": 1, "seconds": 2}[axis])
+    def closely(
+        self, axis: XAxis, limits: tuple[float, float] | None, logarithmic: bool, width: int
+    ) -> Records:
+        """The records that a view shows best: those of a part where what is kept of all is too coarse.
 
-    def times(self, row: int) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = self._times[row]  # type: ignore[assignment]
-        return values
+        A part is read by the next calls of `refresh`; up to then the view shows what is there.
+
+        Args:
+            axis: the x axis.
+            limits: of the view in display coordinates; None for all.
+            logarithmic: the axis.
+            width: pixel columns.
+        """
+        records = self.records
+        if limits is None:
+            self._detail = self._wanted = None
+        if records.exact or limits is None:
+            return records
+        low, high = np.power(10.0, limits) if logarithmic else limits
+        x, steps = self.x(axis), records.places(0)
+        first, last = int(np.searchsorted(x, low)), int(np.searchsorted(x, high))
+        if last - first >= 2 * width:
+            return records
+        spare = max((last - first) // 2, SPARE_ROWS // records.stride + 1)
+        known = self._detail
+        inside = float(steps[max(first - 1, 0)]), float(steps[min(last + 1, len(steps) - 1)])
+        if known is None or not _covers(known.steps, inside):
+            begin = float(steps[first - spare]) if first > spare else 0.0
+            self._wanted = begin, float(steps[last + spare]) if last + spare < len(steps) else np.inf
+        return known.records if known is not None and known.read and _covers(known.steps, inside) else records
+
+    def x(self, axis: XAxis, records: Records | None = None) -> _Times:
+        """The place of every row of the records on an axis [n]."""
+        records = self.records if records is None else records
+        if axis == "samples":
+            return records.places(1) * self.samples_per_epoch
+        return records.places({"step": 0, "epoch": 1, "seconds": 2}[axis])
 
     @property
     def samples_per_epoch(self) -> int:
@@ -155,65 +251,71 @@ class RunTail:
         samples = data.get("train") if isinstance(data, dict) else None
         return samples if isinstance(samples, int) and samples > 0 else 1
 
-    def evaluations_x(self, axis: XAxis, found: list[Evaluation]) -> NDArray[np.float64]:
-        """The place of evaluations on an axis [n]."""
+    def evaluated(self, split: str, metric: str, axis: XAxis) -> tuple[_Times, _Times]:
+        """The place of evaluations on an axis, and the values of a metric, each [n]."""
+        steps, epochs, values = self.evaluations.series(split, metric)
         if axis == "epoch":
-            return np.array([one.epoch for one in found])
+            return epochs, values
         if axis == "samples":
-            return np.array([one.epoch for one in found]) * self.samples_per_epoch
-        return self.steps_x(axis, [one.step for one in found])
+            return epochs * self.samples_per_epoch, values
+        return self.steps_x(axis, steps), values
 
-    def steps_x(self, axis: XAxis, steps: list[int]) -> NDArray[np.float64]:
+    def steps_x(self, axis: XAxis, steps: Sequence[float] | _Times) -> _Times:
         """The place of some steps on an axis [n]."""
         places = np.array(steps, np.float64)
-        if axis == "step" or len(self._times) == 0:
+        if axis == "step" or len(self.records) == 0:
             return places
-        found: NDArray[np.float64] = np.interp(places, self.times(0), self.x(axis))
+        found: _Times = np.interp(places, self.records.places(0), self.x(axis))
         return found
 
+    def number(self, name: str) -> int:
+        """Of a column."""
+        return self._numbers[name]
+
     def column(self, name: str) -> NDArray[np.float32]:
-        """Recorded values of a column [n]."""
-        values: NDArray[np.float32] = self._values[self.columns.index(name)]  # type: ignore[assignment]
-        return values
+        """Recorded values of a column [n]; means of groups in a long run."""
+        return self.records.mean(self._numbers[name])
 
-    def table(self, names: list[str]) -> NDArray[np.float32]:
-        """Recorded values of columns [names, n]."""
-        values: NDArray[np.float32] = self._values.values[  # type: ignore[assignment]
-            [self.columns.index(name) for name in names]
-        ]
-        return values
-
-    def smoothed(self, name: str, smoothing: Smoothing) -> NDArray[np.float64]:
+    def smoothed(self, name: str, smoothing: Smoothing) -> NDArray[np.float32]:
         """A column smoothed [n]; only what is new is computed."""
-        key = (name, smoothing)
-        if key not in self._smoothed:
-            self._smoothed[key] = (Smoother(smoothing), GrowingRows(np.float64))
-        smoother, done = self._smoothed[key] = self._smoothed.pop(key)
-        done.append(smoother.extend(self.column(name)[len(done) :]))
-        while len(self._smoothed) > MOST_SMOOTHED:
-            self._smoothed.pop(next(iter(self._smoothed)))
-        values: NDArray[np.float64] = done[0]  # type: ignore[assignment]
-        return values
+        return self.records.smoothed(self._numbers[name], smoothing)
 
     def layers(self, statistic: str) -> dict[str, str]:
         """Layers that record a statistic, in the order of the network, with their columns."""
-        ending = f".{statistic}"
-        return {column.removesuffix(ending): column for column in self.columns if column.endswith(ending)}
+        if statistic not in self._layers:
+            ending = f".{statistic}"
+            self._layers[statistic] = {
+                column.removesuffix(ending): column for column in self.columns if column.endswith(ending)
+            }
+        return self._layers[statistic]
 
-    def distributions(self, layer: str) -> list[Distribution]:
-        """How the output of a layer was distributed, oldest first; read when it is asked for."""
-        known = self._distributions.setdefault(layer, [])
+    def outputs(
+        self, layer: str, percentiles: Sequence[int]
+    ) -> tuple[_Times, NDArray[np.float32], Distribution | None]:
+        """How the output of a layer was distributed; read when it is asked for.
+
+        Args:
+            layer: its name.
+            percentiles: which; the same at each call.
+
+        Returns:
+            Steps [n], percentiles [percentiles, n], and the newest distribution.
+        """
+        if layer not in self._outputs:
+            self._outputs[layer] = Records(len(percentiles), 1, 1 << 20), []
+        known, newest = self._outputs[layer] = self._outputs.pop(layer)
+        while len(self._outputs) > MOST_LAYERS:
+            self._outputs.pop(next(iter(self._outputs)))
         if self._reader is not None:
             with suppress(RunError):
-                last = known[-1].step if known else -1
-                known += self._reader.distributions(layer, "output", after_step=last)
-        return known
-
-    def percentiles(self, layer: str, wanted: tuple[int, ...]) -> NDArray[np.float64]:
-        """Percentiles of the output of a layer where it was recorded [n, wanted]."""
-        found, known = self.distributions(layer), self._percentiles.setdefault((layer, wanted), [])
-        known += [one.percentile(wanted) for one in found[len(known) :]]
-        return np.array(known, np.float64).reshape(len(known), len(wanted))
+                last = newest[0].step if newest else -1
+                found = self._reader.distributions(layer, "output", after_step=last)
+                if found:
+                    steps = np.array([[one.step for one in found]], np.float64)
+                    known.append(steps, np.array([one.percentile(percentiles) for one in found]).T)
+                    newest[:] = found[-1:]
+        values = known.means(range(len(percentiles)))
+        return known.places(0), values, newest[0] if newest else None
 
     def close(self) -> None:
         """Lets go of the database."""
@@ -223,3 +325,7 @@ class RunTail:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+def _covers(steps: tuple[float, float], inside: tuple[float, float]) -> bool:
+    return steps[0] <= inside[0] and inside[1] <= steps[1]

@@ -119,8 +119,10 @@ def trouble_of(tail: RunTail) -> tuple[Kind, str]:
     if not layers or len(tail) < 2 * RECENT:
         return "", ""
     names = list(layers)
-    norms = tail.table(list(layers.values()))
-    first, last = np.median(norms[:, :RECENT], 1), np.median(norms[:, -RECENT:], 1)
+    numbers = [tail.number(column) for column in layers.values()]
+    first, last = (
+        np.median(tail.records.means(numbers, rows), 1) for rows in (slice(RECENT), slice(-RECENT, None))
+    )
     if not (np.isfinite(last).all() and np.isfinite(first).all()):
         return "", ""  # that is told of as what it is
     growth = last / np.maximum(first, np.finfo(np.float32).tiny)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ravine.errors import RavineError
 from ravine.gui.plots.surface import Surface
 from ravine.gui.state.app import App, Notice, crash_notice
 from ravine.gui.state.feed import Query
+from ravine.gui.state.pace import FASTEST, Pace
 from ravine.gui.state.preferences import packed, unpacked
 from ravine.gui.state.status import RunStatus, StatusQuery, count, duration
 from ravine.gui.state.worker import Failure
@@ -27,7 +29,7 @@ from ravine.gui.widgets.tabs.base import Tab
 from ravine.gui.widgets.theme import apply_theme
 from ravine.gui.widgets.toolbar import RunToolbar
 
-TICK_MILLISECONDS = 66  # 15 times a second
+IDLE_SECONDS = 1.0  # between two looks at a run that has ended, or that no window shows
 STOP_SECONDS = 30.0  # that closing waits for trainers which were told to stop
 
 
@@ -81,10 +83,15 @@ class MainWindow(QtWidgets.QMainWindow):
         self._connect()
         self._restore()
         self._closing = False
-        self.timer = QtCore.QTimer(self, interval=TICK_MILLISECONDS)
+        self.pace = Pace()
+        self._asked: dict[str, Query] = {}
+        self._asked_at = 0.0
+        self._spent = time.thread_time()
+        self._changed = True
+        self.timer = QtCore.QTimer(self, interval=round(1000 * FASTEST))
+        self.timer.setTimerType(QtCore.Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
         self.timer.start()
-        self._beat = 0
         self.show_current()
 
     def _dock(
@@ -122,6 +129,7 @@ class MainWindow(QtWidgets.QMainWindow):
                 page.wants_data.connect(commands.open_data)
             for surface in page.all_surfaces():
                 surface.wants_export.connect(commands.export)
+                surface.view_changed.connect(self.hurry)
 
     def _restore(self) -> None:
         preferences = self.app.preferences
@@ -142,16 +150,29 @@ class MainWindow(QtWidgets.QMainWindow):
         return self.page.surfaces()
 
     def tick(self) -> None:
-        """The one timer: looks after processes, asks what the visible tab wants to know."""
+        """The one timer: looks after processes, asks for what the visible tab shows, sets its pace."""
         self.app.tick()
-        self._beat += 1
         queries: dict[str, Query] = {}
+        now, shown = time.monotonic(), self.isVisible() and not self.isMinimized()
         if self.app.current is not None:
-            queries["status"] = StatusQuery(self.app.current, self._beat * TICK_MILLISECONDS // 1000)
-        if self.isVisible() and not self.isMinimized():
+            queries["status"] = StatusQuery(self.app.current, int(now) if self.app.feed.live else 0)
+        if shown:
             queries |= self.page.queries()
-        if queries:
+        other = queries.keys() != self._asked.keys() or queries != self._asked
+        watched = shown and self.app.feed.live
+        if queries and (other or watched or now - self._asked_at > IDLE_SECONDS):
+            self._asked, self._asked_at = queries, now
             self.app.feed.ask(queries)
+        spent = time.thread_time() + self.app.feed.seconds
+        wait = self.pace.next(self._changed or other, spent - self._spent)
+        self._changed, self._spent = False, spent
+        if round(1000 * wait) != self.timer.interval():
+            self.timer.setInterval(round(1000 * wait))
+
+    def hurry(self) -> None:
+        """Looks again soon: the view has changed."""
+        if self.timer.isActive() and self.timer.remainingTime() > round(1000 * FASTEST):
+            self.timer.start(round(1000 * FASTEST))
 
     def _on_answers(self, answers: dict[str, Any]) -> None:
         failure = answers.get("failure")
@@ -161,6 +182,8 @@ class MainWindow(QtWidgets.QMainWindow):
         status = answers.get("status")
         if isinstance(status, RunStatus):
             self.app.set_status(status)
+        if answers.keys() != {"status"}:
+            self._changed = True
         self.page.show_answers(answers)
 
     def show_current(self) -> None:
