@@ -1,6 +1,6 @@
 """The desktop app: frames a second, start-up, long lists, memory, and what it costs a trainer to be watched.
 
-    python benchmarks/app.py [--only frames ...] [--seconds 5] [--minutes 10]
+    python benchmarks/app.py [--only frames ...] [--seconds 5] [--memory-minutes 10]
 
 The window is the real one, without a screen (QT_QPA_PLATFORM=offscreen) unless that is set otherwise. A
 process of its own writes the runs, 1,000 rows a second, and a trainer with one thread keeps a processor busy.
@@ -30,7 +30,7 @@ from ravine.runs import RunFolder, RunReader
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 COLUMNS = ("loss", "accuracy", "dense_1.gradient_norm", "dense_1.activation_variance")
 ROWS_A_SECOND = 1000
-NAMES = ("frames", "million", "startup", "runs", "layers", "slowdown", "memory")
+NAMES = ("frames", "million", "startup", "runs", "layers", "idle", "slowdown", "memory")
 START = """
 import sys, time
 from pathlib import Path
@@ -222,14 +222,28 @@ def many_layers(parent: Path, layers: int, steps: int) -> dict[str, float]:
         first = tab.maps[0].map
         window.app.select(folder.path)
         opened = wait(lambda: first.picture is not None and len(first.picture.layers) == layers)
-        moves = []
-        for move in range(20):
-            before = first.picture
-            for panel in tab.maps:
-                panel.map.limits = (1.0 + 50 * move, steps / 2 + 50 * move)
+        moves, follow, spent = [], [], []
+        for move in range(40):
+            before, start, cpu = first.picture, time.perf_counter(), time.thread_time()
+            if move % 4 < 2:
+                first.view.scaleBy((0.8 if move < 20 else 1.25, 1.0))
+            else:
+                first.view.translateBy(x=steps / 100)
+            first.view.sigRangeChangedManually.emit([True, False])  # as a drag or a turn of the wheel does
+            first.graphics.viewport().repaint()
+            moves.append(time.perf_counter() - start)
             window.tick()
-            moves.append(wait(lambda before=before: first.picture is not before))
-    return {"seconds_to_open": opened, "seconds_a_move": statistics.median(moves)}
+            wait(lambda before=before: first.picture is not before)
+            for surface in tab.surfaces():
+                surface.graphics.viewport().repaint()
+            follow.append(time.perf_counter() - start)
+            spent.append(time.thread_time() - cpu)
+    return {
+        "seconds_to_open": opened,
+        "milliseconds_to_move": 1e3 * statistics.median(moves),
+        "milliseconds_to_the_new_pictures": 1e3 * statistics.median(follow),
+        "window_milliseconds_of_processor": 1e3 * statistics.median(spent),
+    }
 
 
 def trained_steps(parent: Path, seconds: float, watched: bool) -> float:
@@ -256,29 +270,72 @@ def trained_steps(parent: Path, seconds: float, watched: bool) -> float:
             return measured(lambda: pass_time(seconds))
 
 
+def idle(parent: Path, seconds: float) -> dict[str, float]:
+    """Share of a processor that a window takes which shows a run that has ended."""
+    folder = RunFolder.create(parent / "runs", "ended")
+    values = np.ones((10_000, len(COLUMNS)), np.float32)
+    with folder.lock(), folder.writer(COLUMNS) as writer:
+        numbers = np.arange(1, len(values) + 1)
+        writer.record_steps(numbers, numbers / 100, numbers / 1000, values)
+        writer.set_state("finished")
+    with window_on(parent, folder.path) as window:
+        wait(lambda: not window.app.feed.live and not window.app.checking)
+        pass_time(1.0)
+        start = time.process_time()
+        pass_time(seconds)
+        return {"share_of_a_processor": (time.process_time() - start) / seconds}
+
+
 def memory(parent: Path, seconds: float) -> dict[str, float]:
-    """How much larger the process is after so long, beside what the new rows take."""
+    """Growth of the process while it plots a run live: a line through its size, looked at a hundred times.
+
+    After a tenth of the time the line begins; by then the run is longer than what is kept of it.
+    """
     run = RunFolder.create(parent / "runs", "memory").path
 
     def resident() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
-    with process(sys.executable, __file__, "--write", run, 100_000):
+    def held() -> tuple[int, int, int]:
+        """Threads, open files, processes."""
+        tasks = [task.name for task in Path("/proc/self/task").iterdir()]
+        started = [Path(f"/proc/self/task/{task}/children").read_text().split() for task in tasks]
+        return len(tasks), len(list(Path("/proc/self/fd").iterdir())), sum(map(len, started))
+
+    with process(sys.executable, __file__, "--write", run, 600_000):
         time.sleep(1.0)
         with window_on(parent, run) as window:
-            wait(lambda: (status := window.app.status) is not None and status.step >= 100_000, 60.0)
-            pass_time(min(20.0, seconds / 2))
-            before, rows = resident(), window.app.status.step
-            pass_time(seconds)
-            grown, rows = resident() - before, window.app.status.step - rows
-    # Times and values of a row, and its smoothed values, in arrays that double.
-    return {"seconds": seconds, "megabytes": grown, "megabytes_of_rows": rows * (24 + 4 * 4 + 4 * 8) / 2**20}
+            wait(lambda: (status := window.app.status) is not None and status.step >= 600_000, 120.0)
+            pass_time(seconds / 10)
+            before, first = held(), window.app.status.step
+            times, sizes = [time.perf_counter()], [resident()]
+            for _ in range(100):
+                pass_time(seconds / 100)
+                times.append(time.perf_counter())
+                sizes.append(resident())
+            after, last = held(), window.app.status.step
+    slope = float(np.polyfit(np.array(times) / 60, sizes, 1)[0])
+    return {
+        "minutes": seconds / 60,
+        "megabytes_at_first": sizes[0],
+        "megabytes_at_last": sizes[-1],
+        "megabytes_a_minute": slope,
+        "rows_that_came": float(last - first),
+        "more_threads_files_or_processes": float(
+            sum(max(0, b - a) for a, b in zip(before, after, strict=True))
+        ),
+    }
 
 
 def main(words: Sequence[str] | None = None) -> None:
     made = parser(__doc__, NAMES)
     made.add_argument("--seconds", type=float, default=5.0, help="that frames are counted for")
-    made.add_argument("--minutes", type=float, default=10.0, help="of live plotting, for memory")
+    made.add_argument(
+        "--memory-minutes",
+        type=float,
+        default=0.0,
+        help="of live plotting, to see whether memory grows; 10 is much",
+    )
     chosen = parse(made, words)
     seconds = 0.5 if chosen.quick else chosen.seconds
     small = 0.02 if chosen.quick else 1.0
@@ -299,12 +356,15 @@ def main(words: Sequence[str] | None = None) -> None:
         "startup": lambda parent: startup(parent, chosen.repeats),
         "runs": lambda parent: many_runs(parent, int(1000 * small)),
         "layers": lambda parent: many_layers(parent, 50, int(10_000 * small)),
+        "idle": lambda parent: idle(parent, seconds),
         "slowdown": slowdown,
-        "memory": lambda parent: memory(parent, 1.0 if chosen.quick else 60 * chosen.minutes),
+        "memory": lambda parent: memory(parent, 1.0 if chosen.quick else 60 * chosen.memory_minutes),
     }
     rows: list[dict[str, Any]] = []
     for name, measure in measures.items():
         if chosen.only and name not in chosen.only:
+            continue
+        if name == "memory" and not (chosen.quick or chosen.memory_minutes):
             continue
         progress(name)
         with tempfile.TemporaryDirectory() as folder:

@@ -36,6 +36,7 @@ class Records:
         size: bytes that rows may take.
 
     Attributes:
+        most: records that may stand alone.
         stride: records of a group; 1 as long as all stand alone.
         count: of records that were taken.
         first_broken: [columns] first place (of `places[0]`) of a value that is not finite; NaN where none is.
@@ -55,7 +56,7 @@ class Records:
         self.first_broken = np.full(columns, np.nan)
         self.not_positive = np.zeros(columns, np.int64)
         self.last = np.full(columns, np.nan, np.float32)
-        self._most = _most(size, 8 * places + 4 * columns)
+        self.most = _most(size, 8 * places + 4 * columns)
         self._most_groups = _most(size, 8 * places + 13 * columns)
         self._groups = self._rows = 0
         self._places = np.empty((places, LEAST_ROWS))
@@ -92,7 +93,7 @@ class Records:
             values = np.concatenate([self._mean[:, alone], values], axis=1)
             self._rows = self._groups
         while (whole := values.shape[1] // self.stride) > 0:
-            room = (self._most if self.exact else self._most_groups) - self._groups
+            room = (self.most if self.exact else self._most_groups) - self._groups
             if room <= 0:
                 self._coarsen()
                 continue
@@ -146,7 +147,7 @@ class Records:
         capacity = self._places.shape[1]
         if rows <= capacity:
             return
-        bound = self._most if self.exact else self._most_groups + self.stride
+        bound = self.most if self.exact else self._most_groups + self.stride
         capacity = max(rows, min(2 * capacity, bound))
         self._places = _larger(self._places, capacity, self._rows)
         shared = self.exact

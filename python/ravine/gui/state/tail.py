@@ -229,7 +229,8 @@ class RunTail:
         first, last = int(np.searchsorted(x, low)), int(np.searchsorted(x, high))
         if last - first >= 2 * width:
             return records
-        spare = max((last - first) // 2, SPARE_ROWS // records.stride + 1)
+        room = (records.most // records.stride - (last - first)) // 2 - 1  # that it stands alone, too
+        spare = max(1, min(max((last - first) // 2, SPARE_ROWS // records.stride + 1), room))
         known = self._detail
         inside = float(steps[max(first - 1, 0)]), float(steps[min(last + 1, len(steps) - 1)])
         if known is None or not _covers(known.steps, inside):
