@@ -182,3 +182,13 @@ def test_training_survives_the_reader_of_its_progress(tmp_path: Path) -> None:
     from ravine.runs import list_runs
 
     assert [run.state for run in list_runs(tmp_path / "runs")] == ["finished"]
+
+
+def test_resume_from_an_earlier_checkpoint(ravine) -> None:
+    words = ["--set", "training.epochs=4", "--set", "training.checkpoint_seconds=0", "--quiet", "--json"]
+    whole = ravine("train", "digits", *words).json
+    back = ravine("resume", "digits", "--checkpoint", "step-96", "--quiet", "--json")
+    assert (back.code, back.json["sha256"]) == (0, whole["sha256"])
+    wrong = ravine("resume", "digits", "--checkpoint", "step-5")
+    assert wrong.code == 2
+    assert "no such checkpoint: 'step-5'; there are: last, step-00000192" in wrong.err

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PySide6 import QtCore, QtWidgets
 
+from ravine.experiment import load_experiment
 from ravine.gui.state.tail import RunTail
 from ravine.gui.state.trouble import EXPLANATIONS, trouble_of
 from ravine.gui.widgets.trouble import RestoreDialog, WhyDialog
 from ravine.runs import RunReader
+from ravine.training.checkpoint import saved_files
+from ravine.training.session import train_experiment
 
 TIMEOUT = 20_000
 
@@ -59,10 +62,12 @@ def test_a_run_that_broke_goes_on_from_its_checkpoint_with_another_rate(qtbot, w
     problem_button(qtbot, window, "Restore checkpoint…").click()
     dialog = window.findChild(RestoreDialog)
     assert dialog.rate.text() == "0.01"
+    qtbot.waitUntil(dialog.go.isEnabled, timeout=TIMEOUT)
     dialog.rate.setText("fast")
     dialog.accept()
     assert "a number" in dialog.error.text()
     dialog.rate.setText("0.02")
+    assert dialog.table.item(0, 0).text() == "last"
     qtbot.keyClick(dialog.rate, QtCore.Qt.Key.Key_Return)
     until(qtbot, window, lambda status: status.state == "running")
     qtbot.waitUntil(lambda: window.app.status.step > step, timeout=TIMEOUT)
@@ -70,6 +75,50 @@ def test_a_run_that_broke_goes_on_from_its_checkpoint_with_another_rate(qtbot, w
     with RunReader(run) as reader:
         assert reader.series("learning_rate")[1][-1] == pytest.approx(0.02)
         assert np.isfinite(reader.series("loss")[1]).all()
+
+
+def test_any_checkpoint_can_be_gone_back_to(qtbot, window):
+    folder = window.app.runs_folder
+    plan = load_experiment("digits", ["training.epochs=6", "training.checkpoint_seconds=0",
+                                      "data.split.validation_fraction=0.15"])  # fmt: skip
+    run = train_experiment(plan, parent=folder).path
+    window.app.open_run(run)
+    until(qtbot, window, lambda status: status.state == "finished")
+    last = window.app.status.step
+    assert window.actions_by_name["restore"].isEnabled()
+    window.actions_by_name["restore"].trigger()
+    dialog = window.findChild(RestoreDialog)
+    assert dialog.rate.text() == "0.1"  # it did not break: as it was
+    qtbot.waitUntil(dialog.go.isEnabled, timeout=TIMEOUT)
+    table = dialog.table
+    names = [table.item(row, 0).text() for row in range(table.rowCount())]
+    assert names[0] == "last"
+    assert names[-1].startswith("best")
+    files = saved_files(run)
+    assert [table.item(row, 1).text() for row in range(3)] == [str(one.step) for one in files[:3]]
+    assert all(table.item(row, 2).text().endswith("ago") for row in range(len(names)))
+    assert float(table.item(1, 4).text()) == pytest.approx(files[1].metrics["validation.loss"], rel=1e-3)
+    table.setFocus()
+    qtbot.keyClick(table, QtCore.Qt.Key.Key_Down)
+    dialog.rate.setText("0.0125")
+    qtbot.keyClick(dialog.rate, QtCore.Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
+    assert window.app.notices == []
+    with RunReader(run) as reader:
+        steps, rates = reader.series("learning_rate")
+        assert (reader.state().state, steps[-1]) == ("finished", last)
+        assert rates[steps <= files[1].step] == pytest.approx(0.1)
+        assert rates[steps > files[1].step] == pytest.approx(0.0125)
+
+
+def test_a_run_without_checkpoints_says_so(qtbot, window, make_run):
+    window.app.open_run(make_run({"loss": np.ones(3)}))
+    until(qtbot, window, lambda status: status.state == "finished")
+    window.commands.restore()
+    dialog = window.findChild(RestoreDialog)
+    qtbot.waitUntil(lambda: "no checkpoint" in dialog.error.text(), timeout=TIMEOUT)
+    assert not dialog.go.isEnabled()
+    dialog.close()
 
 
 def test_every_trouble_is_explained_by_a_page_that_is_there():

@@ -17,14 +17,13 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("RUN", help="a run folder, or the name of one under runs/")
 
 
-def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+def add_checkpoint(
+    parser: argparse.ArgumentParser,
+    default: str = "best",
+    meaning: str = "which checkpoint to load (default: best, or the last where none is marked best)",
+) -> None:
     """Adds the option --checkpoint."""
-    parser.add_argument(
-        "--checkpoint",
-        default="best",
-        metavar="best|last|step-N",
-        help="which checkpoint to load (default: best, or the last where none is marked best)",
-    )
+    parser.add_argument("--checkpoint", default=default, metavar="best|last|step-N", help=meaning)
 
 
 def find_run(text: str, parent: Path = PARENT) -> RunFolder:

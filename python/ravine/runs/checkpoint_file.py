@@ -12,8 +12,9 @@ import json
 import math
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -166,14 +167,27 @@ def load(path: Path) -> Checkpoint:
             checkpoint; names the file and, where it can be told, the tensor. Nothing larger than the file
             is allocated.
     """
-    path = Path(path)
+    with _opened(Path(path)) as (file, layout):
+        return _read(Path(path), file, layout)
+
+
+def load_header(path: Path) -> Checkpoint:
+    """A checkpoint without its tensors, of which alone the header is read and verified.
+
+    Raises:
+        CheckpointError: as `load`, but for damage within tensors.
+    """
+    with _opened(Path(path)) as (_, layout):
+        return Checkpoint(layout.step, {}, layout.state, layout.metrics)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[files.OpenFile, _Layout]]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise CheckpointError("is not a file", file=path)
         with files.opened(path) as file:
-            header = _read_header(path, file)
-            layout = _layout(path, header, file.size)
-            return _read(path, file, layout)
+            yield file, _layout(path, _read_header(path, file), file.size)
     except FileNotFoundError as error:
         raise CheckpointError(f"is missing; {_ADVICE}", file=path) from error
     except OSError as error:

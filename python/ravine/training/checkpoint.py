@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,18 +16,24 @@ __all__ = [
     "Checkpoint",
     "LoadedCheckpoint",
     "SavedCheckpoint",
+    "SavedFile",
     "best_path",
     "checkpoint_path",
     "digest",
     "discard_after",
+    "keep_as_step",
     "latest",
     "load",
     "load_latest",
+    "load_named",
+    "named_path",
     "save",
+    "saved_files",
 ]
 
 Kind = Literal["last", "best"]
 _BEST = "best.safetensors"
+_STEP_NAME = re.compile(r"step-(\d{1,18})")
 
 
 class SavedCheckpoint(NamedTuple):
@@ -42,6 +50,24 @@ class LoadedCheckpoint(NamedTuple):
     checkpoint: Checkpoint
     path: Path
     warning: str | None
+
+
+class SavedFile(NamedTuple):
+    """A checkpoint that is there; of its bytes only the header has been verified.
+
+    Args:
+        name: what `ravine resume --checkpoint` calls it: "best", or "step-00001234".
+        path: its file.
+        step: after which it was saved.
+        saved: when, as a Unix time.
+        metrics: "train.loss" and so on, that it was saved with.
+    """
+
+    name: str
+    path: Path
+    step: int
+    saved: float
+    metrics: dict[str, float]
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -159,6 +185,60 @@ def latest(folder: Path) -> Path | None:
     return found[0][1] if found else None
 
 
+def named_path(folder: Path, name: str) -> Path:
+    """The file that a user's word for a checkpoint means: "best", "step-1234" or "step-00001234".
+
+    Raises:
+        CheckpointError: there is none of that name; those that are there are named.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     saved = save(Path(folder), Checkpoint(7, {"0.weight": np.ones((2, 3), np.float32)}))
+        ...     named_path(Path(folder), "step-7").name
+        'step-00000007.safetensors'
+    """
+    stem = name.removesuffix(".safetensors")
+    number = _STEP_NAME.fullmatch(stem)
+    path = best_path(folder) if stem == "best" else None
+    if number is not None:
+        path = checkpoint_path(folder, int(number[1]))
+    if path is None or not path.exists():
+        names = [one.name for one in saved_files(folder)]
+        there = ", ".join(["last", *names]) if names else "none"
+        raise CheckpointError(f"no such checkpoint: {name!r}; there are: {there}", file=folder)
+    return path
+
+
+def saved_files(folder: Path) -> list[SavedFile]:
+    """The checkpoints of a run folder, the newest step first, and then the best; damaged ones are left out.
+
+    Raises:
+        CheckpointError: the folder cannot be read.
+    """
+    found = []
+    for path in [*(path for _, path in _step_files(Path(folder) / "checkpoints")), best_path(folder)]:
+        with contextlib.suppress(OSError, CheckpointError):
+            saved, header = path.stat().st_mtime, checkpoint_file.load_header(path)
+            found.append(SavedFile(path.stem, path, header.step, saved, header.metrics))
+    return found
+
+
+def keep_as_step(path: Path, step: int) -> None:
+    """Gives the best checkpoint the name of its step too, so that what is resumed from it begins with it.
+
+    Raises:
+        CheckpointError: that cannot be done.
+    """
+    target = path.with_name(checkpoint_path(Path(), step).name)
+    if target.exists():
+        return
+    try:
+        files.link_whole(path, target)
+    except OSError as error:
+        raise CheckpointError(f"cannot be saved: {files.cause(error)}", file=target) from error
+
+
 def load_latest(folder: Path) -> LoadedCheckpoint:
     """Loads the newest checkpoint that is whole.
 
@@ -186,3 +266,11 @@ def load_latest(folder: Path) -> LoadedCheckpoint:
     if problems:
         raise CheckpointError(f"no checkpoint is whole: {'; '.join(problems)}", file=folder)
     raise CheckpointError("holds no checkpoint yet; start the run anew with `ravine train`", file=folder)
+
+
+def load_named(folder: Path, name: str) -> LoadedCheckpoint:
+    """Loads the checkpoint that a user's word means: "last" for `load_latest`, or as in `named_path`."""
+    if name == "last":
+        return load_latest(folder)
+    path = named_path(folder, name)
+    return LoadedCheckpoint(load(path), path, None)

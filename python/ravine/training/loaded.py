@@ -185,7 +185,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
     Args:
         path: of the run folder.
         checkpoint: "best" (by validation loss; the latest where there was no validation), "latest" or "last",
-            or a file name in checkpoints/ such as "step-00001234".
+            or a step such as "step-1234".
 
     Raises:
         RunError: no such run.
@@ -199,10 +199,7 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
     elif checkpoint in ("best", "latest", "last"):
         loaded, file, warning = checkpoints.load_latest(run.path)
     else:
-        file = run.checkpoints_path / f"{checkpoint.removesuffix('.safetensors')}.safetensors"
-        if not file.exists():
-            saved = sorted(other.stem for other in run.checkpoints_path.glob("*.safetensors"))
-            raise CheckpointError(f"no such checkpoint; there are: {', '.join(saved) or 'none'}", file=file)
+        file = checkpoints.named_path(run.path, checkpoint)
         loaded = checkpoints.load(file)
     try:
         transform, target_transform = restore_transform(loaded), restore_target_transform(loaded)

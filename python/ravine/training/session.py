@@ -146,6 +146,7 @@ def train_experiment(
 def resume_run(
     path: Path,
     *,
+    checkpoint: str = "last",
     overrides: Sequence[str] = (),
     data: Arrays | None = None,
     test_data: Arrays | None = None,
@@ -155,10 +156,15 @@ def resume_run(
     listener: Listener | None = None,
     stop_on_signal: bool = True,
 ) -> Outcome:
-    """Goes on with a run from its latest checkpoint, to the same bits as if it had never been broken.
+    """Goes on with a run from a checkpoint, to the same bits as if it had never been broken.
+
+    What was recorded after the checkpoint is dropped, and so are later checkpoints. Live edits that were made
+    after it are made again after the same steps, but those of settings that are given anew.
 
     Args:
         path: of the run folder.
+        checkpoint: "last", the newest that is whole; "best", that of the lowest validation loss; or a step
+            such as "step-1234".
         overrides: settings to change from here on, such as "training.epochs=30"; recorded as events.
         data, test_data, optimizer, schedules, callbacks: as in `train_experiment`, where the run had them.
             The optimizer's numbers are those of the run, not those it was made with.
@@ -166,6 +172,7 @@ def resume_run(
 
     Raises:
         RunError: the run is in use, or holds no whole checkpoint.
+        CheckpointError: no such checkpoint, or a damaged one; the record stays as it was.
         InputError: the data has changed since, or the run needs a rule, schedules or arrays that were not
             given.
 
@@ -183,11 +190,12 @@ def resume_run(
         experiment = load_experiment(run.experiment_path, overrides)
         parts = load_parts(experiment, data, test_data)
         trainer = build(experiment, parts, optimizer, schedules)
-        if checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists():
+        none = checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists()
+        if none and checkpoint == "last":
             loaded, position, state = None, Position(), {}
             _calibrated(trainer, experiment, parts)
         else:
-            loaded = checkpoints.load_latest(run.path)
+            loaded = checkpoints.load_named(run.path, checkpoint)
             position = restored_position(loaded.checkpoint, loaded.path)
             state = loaded.checkpoint.state
             check_same_data(state, parts, loaded.path)
@@ -198,15 +206,19 @@ def resume_run(
             restore(trainer, loaded.checkpoint, loaded.path, changed=changed)
         columns = trainer.network.columns
         with run.writer(columns) as writer:
-            writer.truncate_after(position.step)
+            if checkpoint != "last" and loaded is not None:
+                _log(run, f"goes on from {loaded.path.name}; what came after step {position.step} is dropped")
+                checkpoints.keep_as_step(loaded.path, position.step)
+            # Files first: a kill in between leaves no checkpoint that is ahead of the record.
             checkpoints.discard_after(run.path, position.step)
+            writer.truncate_after(position.step)
             if loaded is not None and loaded.warning:
                 _log(run, loaded.warning)
             recorder = _recorder(run, writer, parts, experiment, schedules)
             command = state.get("last_command")
             last = command if isinstance(command, int) else 0
             edits = edits_to_repeat(writer, position.step, last, changed)
-            if overrides or changed:
+            if overrides or changed or checkpoint != "last":
                 remove_stale_best(run.path, position.step)
             unended = steps_are_done(trainer, position, len(parts.train))
             recorder.restore(position, last, edits, unended=unended, changed=bool(overrides or changed))

@@ -26,6 +26,7 @@ from ravine.gui.state.trouble import Kind, kind_of
 from ravine.gui.state.worker import Failure, Worker
 from ravine.runs import RunSummary, files, send_command
 from ravine.runs.schema import CommandKind
+from ravine.training.checkpoint import saved_files
 from ravine.training.resume import REPLACED
 
 LIST_SECONDS = 1.0  # between two looks at the folder of runs
@@ -260,18 +261,23 @@ class App(QtCore.QObject):
         except OSError as error:
             raise RunError(f"cannot be written: {files.cause(error)}", file=path) from error
 
-    def resume(self, run: Path, changes: dict[str, float] | None = None) -> None:
-        """Goes on with a run from its last checkpoint, in a process of its own.
+    def resume(self, run: Path, changes: dict[str, float] | None = None, checkpoint: str = "last") -> None:
+        """Goes on with a run from a checkpoint, in a process of its own.
 
         Args:
             run: its folder.
             changes: settings that are others from here on, such as {"training.epochs": 30}.
+            checkpoint: which one; what came after it is dropped.
 
         Raises:
             RunError: it cannot be started.
         """
-        self.trainers.start(resume_launch(run, changes or {}))
+        self.trainers.start(resume_launch(run, changes or {}, checkpoint=checkpoint))
         self._after_start(run)
+
+    def list_checkpoints(self, run: Path) -> None:
+        """Looks for the checkpoints of a run, in the background; `work_done` has them."""
+        self.background.submit(("checkpoints", run), lambda: saved_files(run))
 
     def _after_start(self, run: Path) -> None:
         self.notices = [notice for notice in self.notices if notice.run != run]

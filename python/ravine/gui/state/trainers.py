@@ -74,9 +74,15 @@ def train_launch(experiment: Path, run: Path, *, device: str = "", ranks: int = 
     return Launch((*words, *(["--device", device] if device else [])), run, ranks)
 
 
-def resume_launch(run: Path, changes: Mapping[str, float] = MappingProxyType({}), ranks: int = 1) -> Launch:
-    """Goes on with a run from its last checkpoint, with other settings from there on."""
-    more = [word for key, value in changes.items() for word in ("--set", f"{key}={value!r}")]
+def resume_launch(
+    run: Path,
+    changes: Mapping[str, float] = MappingProxyType({}),
+    ranks: int = 1,
+    checkpoint: str = "last",
+) -> Launch:
+    """Goes on with a run from a checkpoint, with other settings from there on."""
+    more = ["--checkpoint", checkpoint] if checkpoint != "last" else []
+    more += [word for key, value in changes.items() for word in ("--set", f"{key}={value!r}")]
     return Launch(("resume", str(run), *more), run, ranks)
 
 

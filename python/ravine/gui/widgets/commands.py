@@ -80,8 +80,8 @@ class WindowCommands:
             Entry("step", "Run", "⇥ S&tep", "Ctrl+T", self.step, "Do one step, and pause"),
             Entry("stop", "Run", "■ St&op", "Ctrl+.", self.stop, "Save and stop"),
             Entry("resume", "Run", "⟲ &Resume", "Ctrl+R", self.resume, "Go on with the run"),
-            Entry("restore", "Run", "Restore the &last checkpoint…", "Ctrl+Shift+K", self.restore,
-                  "Go on from before it broke, with another learning rate"),
+            Entry("restore", "Run", "Restore a checkpoint…", "Ctrl+Shift+K", self.restore,
+                  "Go on from an earlier step, with another learning rate if you like"),
             Entry("longer", "Run", "Train for &longer…", "Ctrl+L", self.train_longer),
             Entry("checkpoint", "Run", "Save a &checkpoint now", "Ctrl+K", self.checkpoint),
             Entry("edit", "Run", "Change a &hyperparameter", "Ctrl+E", self.edit_live),
@@ -247,16 +247,17 @@ class WindowCommands:
             self._attempt(partial(self.app.resume, run))
 
     def restore(self, run: Path | None = None) -> None:
-        """Goes on from the last checkpoint, all numbers of which are finite, with another learning rate."""
+        """Goes on from a checkpoint that is asked for, all numbers of which are finite."""
         run = run or self.app.current
-        settings = (run_table(run) or {}).get("optimizer", {}) if run is not None else {}
-        rate = settings.get("learning_rate") if isinstance(settings, dict) else None
-        if run is None or not isinstance(rate, (int, float)):
-            self.resume(run)
+        if run is None:
             return
-        self.restoring = RestoreDialog(self.window, run.name, float(rate))
+        settings = (run_table(run) or {}).get("optimizer", {})
+        rate = settings.get("learning_rate") if isinstance(settings, dict) else None
+        broken = any(one.run == run and one.trouble == "not finite" for one in self.app.notices)
+        number = float(rate) if isinstance(rate, (int, float)) else None
+        self.restoring = RestoreDialog(self.window, self.app, run, number, broken=broken)
         self.restoring.wanted.connect(
-            lambda value: self._attempt(partial(self.app.resume, run, {"optimizer.learning_rate": value}))
+            lambda name, changes: self._attempt(partial(self.app.resume, run, changes, name))
         )
         self.restoring.open()
 

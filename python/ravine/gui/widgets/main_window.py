@@ -257,7 +257,9 @@ class MainWindow(QtWidgets.QMainWindow):
         actions["step"].setEnabled(training)
         actions["stop"].setEnabled(training)
         actions["resume"].setEnabled(resumable)
-        actions["restore"].setEnabled(status is not None and status.can_resume)
+        actions["restore"].setEnabled(
+            status is not None and (status.can_resume or status.state == "finished")
+        )
         actions["longer"].setEnabled(status is not None and status.state in ("finished", "stopped"))
         actions["checkpoint"].setEnabled(training)
         draft = self.app.draft
