@@ -135,6 +135,14 @@ def make_window(qtbot: Any, tmp_path: Path) -> Iterator[Callable[..., MainWindow
 
 
 @pytest.fixture
+def app_alone(qapp: QtWidgets.QApplication, tmp_path: Path) -> Iterator[App]:
+    """The state without a window."""
+    app = App(tmp_path / "config" / "app.json", tmp_path / "runs")
+    yield app
+    app.close()
+
+
+@pytest.fixture
 def window(make_window: Callable[..., MainWindow]) -> MainWindow:
     """A window, and an experiment that goes on for as long as any test does."""
     return make_window()

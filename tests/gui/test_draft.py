@@ -16,10 +16,8 @@ from ravine.gui.state.fields import (
     SECTIONS,
     component_fields,
     component_names,
-    parsed,
     section_fields,
     section_struct,
-    shown,
 )
 from ravine.gui.state.preferences import Preferences, load_preferences, save_preferences
 from ravine.settings import TrainingSettings
@@ -144,7 +142,7 @@ def test_every_setting_has_a_field_with_its_meaning():
 def test_values_survive_being_shown_and_parsed():
     for field in (*section_fields(TrainingSettings), *component_fields("optimizer", "adam")):
         if field.kind in ("integer", "real") and field.default is not None:
-            assert parsed(field, shown(field.default)) == field.default
+            assert field.parsed(field.written(field.default)) == field.default
 
 
 def test_an_experiment_of_a_file(tmp_path):

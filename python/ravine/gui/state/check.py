@@ -17,6 +17,7 @@ from ravine.data import DataParts, DataSummary, load
 from ravine.errors import InputError, RavineError
 from ravine.experiment import Experiment, parse_experiment
 from ravine.gui.state.fields import component_names
+from ravine.model import layer_at_fault
 from ravine.settings import Table
 from ravine.training.batches import rows_of_batch
 from ravine.training.optimizer import advice
@@ -118,7 +119,7 @@ class Checker:
         try:
             trainer = build(experiment, parts)
         except RavineError as error:
-            return Check((_problem(error, ""),), experiment, parts.summary)
+            return Check((_problem(_placed(error, table), ""),), experiment, parts.summary)
         except MemoryError:
             problem = Problem("training.batch_size", "there is not enough memory for such a batch or network")
             return Check((problem,), experiment, parts.summary)
@@ -177,6 +178,19 @@ def understood(table: Table, folder: Path) -> tuple[list[Problem], Experiment | 
             else:
                 break
     return problems, None
+
+
+def _placed(error: RavineError, table: Table) -> RavineError:
+    """An error of a layer with the key under which the layer is written, be it within a block."""
+    start, key = "model.layers.", error.key or ""
+    if not isinstance(error, InputError) or not error.layer or (key and not key.startswith(start)):
+        return error
+    setting = key.removeprefix(start).partition(".")[2] or None
+    inner = InputError(error.message, file=error.file, key=setting, row=error.row, layer=error.layer)
+    placed = layer_at_fault(inner, table["model"]["layers"])  # those of the experiment are flat by now
+    if placed is inner:
+        return error
+    return InputError(placed.message, file=placed.file, key=f"model.{placed.key}", row=placed.row)
 
 
 def _problem(error: RavineError, key: str) -> Problem:

@@ -100,7 +100,7 @@ class Draft:
                 return default
         return place
 
-    def set(self, key: Key, value: Any) -> None:
+    def set(self, key: Key, value: Any, label: str = "") -> None:
         """Sets one value. Edits of the same key in a row are undone at once."""
         table = copy.deepcopy(self._now.table)
         place: Any = table
@@ -115,7 +115,7 @@ class Draft:
             if same:
                 return
         place[key[-1]] = value
-        self._take(table, f"set {dotted(key)}", key)
+        self._take(table, label or f"set {dotted(key)}", key)
 
     def remove(self, key: Key) -> None:
         """Forgets what the experiment says about a key, and tables that are empty then."""

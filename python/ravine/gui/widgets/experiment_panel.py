@@ -11,10 +11,12 @@ from ravine.gui.state.curves import Curve, Picture, Source
 from ravine.gui.state.draft import differences
 from ravine.gui.state.run_list import experiment_table, run_table
 from ravine.gui.state.status import flops
+from ravine.gui.widgets.nested import add_item_keys
 from ravine.gui.widgets.sections import (
     ComponentSection,
     DataSection,
     GeneralSection,
+    GroupsSection,
     ModelSection,
     SchedulesSection,
     Section,
@@ -39,6 +41,7 @@ class ExperimentPanel(QtWidgets.QWidget):
             ModelSection(app, "model", "Layers", opened=True),
             ComponentSection(app, "optimizer", "Optimizer", opened=True),
             SchedulesSection(app, "schedules", "Schedules"),
+            GroupsSection(app, "groups", "Groups of parameters"),
             Section(app, "training", "Training"),
             Section(app, "regularization", "Regularization"),
             Section(app, "statistics", "Statistics"),
@@ -54,6 +57,7 @@ class ExperimentPanel(QtWidgets.QWidget):
         self.scroll_area.setWidget(form)
         self.scroll_area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        add_item_keys(form)
         self.text = QtWidgets.QPlainTextEdit()
         self.text.setUndoRedoEnabled(False)  # the draft has its own
         self.text.setLineWrapMode(QtWidgets.QPlainTextEdit.LineWrapMode.NoWrap)

@@ -9,14 +9,11 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.gui.state.app import App
 from ravine.gui.state.draft import Key, dotted
-from ravine.gui.state.fields import (
-    Field,
-    component_fields,
-    component_help,
-    component_names,
-    parsed,
-    shown,
-)
+from ravine.gui.state.fields import Field, named
+from ravine.gui.state.values import shown
+
+LONGEST = 22  # characters of a choice that are always seen
+FOLDERS = ("cache",)  # files that are folders
 
 
 class LineEdit(QtWidgets.QLineEdit):
@@ -40,6 +37,11 @@ class ComboBox(QtWidgets.QComboBox):
         self.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(5)
 
+    def fit(self) -> None:
+        """As wide as its longest choice, within reason; all of it is in the list that opens."""
+        widest = max((len(self.itemText(number)) for number in range(self.count())), default=5)
+        self.setMinimumContentsLength(min(widest, LONGEST))
+
     def wheelEvent(self, event: QtGui.QWheelEvent) -> None:  # noqa: N802
         event.ignore()
 
@@ -52,6 +54,8 @@ class FieldEditor(QtWidgets.QWidget):
         key: in the experiment.
         field: what it is.
     """
+
+    WIDE = False  # whether it takes a whole line of a form, below its label
 
     def __init__(self, app: App, key: Key, field: Field) -> None:
         super().__init__()
@@ -74,8 +78,15 @@ class FieldEditor(QtWidgets.QWidget):
         parts = [f"<b>{dotted(self.key)}</b>", self.field.help]
         if self.field.allowed:
             parts.append(f"<i>{self.field.allowed}{f' [{self.field.unit}]' if self.field.unit else ''}</i>")
-        default = "required" if self.field.required else f"default: {shown(self.field.default) or 'none'}"
+        default = "required" if self.field.required else f"default: {self._default_text or 'none'}"
         return "<br>".join([*parts, default])
+
+    @property
+    def _default_text(self) -> str:
+        default = self.field.default
+        if isinstance(default, (list, tuple, dict)) and not default:
+            return ""
+        return named(default) if self.field.kind == "choice" else shown(default)
 
     def _make(self) -> QtWidgets.QWidget:
         raise NotImplementedError
@@ -83,6 +94,14 @@ class FieldEditor(QtWidgets.QWidget):
     def refresh(self) -> None:
         """Shows what the draft says."""
         raise NotImplementedError
+
+    @property
+    def inner(self) -> list[FieldEditor]:
+        """Editors within this one, as far as they are made."""
+        return []
+
+    def open(self) -> None:
+        """Makes and shows the editors within, so that one of them can be gone to."""
 
     @property
     def value(self) -> Any:
@@ -108,12 +127,11 @@ class FieldEditor(QtWidgets.QWidget):
 
 
 class TextEditor(FieldEditor):
-    """Numbers, lists of numbers and texts."""
+    """Numbers, texts, and lists of them."""
 
     def _make(self) -> QtWidgets.QWidget:
         self.line = LineEdit()
-        default = self.field.default
-        self.line.setPlaceholderText("required" if self.field.required else shown(default) or "none")
+        self.line.setPlaceholderText("required" if self.field.required else self._default_text or "none")
         if self.field.choices:
             self.line.setCompleter(QtWidgets.QCompleter(list(self.field.choices), self.line))
         self.line.textEdited.connect(self._on_text)
@@ -132,37 +150,51 @@ class TextEditor(FieldEditor):
         return self.line
 
     def _on_text(self, text: str) -> None:
-        self.take(parsed(self.field, text) if text.strip() else None)
+        self.take(self.field.parsed(text) if text.strip() else None)
 
     def _choose(self) -> None:
-        path, _ = QtWidgets.QFileDialog.getOpenFileName(self, dotted(self.key), str(self.app.draft.folder))
+        title, start = dotted(self.key), str(self.app.draft.folder)
+        if self.field.key in FOLDERS:
+            path = QtWidgets.QFileDialog.getExistingDirectory(self, title, start)
+        else:
+            path, _ = QtWidgets.QFileDialog.getOpenFileName(self, title, start)
         if path:
             folder = self.app.draft.folder.absolute()
             inside = Path(path).is_relative_to(folder)
             self.take(str(Path(path).relative_to(folder)) if inside else path)
 
     def refresh(self) -> None:
-        text = shown(self.value)
-        if parsed(self.field, self.line.text()) != self.value and self.line.text() != text:
+        text = self.field.written(self.value)
+        typed = self.field.parsed(self.line.text()) if self.line.text().strip() else None
+        if (typed != self.value or type(typed) is not type(self.value)) and self.line.text() != text:
             self.line.setText(text)
 
 
 class ChoiceEditor(FieldEditor):
-    """One of some words."""
+    """One of some words, or of yes and no and some words."""
 
     def _make(self) -> QtWidgets.QWidget:
         self.box = ComboBox()
-        self.box.addItems(list(self.field.choices))
+        self.box.addItems([named(choice) for choice in self.field.choices])
+        self.box.fit()
         self.box.textActivated.connect(self._on_choice)
         self._layout.addWidget(self.box)
         return self.box
 
     def _on_choice(self, text: str) -> None:
-        self.take(None if text == self.field.default and not self.field.required else text)
+        for choice in self.field.choices:
+            if named(choice) == text:
+                self.take(
+                    None
+                    if choice == self.field.default
+                    and type(choice) is type(self.field.default)
+                    and not self.field.required
+                    else choice
+                )
 
     def refresh(self) -> None:
         value = self.value if self.value is not None else self.field.default
-        text = shown(value)
+        text = named(value) if isinstance(value, (str, bool)) else shown(value)
         if self.box.findText(text) < 0:
             self.box.addItem(text)  # what a typed text says, however wrong
         self.box.setCurrentText(text)
@@ -182,90 +214,6 @@ class SwitchEditor(FieldEditor):
         self.box.setChecked(value is True)
 
 
-class ComponentEditor(FieldEditor):
-    """An entry of the catalog, with its settings.
-
-    Args:
-        nested: settings are folded away until they are asked for, or the draft has some.
-    """
-
-    def __init__(self, app: App, key: Key, field: Field, *, nested: bool = True) -> None:
-        self._nested = nested
-        self._name = ""
-        self.settings: list[FieldEditor] = []
-        super().__init__(app, key, field)
-
-    def _make(self) -> QtWidgets.QWidget:
-        row = QtWidgets.QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        self.box = ComboBox()
-        self.box.addItems(list(component_names(self.field.component)))
-        self.box.textActivated.connect(self._on_choice)
-        self.more = tool_button("⋯", checkable=True)
-        self.more.setAccessibleName(f"Settings of {dotted(self.key)}")
-        self.more.setToolTip("Settings")
-        self.more.toggled.connect(self._show_settings)
-        row.addWidget(self.box, 1)
-        row.addWidget(self.more)
-        self._layout.addLayout(row)
-        self.body = QtWidgets.QWidget()
-        self.form = form_layout(self.body)
-        self.form.setContentsMargins(10, 2, 0, 4)
-        self.body.hide()
-        self._layout.addWidget(self.body)
-        return self.box
-
-    @property
-    def name(self) -> str:
-        """Of the entry that is chosen."""
-        value = self.value if self.value is not None else self.field.default
-        return str(value.get("type", "")) if isinstance(value, dict) else shown(value)
-
-    def _on_choice(self, text: str) -> None:
-        if text != self.name:
-            default = not self.field.required and text == shown(self.field.default)
-            self.take(None if default else ({"type": text} if not self._nested else text))
-
-    def _show_settings(self, on: bool) -> None:
-        if on and not self.settings:
-            for field in component_fields(self.field.component, self._name):
-                editor = editor_of(self.app, (*self.key, field.key), field)
-                self.settings.append(editor)
-                add_row(self.form, field, editor)
-        self.body.setVisible(on and bool(self.settings))
-
-    def refresh(self) -> None:
-        name = self.name
-        if self.box.findText(name) < 0:
-            self.box.addItem(name)
-        self.box.setCurrentText(name)
-        if name != self._name:
-            self._name = name
-            clear(self.form)
-            self.settings.clear()
-            fields = component_fields(self.field.component, name)
-            self.more.setVisible(bool(fields) and self._nested)
-            self.box.setToolTip(f"{self._tip()}<br><br>{component_help(self.field.component, name)}")
-            if not self._nested:
-                self._show_settings(True)
-                return
-            has_own = isinstance(self.value, dict) and len(self.value) > 1
-            self.more.setChecked(has_own)
-            self._show_settings(has_own)
-        for editor in self.settings:
-            editor.refresh()
-
-
-EDITORS: dict[str, type[FieldEditor]] = {
-    "choice": ChoiceEditor, "boolean": SwitchEditor, "component": ComponentEditor,
-}  # fmt: skip
-
-
-def editor_of(app: App, key: Key, field: Field) -> FieldEditor:
-    """The editor that suits a field."""
-    return EDITORS.get(field.kind, TextEditor)(app, key, field)
-
-
 def form_layout(parent: QtWidgets.QWidget) -> QtWidgets.QFormLayout:
     """A form: labels on the left, editors as wide as there is room."""
     form = QtWidgets.QFormLayout(parent)
@@ -273,7 +221,7 @@ def form_layout(parent: QtWidgets.QWidget) -> QtWidgets.QFormLayout:
     form.setVerticalSpacing(3)
     form.setHorizontalSpacing(8)
     form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.DontWrapRows)
+    form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
     return form
 
 
@@ -283,7 +231,13 @@ def add_row(form: QtWidgets.QFormLayout, field: Field, editor: FieldEditor) -> N
     label = QtWidgets.QLabel(f"{field.label}{unit}")
     label.setBuddy(editor.editor)
     label.setToolTip(editor.editor.toolTip())
-    form.addRow(label, editor)
+    if editor.WIDE:
+        form.addRow(label)
+        form.addRow(editor)
+    else:
+        form.addRow(label, editor)
+    for widget in (label, editor):
+        widget.show()  # now, and not in the next turn of the event loop: it may be about to get the focus
 
 
 def clear(layout: QtWidgets.QLayout) -> None:

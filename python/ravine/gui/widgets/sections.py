@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
-import msgspec
 from PySide6 import QtCore, QtWidgets
 
 from ravine.data.settings import FIELD_SOURCES
@@ -13,22 +11,57 @@ from ravine.gui.state.app import App
 from ravine.gui.state.check import Problem
 from ravine.gui.state.draft import Key, dotted
 from ravine.gui.state.fields import Field, component_names, section_fields, section_struct, top_fields
-from ravine.gui.widgets.fields import (
-    ComponentEditor,
-    FieldEditor,
-    add_row,
-    clear,
-    editor_of,
-    form_layout,
-    tool_button,
-)
+from ravine.gui.widgets.fields import FieldEditor, add_row, clear, form_layout, tool_button
+from ravine.gui.widgets.nested import ComponentEditor, editor_of
 from ravine.hyperparameters import hyperparameters
 from ravine.settings import Experiment
 
 FIRST_SCHEDULE = component_names("schedule")[0]
+TOPS = ("name", "seed", "loss")
+# Settings of `[data]` that only some preprocessing knows.
+PREPROCESSING = {
+    "divisor": ("scale",),
+    "components": ("pca", "pca_whitening"),
+    "epsilon": ("pca_whitening", "zca"),
+}
 
 
-class Section(QtWidgets.QWidget):
+class Fold(QtWidgets.QWidget):
+    """What is folded away below a heading until it is opened, and made only then."""
+
+    def __init__(self, title: str, kind: str = "Section") -> None:
+        super().__init__()
+        self.title_text = title
+        self.made = False
+        self.head = tool_button(title, checkable=True)
+        self.head.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.head.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.head.setObjectName("section")
+        self.head.setAccessibleName(f"{kind} {title}")
+        self.head.toggled.connect(self.unfold)
+        self.head.setArrowType(QtCore.Qt.ArrowType.RightArrow)
+        self.body = QtWidgets.QWidget()
+        self.body.hide()
+        self.column = QtWidgets.QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(2)
+        self.column.addWidget(self.head)
+        self.column.addWidget(self.body)
+
+    def unfold(self, on: bool) -> None:
+        """Opens or folds it."""
+        self.head.setArrowType(QtCore.Qt.ArrowType.DownArrow if on else QtCore.Qt.ArrowType.RightArrow)
+        if on and not self.made:
+            self.made = True
+            self.make()
+        self.body.setVisible(on)
+
+    def make(self) -> None:
+        """Makes what is below the heading."""
+        raise NotImplementedError
+
+
+class Section(Fold):
     """One section of the experiment.
 
     Args:
@@ -38,57 +71,31 @@ class Section(QtWidgets.QWidget):
     """
 
     def __init__(self, app: App, name: str, title: str, *, opened: bool = False) -> None:
-        super().__init__()
-        self.app, self.name, self.title_text = app, name, title
+        super().__init__(title)
+        self.app, self.name = app, name
         self.editors: list[FieldEditor] = []
-        self._made = False
-        self.head = tool_button(title, checkable=True)
-        self.head.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.head.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
-        self.head.setObjectName("section")
-        self.head.setAccessibleName(f"Section {title}")
-        self.head.toggled.connect(self.unfold)
-        self.body = QtWidgets.QWidget()
-        self.body.hide()
+        self.parts: list[Part] = []
         self.error = QtWidgets.QLabel(wordWrap=True)
         self.error.setObjectName("error")
         self.error.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self.error.hide()
-        layout = QtWidgets.QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self.head)
-        layout.addWidget(self.error)
-        layout.addWidget(self.body)
-        self.head.setArrowType(QtCore.Qt.ArrowType.RightArrow)
+        self.column.insertWidget(1, self.error)
         if opened:
             self.head.setChecked(True)
 
-    def unfold(self, on: bool) -> None:
-        """Opens or folds the section."""
-        self.head.setArrowType(QtCore.Qt.ArrowType.DownArrow if on else QtCore.Qt.ArrowType.RightArrow)
-        if on and not self._made:
-            self._made = True
-            self.make()
-        self.body.setVisible(on)
-
     def make(self) -> None:
-        """Makes the editors."""
+        struct = section_struct(self.name)
         form = form_layout(self.body)
         form.setContentsMargins(8, 0, 4, 6)
-        self._add_fields(form, (self.name,))
-
-    def _add_fields(self, form: QtWidgets.QFormLayout, key: Key) -> None:
-        struct = section_struct(self.name)
         for field in section_fields(struct) if struct else ():
-            if field.kind == "section" and field.struct is not None:
-                for inner in section_fields(field.struct):
-                    if inner.kind != "section":
-                        self._add(form, (*key, field.key, inner.key), inner)
-            else:
-                self._add(form, (*key, field.key), field)
+            self._add(form, (self.name, field.key), field)
 
     def _add(self, form: QtWidgets.QFormLayout, key: Key, field: Field) -> None:
+        if field.kind == "section" and field.struct is not None:
+            part = Part(self.app, key, field)
+            self.parts.append(part)
+            form.addRow(part)
+            return
         editor = editor_of(self.app, key, field)
         self.editors.append(editor)
         add_row(form, field, editor)
@@ -97,40 +104,75 @@ class Section(QtWidgets.QWidget):
         """Shows what the draft says."""
         for editor in self.editors:
             editor.refresh()
+        for part in self.parts:
+            part.refresh()
 
     def all_editors(self) -> Iterator[FieldEditor]:
-        """The editors, with those of components within."""
-        waiting = list(self.editors)
+        """The editors that are made, with those within."""
+        waiting = [*self.editors, *(editor for part in self.parts for editor in part.editors)]
         while waiting:
             editor = waiting.pop(0)
             yield editor
-            if isinstance(editor, ComponentEditor):
-                waiting += editor.settings
+            waiting += editor.inner
 
     def show_problems(self, problems: list[Problem]) -> None:
         """Shows problems at their editors, or below the heading where there is none."""
-        mine = {one.key: one for one in problems if one.key.split(".")[0] == self.name}
+        mine = {one.key: one for one in problems if self._has(one.key)}
+        errors = [one for one in mine.values() if one.level == "error"]
         for editor in self.all_editors():
-            found = mine.pop(dotted(editor.key), None)
-            if found is None and isinstance(editor, ComponentEditor):
-                found = mine.pop(f"{dotted(editor.key)}.type", None)
+            key = dotted(editor.key)
+            found = mine.pop(key, None) or mine.pop(f"{key}.type", None)
             editor.show_problem(found.message if found else "", bool(found and found.level == "warning"))
         self.error.setText("\n".join(str(one) for one in mine.values()))
         self.error.setVisible(bool(mine))
-        worst = [one for one in problems if one.key.split(".")[0] == self.name and one.level == "error"]
-        self.head.setText(f"{self.title_text}  ⚠ {len(worst)}" if worst else self.title_text)
+        self.head.setText(f"{self.title_text}  ⚠ {len(errors)}" if errors else self.title_text)
+
+    def _has(self, key: str) -> bool:
+        return key.split(".")[0] == self.name
 
     def editor_at(self, key: str) -> FieldEditor | None:
-        """The editor of a key; the section is opened for it."""
+        """The editor of a key, or the nearest around it; what it is in is opened for it."""
         self.head.setChecked(True)
-        best = None
-        for editor in self.all_editors():
-            name = dotted(editor.key)
-            if key == name:
-                return editor
-            if key.startswith(f"{name}."):
-                best = editor
-        return best
+        for part in self.parts:
+            if key.startswith(f"{dotted(part.key)}."):
+                part.head.setChecked(True)
+        best: FieldEditor | None = None
+        while True:
+            around = [
+                editor
+                for editor in self.all_editors()
+                if key == dotted(editor.key) or key.startswith(f"{dotted(editor.key)}.")
+            ]
+            nearest = max(around, key=lambda editor: len(editor.key), default=None)
+            if nearest is None or nearest is best or dotted(nearest.key) == key:
+                return nearest
+            best = nearest
+            nearest.open()
+
+
+class Part(Fold):
+    """A section within a section; opened where the experiment says something about it."""
+
+    def __init__(self, app: App, key: Key, field: Field) -> None:
+        super().__init__(field.label.capitalize(), "Part")
+        self.app, self.key, self.field = app, key, field
+        self.editors: list[FieldEditor] = []
+        self.head.setToolTip(field.help)
+        self.head.setChecked(bool(app.draft.get(key)))
+
+    def make(self) -> None:
+        assert self.field.struct is not None
+        form = form_layout(self.body)
+        form.setContentsMargins(12, 0, 0, 4)
+        for field in section_fields(self.field.struct):
+            editor = editor_of(self.app, (*self.key, field.key), field)
+            self.editors.append(editor)
+            add_row(form, field, editor)
+
+    def refresh(self) -> None:
+        """Shows what the draft says."""
+        for editor in self.editors:
+            editor.refresh()
 
 
 class GeneralSection(Section):
@@ -141,22 +183,9 @@ class GeneralSection(Section):
         form.setContentsMargins(8, 0, 4, 6)
         for field in top_fields():
             self._add(form, (field.key,), field)
-        default = next(one.default for one in msgspec.structs.fields(Experiment) if one.name == "loss")
-        loss = Field("loss", "component", default, help="what is minimized", component="loss")
-        self._add(form, ("loss",), loss)
 
-    def show_problems(self, problems: list[Problem]) -> None:
-        tops = ("name", "seed", "loss")
-        renamed = [
-            Problem(f"{self.name}.{one.key}", one.message, one.level)
-            for one in problems
-            if one.key.split(".")[0] in tops
-        ]
-        for editor in self.all_editors():
-            keys = (dotted(editor.key), f"{dotted(editor.key)}.type")
-            found = next((one for one in problems if one.key in keys), None)
-            editor.show_problem(found.message if found else "")
-        self.head.setText(f"{self.title_text}  ⚠ {len(renamed)}" if renamed else self.title_text)
+    def _has(self, key: str) -> bool:
+        return key.split(".")[0] in TOPS
 
 
 class DataSection(Section):
@@ -168,15 +197,17 @@ class DataSection(Section):
 
     def refresh(self) -> None:
         super().refresh()
-        source = self.app.draft.get(("data", "source"), "digits")
+        draft = self.app.draft
+        source, preprocessing = draft.get(("data", "source"), "digits"), draft.get(("data", "preprocessing"))
         form = self.body.layout()
         if not isinstance(form, QtWidgets.QFormLayout):
             return  # not made yet
-        for editor in self.editors:
-            key = str(editor.key[1])
-            sources = FIELD_SOURCES.get(key)
-            divisor = key == "divisor" and self.app.draft.get(("data", "preprocessing")) != "scale"
-            form.setRowVisible(editor, (sources is None or source in sources) and not divisor)
+        widgets: list[FieldEditor | Part] = [*self.editors, *self.parts]
+        for widget in widgets:
+            key = str(widget.key[1])
+            sources, kinds = FIELD_SOURCES.get(key), PREPROCESSING.get(key)
+            wanted = (sources is None or source in sources) and (kinds is None or preprocessing in kinds)
+            form.setRowVisible(widget, wanted or draft.get(widget.key) is not None)
 
 
 class ComponentSection(Section):
@@ -221,7 +252,7 @@ class SchedulesSection(Section):
     def refresh(self) -> None:
         table = self.app.draft.get(("schedules",), {})
         names = list(table) if isinstance(table, dict) else []
-        if self._made and names != getattr(self, "_names", None):
+        if self.made and names != getattr(self, "_names", None):
             self._names = names
             clear(self.list)
             self.editors.clear()
@@ -244,93 +275,29 @@ class SchedulesSection(Section):
 
 
 class ModelSection(Section):
-    """The layers, in order; each can be moved, repeated and taken out."""
+    """The layers, in order."""
 
     def make(self) -> None:
         layout = QtWidgets.QVBoxLayout(self.body)
         layout.setContentsMargins(4, 0, 4, 6)
         layout.setSpacing(2)
-        self.list = QtWidgets.QVBoxLayout()
-        self.list.setSpacing(2)
-        layout.addLayout(self.list)
-        self.add = tool_button("Add a layer…", raised=True)
-        self.add.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QtWidgets.QMenu(self.add)
-        for name in component_names("layer"):
-            if name not in ("residual", "columns"):
-                menu.addAction(name, lambda name=name: self._append(name))
-        self.add.setMenu(menu)
-        layout.addWidget(self.add)
-        field = next(one for one in section_fields(section_struct("model")) if one.key == "calibrate")
+        fields = {one.key: one for one in section_fields(section_struct("model"))}
+        layers = editor_of(self.app, ("model", "layers"), fields.pop("layers"))
+        self.editors.append(layers)
+        layout.addWidget(layers)
         form = form_layout(holder := QtWidgets.QWidget())
+        for field in fields.values():
+            self._add(form, ("model", field.key), field)
         layout.addWidget(holder)
-        self._calibrate = editor_of(self.app, ("model", "calibrate"), field)
-        add_row(form, field, self._calibrate)
-        self._count = -1
-        self.refresh()
 
-    @property
-    def layers(self) -> list[object]:
-        found = self.app.draft.get(("model", "layers"), [])
-        return found if isinstance(found, list) else []
 
-    def _append(self, name: str) -> None:
-        layer: object = {"type": name, "units": 10} if name in ("dense", "convolution") else name
-        if isinstance(layer, dict) and name == "convolution":
-            layer["kernel"] = 3
-        self._change([*self.layers, layer], f"add {name}")
+class GroupsSection(Section):
+    """Parameters that are trained otherwise."""
 
-    def _change(self, layers: list[object], label: str) -> None:
-        table = copy.deepcopy(self.app.draft.table)
-        table.setdefault("model", {})["layers"] = layers
-        self.app.draft.set_table(table, label)
-
-    def _move(self, index: int, by: int) -> None:
-        layers = list(self.layers)
-        if 0 <= index + by < len(layers):
-            layers.insert(index + by, layers.pop(index))
-            self._change(layers, "move a layer")
-
-    def _repeat(self, index: int) -> None:
-        layers = list(self.layers)
-        layers.insert(index, copy.deepcopy(layers[index]))
-        self._change(layers, "repeat a layer")
-
-    def _remove(self, index: int) -> None:
-        layers = list(self.layers)
-        del layers[index]
-        self._change(layers, "take a layer out")
-
-    def refresh(self) -> None:
-        if not self._made:
-            return
-        if len(self.layers) != self._count:
-            self._count = len(self.layers)
-            clear(self.list)
-            self.editors = [self._calibrate]
-            for index in range(self._count):
-                self._add_layer(index)
-        super().refresh()
-
-    def _add_layer(self, index: int) -> None:
-        row = QtWidgets.QHBoxLayout()
-        row.setSpacing(1)
-        number = QtWidgets.QLabel(f"{index + 1}")
-        number.setMinimumWidth(18)
-        number.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop | QtCore.Qt.AlignmentFlag.AlignRight)
-        row.addWidget(number)
-        kind = Field("type", "component", None, True, "a layer of the catalog", component="layer")
-        editor = ComponentEditor(self.app, ("model", "layers", index), kind)
+    def make(self) -> None:
+        layout = QtWidgets.QVBoxLayout(self.body)
+        layout.setContentsMargins(4, 0, 4, 6)
+        field = next(one for one in section_fields(Experiment) if one.key == self.name)
+        editor = editor_of(self.app, (self.name,), field)
         self.editors.append(editor)
-        row.addWidget(editor, 1)
-        tools = tool_button("▾")
-        tools.setAccessibleName(f"Move, repeat or take out layer {index + 1}")
-        tools.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QtWidgets.QMenu(tools)
-        menu.addAction("Move up", lambda: self._move(index, -1))
-        menu.addAction("Move down", lambda: self._move(index, 1))
-        menu.addAction("Repeat", lambda: self._repeat(index))
-        menu.addAction("Take out", lambda: self._remove(index))
-        tools.setMenu(menu)
-        row.addWidget(tools, 0, QtCore.Qt.AlignmentFlag.AlignTop)
-        self.list.addLayout(row)
+        layout.addWidget(editor)
