@@ -14,7 +14,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine import _core
 from ravine.gui.state.draft import Key
-from ravine.gui.state.fields import component_fields, named, section_fields
+from ravine.gui.state.fields import component_fields, named, section_fields, some_activation
 from ravine.gui.state.presets import PRESETS, with_preset
 from ravine.gui.widgets.fields import ChoiceEditor, FieldEditor, SwitchEditor, TextEditor
 from ravine.gui.widgets.mapping import BY_COLUMN, MappingEditor
@@ -22,6 +22,7 @@ from ravine.gui.widgets.nested import ComponentEditor, ItemsEditor, editor_of
 from ravine.settings import Experiment
 
 TIMEOUT = 20_000
+SOME = some_activation()
 Keys = QtCore.Qt.Key
 ALT = QtCore.Qt.KeyboardModifier.AltModifier
 
@@ -214,7 +215,7 @@ def test_a_residual_block_is_built_in_the_form(qtbot, window):
         "dense", "residual", "dense",
     ]  # fmt: skip
     body = at(window, "model.layers.1.body")
-    assert draft.get(("model", "layers", 1, "body")) == ["relu"]
+    assert draft.get(("model", "layers", 1, "body")) == [SOME]
     add(body, "dense")
     produce(qtbot, at(window, "model.layers.1.body.1.units"), 100)
     add(body, "dense")
@@ -223,7 +224,7 @@ def test_a_residual_block_is_built_in_the_form(qtbot, window):
     checked(qtbot, window)
     assert window.app.check.errors == []
     assert draft.get(("model", "layers", 1)) == {
-        "type": "residual", "body": [{"type": "dense", "units": 30}, "relu", {"type": "dense", "units": 100}],
+        "type": "residual", "body": [{"type": "dense", "units": 30}, SOME, {"type": "dense", "units": 100}],
     }  # fmt: skip
     assert [row.type for row in window.app.check.layers].count("add") == 1
     # A shortcut that does not fit is refused by the core, and marked where it is.
@@ -240,7 +241,7 @@ def test_a_residual_block_is_built_in_the_form(qtbot, window):
         pass
     assert draft.text == after
     body = draft.get(("model", "layers", 1, "body"))
-    assert [one["type"] if isinstance(one, dict) else one for one in body] == ["dense", "relu", "dense"]
+    assert [one["type"] if isinstance(one, dict) else one for one in body] == ["dense", SOME, "dense"]
     assert at(window, "model.layers.1.body.0.units").line.text() == "30"
 
 
@@ -249,7 +250,7 @@ def test_columns_are_built_in_the_form(qtbot, window):
     choose(at(window, "model.layers.0"), "columns")
     columns = at(window, "model.layers.0.columns")
     add(columns, "")
-    assert draft.get(("model", "layers", 0, "columns")) == [["relu"], ["relu"], ["relu"]]
+    assert draft.get(("model", "layers", 0, "columns")) == [[SOME], [SOME], [SOME]]
     choose(at(window, "model.layers.0.columns.2.0"), "dense")
     columns.shift(2, -2)
     columns.take_out(2)
@@ -264,7 +265,7 @@ def test_columns_are_built_in_the_form(qtbot, window):
         "type": "columns",
         "columns": [
             [{"type": "dense", "units": 20}],
-            ["relu", {"type": "residual", "body": ["relu", "dropout"]}],
+            [SOME, {"type": "residual", "body": [SOME, "dropout"]}],
         ],
     }
     assert window.app.check.layers[-2].output_shape == (84,)

@@ -12,7 +12,7 @@ from ravine.errors import InputError
 
 HELP = "open the desktop app: train, watch and compare"
 EXAMPLE = "ravine app runs/digits"
-LIBRARIES = ("PySide6", "pyqtgraph")
+LIBRARIES = ("PySide6", "pyqtgraph", "tomlkit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_libraries() -> None:
-    """Raises InputError where PySide6 or pyqtgraph is missing."""
+    """Raises InputError where a library of the app is missing."""
     for name in LIBRARIES:
         if importlib.util.find_spec(name) is None:
             raise InputError(f'the app needs {name}; install it with: pip install "ravine[app]"')

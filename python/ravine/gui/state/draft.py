@@ -15,6 +15,7 @@ from ravine.data.files import expanded, unexpanded
 from ravine.data.settings import FILE_FIELDS, IMAGE_FILE_FIELDS, NPY_FIELDS
 from ravine.errors import InputError
 from ravine.experiment import EXAMPLES, load_experiment
+from ravine.gui.state.toml_text import edited
 from ravine.settings import Table
 
 Key = tuple[str | int, ...]
@@ -45,7 +46,8 @@ def dotted(key: Key) -> str:
 class Draft:
     """An experiment on the desk. Every change can be undone; who listens is told of each.
 
-    Only what differs from the defaults is in the table. The text is what was typed, or made from the table.
+    Only what differs from the defaults is in the table. The text is what was typed, or made from the table;
+    comments stay.
     Where a typed text is no TOML, `error` says so and the table stays as it was.
 
     Args:
@@ -177,7 +179,7 @@ class Draft:
 
     def _take(self, table: Table, label: str, key: Key) -> None:
         try:
-            text = tomli_w.dumps(table)
+            text = edited(self._now.text, table) if not self._now.error else tomli_w.dumps(table)
         except (TypeError, ValueError) as error:  # a value that TOML has no word for
             raise InputError(f"cannot be written as TOML: {error}", key=dotted(key)) from None
         self._push(_Snapshot(table, text, "", self._now.folder, label, key), key)

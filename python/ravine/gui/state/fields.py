@@ -290,13 +290,19 @@ def fresh(field: Field, name: str) -> Any:
     return {"type": name, **given} if given else name
 
 
+def some_activation() -> str:
+    """An activation that does something, for a layer that fits into any place: the first is the identity."""
+    return component_names("activation")[1]
+
+
 def _something(field: Field) -> Any:
     if field.kind == "component":
-        return "relu" if field.component == "activation" else component_names(field.component)[0]
+        return some_activation() if field.component == "activation" else component_names(field.component)[0]
     if field.kind == "integer":
         return 10 if field.key == "units" else 1
     some: dict[str, Any] = {
-        "real": 1.0, "numbers": [1.0], "layers": ["relu"], "columns": [["relu"], ["relu"]], "text": "*",
+        "real": 1.0, "numbers": [1.0], "layers": [some_activation()],
+        "columns": [[some_activation()]] * 2, "text": "*",
         "choice": field.choices[0] if field.choices else "",
     }  # fmt: skip
     return some[field.kind]

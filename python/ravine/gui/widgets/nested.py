@@ -11,7 +11,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.gui.state.app import App
 from ravine.gui.state.draft import Key, dotted
-from ravine.gui.state.fields import Field, entry_fields, entry_help, entry_names, fresh
+from ravine.gui.state.fields import Field, entry_fields, entry_help, entry_names, fresh, some_activation
 from ravine.gui.state.values import shown
 from ravine.gui.widgets.fields import (
     ChoiceEditor,
@@ -333,7 +333,7 @@ class ColumnsEditor(ItemsEditor):
         return ()
 
     def _new(self, name: str) -> Any:
-        return ["relu"]
+        return [some_activation()]
 
     def _item(self, index: int) -> FieldEditor:
         return LayersEditor(
