@@ -88,7 +88,8 @@ def test_the_starter_can_be_trained():
     assert check.parameters == 64 * 100 + 100 + 100 * 10 + 10
     assert [layer.output_shape for layer in check.layers] == [(100,), (10,)]
     assert check.steps == 40
-    assert check.bytes > 4 * check.parameters
+    assert check.memory.parameters == check.memory.gradients == 4 * check.parameters
+    assert check.memory.total > 8 * check.parameters
     assert [curve.name for curve in check.schedules] == ["learning_rate"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
@@ -35,12 +36,19 @@ class ColourBar(QtWidgets.QWidget):
             gradient.setColorAt(float(place), QtGui.QColor(*map(int, colour_table()[int(place * 255)])))
         painter.fillRect(bar, gradient)
         painter.setPen(self.palette().text().color())
-        for place in (0.0, 0.5, 1.0) if self._high > self._low else (0.5,):
-            level = self._low + place * (self._high - self._low)
-            value = 10.0**level if self._logarithmic else level
+        places = (0.0, 0.5, 1.0) if self._high > self._low else (0.5,)
+        for place, text in zip(places, self.texts(places), strict=True):
             at = round(bar.bottom() - place * bar.height() + line / 3)
-            painter.drawText(bar.right() + 5, at, f"{value:.1e}" if 0 < abs(value) < 0.01 else f"{value:.2g}")
+            painter.drawText(bar.right() + 5, at, text)
         painter.end()
+
+    def texts(self, places: Sequence[float]) -> list[str]:
+        """The numbers at places between 0, below, and 1, above: all plain, or all with powers of ten."""
+        levels = [self._low + place * (self._high - self._low) for place in places]
+        values = [10.0**level if self._logarithmic else level for level in levels]
+        sizes = [abs(value) for value in values if value]
+        plain = not sizes or (min(sizes) >= 0.01 and max(sizes) < 10_000)
+        return [f"{float(f'{value:.2g}'):g}" if plain or not value else f"{value:.1e}" for value in values]
 
 
 class HeatMap(Surface):

@@ -192,7 +192,7 @@ class LinePlot(Surface):
             parts = []
             for curve, colour in zip(curves, colours, strict=True):
                 value = curve.last if self._cursor_x is None else self.value_at(curve, self._cursor_x)
-                name = html.escape(curve.source.label)
+                name = html.escape(curve.source.label).replace(" ", "&nbsp;")
                 parts.append(f'<span style="color:{colour}">━</span>&nbsp;{name}&nbsp;{value:.3g}')
             text = " &nbsp;".join(parts)
             plain = "".join(f"━ {curve.source.label} 0.000123   " for curve in curves)

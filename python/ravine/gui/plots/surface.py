@@ -7,6 +7,7 @@ from typing import Any
 import pyqtgraph as pg
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from ravine.gui.plots.axis import Axis
 from ravine.gui.plots.colours import Colours, colours_of
 
 X_LABELS = {"step": "step", "epoch": "epoch", "samples": "samples seen", "seconds": "training time (s)"}
@@ -79,12 +80,14 @@ class Surface(QtWidgets.QWidget):
         self.view = View(enableMenu=False)  # its menu would take half as long as the plot
         self.view.wants_all.connect(self.show_all)
         self.view.disableAutoRange()
-        self.graphics = pg.PlotWidget(viewBox=self.view, enableMenu=False)
+        axes = {side: Axis(side) for side in ("left", "bottom")}
+        self.graphics = pg.PlotWidget(viewBox=self.view, enableMenu=False, axisItems=axes)
         self.graphics.setMinimumSize(180, 110)
         self.graphics.setAccessibleName(title)
         self.graphics.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
         self.item = self.graphics.getPlotItem()
         self.item.hideButtons()
+        self.item.layout.setContentsMargins(0, 7, 10, 0)  # for half of a number at the ends of the axes
         for side in ("left", "bottom"):
             self.item.getAxis(side).enableAutoSIPrefix(False)
             self.item.getAxis(side).setStyle(maxTickLevel=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -47,7 +48,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer of the table of the Model tab; shapes are of one sample, FLOPs of a training step."""
+    """A layer of the table of the Model tab; shapes are of one sample.
+
+    Args:
+        flops: of a training step.
+        memory: bytes of its weights, their gradients, the optimizer's state of them, and its output for a
+            batch.
+        traffic: bytes that a training step reads and writes, as `ravine describe` counts them.
+    """
 
     name: str
     type: str
@@ -55,6 +63,29 @@ class LayerRow:
     output_shape: tuple[int, ...]
     parameters: int
     flops: float
+    memory: int = 0
+    traffic: float = 0.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a training needs.
+
+    Args:
+        parameters: weights and biases.
+        gradients: of them.
+        optimizer: its state.
+        outputs: of layers for a batch, with their gradients; what does not live at once shares memory.
+    """
+
+    parameters: int = 0
+    gradients: int = 0
+    optimizer: int = 0
+    outputs: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.parameters + self.gradients + self.optimizer + self.outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +108,8 @@ class Check:
         experiment: fully resolved; None where it is not even understood.
         data: None where it cannot be loaded.
         layers: empty where the network cannot be built.
-        parameters, flops, bytes: of the network; of a step; of memory at its peak.
+        parameters, flops: of the network; of a step.
+        memory: at its peak.
         steps: of an epoch.
         schedules: of the hyperparameters; the learning rate is always there.
     """
@@ -88,7 +120,7 @@ class Check:
     layers: tuple[LayerRow, ...] = ()
     parameters: int = 0
     flops: float = 0.0
-    bytes: int = 0
+    memory: Memory = Memory()
     steps: int = 0
     schedules: tuple[ScheduleCurve, ...] = field(default=())
 
@@ -205,18 +237,27 @@ def _described(experiment: Experiment, parts: DataParts, trainer: Trainer) -> Ch
     network = trainer.network
     plan = network.describe()
     flops: dict[str, float] = {}
+    traffic: dict[str, float] = {}
     for operation in plan["operations"]:
         layer = str(operation["layer"])
         flops[layer] = flops.get(layer, 0.0) + float(operation["flops"])
+        traffic[layer] = traffic.get(layer, 0.0) + float(operation["bytes"])
+    slots = sum(slot.nbytes for slot in trainer.optimizer.slots.values())
+    memory = Memory(
+        network.flat_parameters.nbytes, network.flat_gradients.nbytes, slots, int(plan["arena_bytes"])
+    )
+    size = network.flat_parameters.itemsize
+    of_parameter = (memory.total - memory.outputs) / max(1, network.flat_parameters.size)
     rows = tuple(
         LayerRow(
             layer["name"], layer["type"], tuple(layer["input_shape"]), tuple(layer["output_shape"]),
             int(layer["parameters"]), flops.get(layer["name"], 0.0),
+            round(layer["parameters"] * of_parameter)
+            + math.prod(layer["output_shape"]) * network.batch_size * size,
+            traffic.get(layer["name"], 0.0),
         )
         for layer in network.layers
     )  # fmt: skip
-    slots = sum(slot.nbytes for slot in trainer.optimizer.slots.values())
-    memory = plan["arena_bytes"] + network.flat_parameters.nbytes + network.flat_gradients.nbytes + slots
     samples, steps = len(parts.train), steps_per_epoch(experiment, parts)
     batch = rows_of_batch(experiment.training.batch_size, samples)
     warnings = [
@@ -224,7 +265,7 @@ def _described(experiment: Experiment, parts: DataParts, trainer: Trainer) -> Ch
     ]
     return Check(
         tuple(warnings), experiment, parts.summary, rows, int(plan["parameters"]), float(plan["flops"]),
-        int(memory), steps, schedule_curves(experiment, steps),
+        memory, steps, schedule_curves(experiment, steps),
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def add_actions(window: QtWidgets.QMainWindow, entries: list[Entry]) -> dict[str
         action.setShortcutContext(QtCore.Qt.ShortcutContext.WindowShortcut)
         action.setToolTip(f"{entry.tip or entry.text.replace('&', '')} ({entry.shortcut})")
         action.triggered.connect(lambda _=False, entry=entry: entry.does())
+        menus[entry.menu].setToolTipsVisible(True)
         menus[entry.menu].addAction(action)
         actions[entry.name] = action
     return actions
@@ -72,6 +73,7 @@ class Palette(QtWidgets.QDialog):
             text = action.text().replace("&", "").rstrip("…")
             item = QtWidgets.QTreeWidgetItem([text, action.shortcut().toString()])
             item.setDisabled(not action.isEnabled())
+            item.setToolTip(0, action.toolTip())
             self.list.addTopLevelItem(item)
         self.list.setColumnWidth(0, 340)
         self.search.textChanged.connect(self._filter)

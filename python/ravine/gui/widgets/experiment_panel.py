@@ -140,7 +140,7 @@ class ExperimentPanel(QtWidgets.QWidget):
             steps = check.steps * (check.experiment.training.epochs if check.experiment else 0)
             self.cost.setText(
                 f"<b>{check.parameters:,}</b> parameters · <b>{flops(check.flops)}</b> a step · "
-                f"<b>{byte_count(check.bytes)}</b> · {steps:,} steps"
+                f"<b>{byte_count(check.memory.total)}</b> · {steps:,} steps"
             )
         else:
             self.cost.setText("The network cannot be built yet; see what is marked above.")

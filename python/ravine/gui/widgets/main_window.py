@@ -20,6 +20,7 @@ from ravine.gui.state.worker import Failure
 from ravine.gui.widgets.actions import add_actions
 from ravine.gui.widgets.closing import ask_before_closing
 from ravine.gui.widgets.commands import WindowCommands
+from ravine.gui.widgets.enabling import enable, reasons
 from ravine.gui.widgets.experiment_panel import ExperimentPanel
 from ravine.gui.widgets.problems import ProblemsBar
 from ravine.gui.widgets.run_list import RunList
@@ -48,6 +49,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.setDockNestingEnabled(False)
         self.commands = WindowCommands(self)
         self.actions_by_name = add_actions(self, self.commands.entries())
+        self._tips = {name: action.toolTip() for name, action in self.actions_by_name.items()}
         names = ("start", "pause", "step", "stop", "resume")
         self.toolbar = RunToolbar(app, [self.actions_by_name[name] for name in names])
         self.addToolBar(self.toolbar)
@@ -112,8 +114,9 @@ class MainWindow(QtWidgets.QMainWindow):
         app.status_changed.connect(self.show_status)
         app.runs_changed.connect(self._find_running)
         app.checked.connect(self._name_experiment)
-        for signal in (app.checked, app.draft_changed, app.status_changed, app.current_changed):
-            signal.connect(self.enable_actions)
+        changes = (app.checked, app.draft_changed, app.status_changed, app.current_changed)
+        for signal in (*changes, app.compared_changed, app.work_done):
+            signal.connect(lambda *_: self.enable_actions())
         self.cards.wants_training.connect(commands.start)
         self.cards.wants_data.connect(commands.open_data)
         self.cards.wants_run.connect(commands.open_run)
@@ -245,26 +248,10 @@ class MainWindow(QtWidgets.QMainWindow):
             self.status_text.setText(text)
 
     def enable_actions(self) -> None:
-        """What can be done now, can be chosen."""
-        status, actions = self.app.status, self.actions_by_name
-        training = status is not None and status.training
-        paused = status is not None and status.state == "paused"
-        resumable = status is not None and (status.can_resume or paused)
-        actions["start"].setEnabled(
-            not self.app.draft.error and not (self.app.check and self.app.check.errors)
-        )
-        actions["pause"].setEnabled(training and not paused)
-        actions["step"].setEnabled(training)
-        actions["stop"].setEnabled(training)
-        actions["resume"].setEnabled(resumable)
-        actions["restore"].setEnabled(
-            status is not None and (status.can_resume or status.state == "finished")
-        )
-        actions["longer"].setEnabled(status is not None and status.state in ("finished", "stopped"))
-        actions["checkpoint"].setEnabled(training)
-        draft = self.app.draft
+        """What can be done now, can be chosen; of the rest the tooltips say why not."""
+        actions, draft = self.actions_by_name, self.app.draft
+        enable(actions, self._tips, reasons(self.app, self.surfaces()))
         for name, label in (("undo", draft.undo_label), ("redo", draft.redo_label)):
-            actions[name].setEnabled(bool(label))
             actions[name].setText(f"&{name.capitalize()} {label}".rstrip())
 
     def report(self, error: RavineError) -> None:

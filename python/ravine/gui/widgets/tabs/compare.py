@@ -72,6 +72,7 @@ class CompareTab(Tab):
         self.body = body
         self._on_axis()
         app.compared_changed.connect(self._show_choice)
+        app.runs_changed.connect(self._show_choice)
         self._show_choice()
 
     @property
@@ -89,6 +90,13 @@ class CompareTab(Tab):
         self.app.compare([run.path for run in self.app.runs[:5]])
 
     def _show_choice(self) -> None:
+        there = bool(self.app.runs)
+        self.choose.setEnabled(there)
+        self.choose.setToolTip(
+            "The five newest, together"
+            if there
+            else "There are no runs yet: train one, or open a folder of runs"
+        )
         if self.runs:
             self.stack.setCurrentWidget(self.body)
         else:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from PySide6 import QtCore, QtWidgets
 
 from ravine.commands.describe import shape_text
+from ravine.commands.output import byte_count
 from ravine.gui.state.app import App
 from ravine.gui.state.presets import PRESETS, Preset, with_preset
 from ravine.gui.state.status import count, flops
 from ravine.gui.widgets.tabs.base import Tab, cell
 
-HEADS = ("layer", "type", "input", "output", "parameters", "share", "FLOP a step")
+HEADS = {
+    "layer": "its name in tables, plots and errors",
+    "type": "of the catalog",
+    "input": "shape of a sample",
+    "output": "shape of a sample",
+    "parameters": "weights and biases, and their share",
+    "FLOP a step": "floating-point operations, forward and backward",
+    "memory": "weights, their gradients, the optimizer's state of them, and the outputs for a batch; in all "
+    "it is another number, as outputs that do not live at once share memory, and have gradients too",
+    "moved a step": "bytes that a step reads and writes",
+}
 
 
 class ModelTab(Tab):
@@ -31,6 +42,10 @@ class ModelTab(Tab):
         self.presets.addStretch(1)
         self.table = QtWidgets.QTableWidget(0, len(HEADS))
         self.table.setHorizontalHeaderLabels(list(HEADS))
+        for column, tip in enumerate(HEADS.values()):
+            self.table.model().setHeaderData(
+                column, QtCore.Qt.Orientation.Horizontal, tip, QtCore.Qt.ItemDataRole.ToolTipRole
+            )
         self.table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.verticalHeader().hide()
@@ -63,19 +78,20 @@ class ModelTab(Tab):
         """Shows what the check has found."""
         check = self.app.check
         layers = check.layers if check else ()
-        self.table.setRowCount(len(layers))
+        self.table.setRowCount(len(layers) + bool(layers))
         total = max(1, check.parameters if check else 1)
         for row, layer in enumerate(layers):
-            texts = (
-                layer.name, layer.type.replace("_", " "),
+            self._write(
+                row, layer.name, layer.type.replace("_", " "),
                 shape_text(layer.input_shape), shape_text(layer.output_shape),
-                f"{layer.parameters:,}", f"{layer.parameters / total:.1%}", count(layer.flops),
+                f"{layer.parameters:,} ({layer.parameters / total:.0%})" if layer.parameters else "0",
+                count(layer.flops), byte_count(layer.memory), byte_count(layer.traffic),
             )  # fmt: skip
-            for column, text in enumerate(texts):
-                item = cell(self.table, row, column, text)
-                if column >= 4:
-                    flag = QtCore.Qt.AlignmentFlag
-                    item.setTextAlignment(flag.AlignRight | flag.AlignVCenter)
+        if check is not None and layers:
+            self._write(
+                len(layers), "in all", "", "", "", f"{check.parameters:,}", count(check.flops),
+                byte_count(check.memory.total), byte_count(sum(layer.traffic for layer in layers)), bold=True,
+            )  # fmt: skip
         if check is None:
             self.totals.setText("The experiment is being checked.")
         elif not layers:
@@ -83,7 +99,24 @@ class ModelTab(Tab):
             self.totals.setText(f"The network cannot be built: {errors}")
         else:
             data = check.data
-            sizes = f" · {data.train:,} training samples of {shape_text(data.input_shape)}" if data else ""
+            samples = f" · {data.train:,} training samples of {shape_text(data.input_shape)}" if data else ""
+            cost = f"{check.parameters:,} parameters · {flops(check.flops)} a step"
+            parts = {
+                "parameters": check.memory.parameters, "gradients": check.memory.gradients,
+                "optimizer": check.memory.optimizer, "outputs of layers": check.memory.outputs,
+            }  # fmt: skip
+            memory = ", ".join(f"{name} {byte_count(size)}" for name, size in parts.items())
             self.totals.setText(
-                f"{len(layers)} layers · {check.parameters:,} parameters · {flops(check.flops)} a step{sizes}"
+                f"{len(layers)} layers · {cost}{samples}\n"
+                f"{byte_count(check.memory.total)} of memory: {memory}"
             )
+
+    def _write(self, row: int, *texts: str, bold: bool = False) -> None:
+        flag = QtCore.Qt.AlignmentFlag
+        for column, text in enumerate(texts):
+            item = cell(self.table, row, column, text)
+            font = item.font()
+            font.setBold(bold)
+            item.setFont(font)
+            if column >= 4:
+                item.setTextAlignment(flag.AlignRight | flag.AlignVCenter)
