@@ -21,12 +21,13 @@ from ravine.gui.state.app import App
 from ravine.gui.state.draft import Draft, starter
 from ravine.gui.state.presets import PRESETS, with_preset
 from ravine.gui.widgets.main_window import MainWindow
-from ravine.gui.widgets.tabs import CompareTab, DataTab, LayersTab, LiveTab, LogTab
+from ravine.gui.widgets.tabs import CompareTab, DataTab, LayersTab, LiveTab, LogTab, ModelTab
 from ravine.training.session import train_experiment
 
 SIZES = ((1280, 800), (1920, 1080))
 FRAMES = 24  # of the animated picture
 FRAME_MILLISECONDS = 250
+AUGMENTED = Path(__file__).parents[1] / "examples" / "cifar_augmented.toml"  # of data that may be missing
 
 
 def wait(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -118,6 +119,63 @@ def draw(window: MainWindow, folder: Path, theme: str) -> None:
             wait(lambda: ready(window))
             pause(500)
             save(window, folder / f"app-{page.TITLE.lower()}-{theme}-{width}.png")
+    draw_forms(window, folder, theme)
+
+
+def show_setting(window: MainWindow, key: str) -> None:
+    """Opens the section of a setting alone, and goes there."""
+    for section in window.panel.sections:
+        section.head.setChecked(section.name == key.split(".")[0])
+    window.panel.go_to(key)
+    pause(400)
+
+
+def draw_forms(window: MainWindow, folder: Path, theme: str) -> None:
+    """Draws the editors of blocks, groups and augmentation, runs in groups, the choice of a checkpoint."""
+    app = window.app
+    before, folder_before = app.draft.text, app.draft.folder
+    table = dict(app.draft.table)
+    block = {"type": "residual", "body": [{"type": "dense", "units": 64}, "batch_normalization", "relu"]}
+    table["model"] = {"layers": [{"type": "dense", "units": 64}, block, {"type": "dense", "units": 10}]}
+    table["groups"] = [{"match": "*.bias", "l2": 0.0}, {"match": "dense_1.*", "learning_rate": 0.1}]
+    app.draft.set_table(table, "a network of blocks")
+    model = next(number for number, page in enumerate(window.pages) if isinstance(page, ModelTab))
+    for width, height in SIZES:
+        window.resize(width, height)
+        window.tabs.setCurrentIndex(model)
+        wait(lambda: ready(window))
+        for name, key in (("blocks", "model.layers.1.body.0.units"), ("groups", "groups.1.learning_rate")):
+            show_setting(window, key)
+            save(window, folder / f"app-{name}-{theme}-{width}.png")
+    if AUGMENTED.exists():
+        app.open_experiment(AUGMENTED)
+        window.tabs.setCurrentIndex(
+            next(n for n, page in enumerate(window.pages) if isinstance(page, DataTab))
+        )
+        wait(lambda: ready(window) and not app.checking)
+        pause(1000)
+        for width, height in SIZES:
+            window.resize(width, height)
+            show_setting(window, "data.augmentation.4.size")
+            save(window, folder / f"app-augmentation-{theme}-{width}.png")
+    app.draft.replace(before, folder_before, "as it was")
+    wait(lambda: not app.checking)
+    window.resize(*SIZES[0])
+    window.tabs.setCurrentIndex(
+        next(n for n, page in enumerate(window.pages) if isinstance(page, CompareTab))
+    )
+    window.run_list.grouped.setChecked(True)
+    wait(lambda: bool(app.groups) and ready(window))
+    pause(500)
+    save(window, folder / f"app-groups-of-runs-{theme}-{SIZES[0][0]}.png")
+    window.run_list.grouped.setChecked(False)
+    app.select(app.runs_folder / "deep-tanh")
+    wait(lambda: app.status is not None)
+    window.commands.restore()
+    wait(window.commands.restoring.go.isEnabled)
+    pause(300)
+    window.commands.restoring.grab().save(str(folder / f"app-restore-{theme}.png"))
+    window.commands.restoring.close()
 
 
 def animate(window: MainWindow, folder: Path) -> None:

@@ -65,4 +65,5 @@ def test_a_colour_bar_is_written_in_one_way(qtbot, low, high):
     bar.set_levels(low, high, True)
     texts = bar.texts((0.0, 0.5, 1.0))
     assert len({"e" in text for text in texts}) == 1
+    assert len({len(text) < 8 for text in texts}) == 1
     assert float(texts[0]) == pytest.approx(10.0**low, rel=0.06)

@@ -177,12 +177,34 @@ def test_presets_can_be_trained(preset):
 
 def test_the_model_tab_shows_what_the_core_has_worked_out(qtbot, window):
     tab = page(window, ModelTab)
-    assert tab.table.rowCount() == 2
-    assert tab.table.item(0, 4).text() == "6,500"
+    assert tab.table.rowCount() == 3  # with the sums
+    assert tab.table.item(0, 4).text() == "6,500 (87%)"
+    assert tab.table.item(2, 4).text() == "7,510"
     tab.take(PRESETS[1])
-    qtbot.waitUntil(lambda: tab.table.rowCount() == 21, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: tab.table.rowCount() == 22, timeout=TIMEOUT)
     window.app.draft.undo()
-    qtbot.waitUntil(lambda: tab.table.rowCount() == 2, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: tab.table.rowCount() == 3, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(("optimizer", "slots"), [("gradient_descent", 0), ("momentum", 1), ("adam", 2)])
+def test_memory_of_layers(qtbot, window, optimizer, slots):
+    """Float32 weights, gradients and slots, and outputs [32, units]; what a step moves is the plan's."""
+    window.app.draft.set(("optimizer",), {"type": optimizer, "learning_rate": 0.01})
+    qtbot.waitUntil(lambda: not window.app.checking, timeout=TIMEOUT)
+    check = window.app.check
+    assert [layer.memory for layer in check.layers] == [
+        4 * ((2 + slots) * 6500 + 32 * 100), 4 * ((2 + slots) * 1010 + 32 * 10),
+    ]  # fmt: skip
+    assert (check.memory.parameters, check.memory.gradients) == (4 * 7510, 4 * 7510)
+    assert check.memory.optimizer == slots * 4 * 7510
+    network = Sequential(*check.experiment.model.layers).network([64], loss="softmax_cross_entropy")
+    plan = network.describe()
+    assert check.memory.outputs == plan["arena_bytes"]
+    assert check.traffic == sum(one["bytes"] for one in plan["operations"])
+    assert 0.9 * check.traffic < sum(layer.traffic for layer in check.layers) <= check.traffic
+    tab = page(window, ModelTab)
+    assert tab.table.item(0, 6).text() == f"{check.layers[0].memory / 1024:.1f} KiB"
+    assert f"optimizer {slots * 4 * 7510 / 1024:.1f} KiB" in tab.totals.text() or not slots
 
 
 def test_the_log(qtbot, make_window, trained, tmp_path):

@@ -47,8 +47,14 @@ class ColourBar(QtWidgets.QWidget):
         levels = [self._low + place * (self._high - self._low) for place in places]
         values = [10.0**level if self._logarithmic else level for level in levels]
         sizes = [abs(value) for value in values if value]
-        plain = not sizes or (min(sizes) >= 0.01 and max(sizes) < 10_000)
-        return [f"{float(f'{value:.2g}'):g}" if plain or not value else f"{value:.1e}" for value in values]
+        plain = not sizes or (min(sizes) >= 0.001 and max(sizes) < 10_000)
+        return [f"{float(f'{value:.2g}'):g}" if plain or not value else _short(value) for value in values]
+
+
+def _short(value: float) -> str:
+    """Two digits and a power of ten, in few characters: 2.3e-7."""
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits}e{int(power)}"
 
 
 class HeatMap(Surface):

@@ -47,6 +47,7 @@ class LinePlot(Surface):
         self._cursor_x: float | None = None
         self._shown_y = (0.0, 0.0)
         self._pens: dict[tuple[str, int], QtGui.QPen] = {}
+        self._behind_texts = pg.mkBrush(None)
         self.ticks = pg.PlotCurveItem(connect="pairs")
         self.marks = pg.PlotCurveItem(connect="pairs")
         for item in (self.marks, self.ticks):
@@ -165,6 +166,7 @@ class LinePlot(Surface):
             item.setVisible(number < len(texts))
             if number < len(texts):
                 item.setText(texts[number].text, self.colours.note)
+                item.fill = self._behind_texts
                 left, right = self.view.viewRange()[0]
                 item.setAnchor((0, 0) if texts[number].x < (left + right) / 2 else (1, 0))
                 item.setPos(texts[number].x, top - 0.09 * (number % 3) * (top - bottom))
@@ -226,6 +228,9 @@ class LinePlot(Surface):
         if not hasattr(self, "_pens"):
             return
         self._pens.clear()
+        ground = QtGui.QColor(self.colours.ground)
+        ground.setAlpha(200)
+        self._behind_texts = pg.mkBrush(ground)
         self.ticks.setPen(pg.mkPen(self.colours.error, width=1))
         self.marks.setPen(pg.mkPen(self.colours.note, width=1, style=QtCore.Qt.PenStyle.DashLine))
         if self.picture is not None:

@@ -90,7 +90,7 @@ class Surface(QtWidgets.QWidget):
         self.item.layout.setContentsMargins(0, 7, 10, 0)  # for half of a number at the ends of the axes
         for side in ("left", "bottom"):
             self.item.getAxis(side).enableAutoSIPrefix(False)
-            self.item.getAxis(side).setStyle(maxTickLevel=1)
+            self.item.getAxis(side).setStyle(maxTickLevel=1, tickLength=4)  # outward
         self.item.getAxis("left").setWidth(66)
         self.item.getAxis("bottom").setTickDensity(0.7)
         self.cursor_line = pg.InfiniteLine(angle=90, movable=False)

@@ -108,7 +108,7 @@ class Check:
         experiment: fully resolved; None where it is not even understood.
         data: None where it cannot be loaded.
         layers: empty where the network cannot be built.
-        parameters, flops: of the network; of a step.
+        parameters, flops, traffic: of the network; of a step; bytes that a step reads and writes.
         memory: at its peak.
         steps: of an epoch.
         schedules: of the hyperparameters; the learning rate is always there.
@@ -120,6 +120,7 @@ class Check:
     layers: tuple[LayerRow, ...] = ()
     parameters: int = 0
     flops: float = 0.0
+    traffic: float = 0.0
     memory: Memory = Memory()
     steps: int = 0
     schedules: tuple[ScheduleCurve, ...] = field(default=())
@@ -265,7 +266,8 @@ def _described(experiment: Experiment, parts: DataParts, trainer: Trainer) -> Ch
     ]
     return Check(
         tuple(warnings), experiment, parts.summary, rows, int(plan["parameters"]), float(plan["flops"]),
-        memory, steps, schedule_curves(experiment, steps),
+        sum(float(operation["bytes"]) for operation in plan["operations"]), memory, steps,
+        schedule_curves(experiment, steps),
     )  # fmt: skip
 
 

@@ -78,12 +78,32 @@ def groups_of(runs: tuple[Path, ...], known: Mapping[Path, Table] | None = None)
         found.setdefault(json.dumps(others, sort_keys=True, default=str), []).append(run)
     groups = list(found.values())
     heads = tuple(group[0] for group in groups)
-    different = [(key, values) for key, values in settings_of(heads, tables) if key not in OWN]
-    labels = []
-    for number, group in enumerate(groups):
-        parts = [f"{key.rpartition('.')[2]} {values[number]}" for key, values in different[:3]]
-        labels.append(", ".join(parts) or group[0].name)
+    labels = _labels([tables[head] for head in heads], [group[0].name for group in groups])
     return tuple(Group(label, tuple(group)) for label, group in zip(labels, groups, strict=True))
+
+
+def _labels(tables: list[Table], names: list[str]) -> list[str]:
+    """What tells groups apart: the fewest settings that do, at most three; names where nothing does."""
+    keys: dict[str, None] = {}
+    for table in tables[1:]:
+        keys |= {key: None for key, _, _ in differences(tables[0], table) if key not in OWN}
+    texts = {key: [_brief(_value(table, key)) for table in tables] for key in keys}
+    labels: list[tuple[str, ...]] = [()] * len(tables)
+    while len(labels[0]) < 3 and len({*labels}) < len(tables):
+        distinct = {key: len({*zip(labels, values, strict=True)}) for key, values in texts.items()}
+        best = max(distinct, key=distinct.__getitem__, default="")
+        if not best or distinct[best] == len({*labels}):
+            break
+        name = best.rpartition(".")[2]
+        labels = [(*label, f"{name} {text}") for label, text in zip(labels, texts.pop(best), strict=True)]
+    return [", ".join(label) or name for label, name in zip(labels, names, strict=True)]
+
+
+def _brief(value: Any) -> str:
+    """A value in a word or two: of lists of layers how many there are."""
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return f"({len(value)})"
+    return str(value.get("type", "-")) if isinstance(value, dict) else _shown(value)
 
 
 class Grouping:

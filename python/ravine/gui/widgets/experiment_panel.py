@@ -55,7 +55,6 @@ class ExperimentPanel(QtWidgets.QWidget):
         column.addStretch(1)
         self.scroll_area = QtWidgets.QScrollArea(widgetResizable=True)
         self.scroll_area.setWidget(form)
-        self.scroll_area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         add_item_keys(form)
         self.text = QtWidgets.QPlainTextEdit()
@@ -192,6 +191,7 @@ class ExperimentPanel(QtWidgets.QWidget):
         for section in self.sections:
             if section.name == (name if name not in ("name", "seed", "loss") else "experiment"):
                 editor = section.editor_at(key)
+                self.show_problems()  # at editors too that were just made
                 target = editor.editor if editor is not None else section.head
                 self.scroll_area.ensureWidgetVisible(target)
                 target.setFocus(QtCore.Qt.FocusReason.ShortcutFocusReason)

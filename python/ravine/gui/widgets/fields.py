@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ravine.gui.state.draft import Key, dotted
 from ravine.gui.state.fields import Field, named
 from ravine.gui.state.values import shown
 
-LONGEST = 22  # characters of a choice that are always seen
+LONGEST = 165  # pixels of a choice that are always seen
 FOLDERS = ("cache",)  # files that are folders
 
 
@@ -39,8 +40,10 @@ class ComboBox(QtWidgets.QComboBox):
 
     def fit(self) -> None:
         """As wide as its longest choice, within reason; all of it is in the list that opens."""
-        widest = max((len(self.itemText(number)) for number in range(self.count())), default=5)
-        self.setMinimumContentsLength(min(widest, LONGEST))
+        metrics = self.fontMetrics()
+        texts = [self.itemText(number) for number in range(self.count())]
+        widest = max(map(metrics.horizontalAdvance, texts), default=0)
+        self.setMinimumContentsLength(math.ceil(min(widest, LONGEST) / metrics.horizontalAdvance("X")))
 
     def wheelEvent(self, event: QtGui.QWheelEvent) -> None:  # noqa: N802
         event.ignore()

@@ -45,9 +45,9 @@ class ComponentEditor(FieldEditor):
         super().__init__(app, key, field)
 
     def _make(self) -> QtWidgets.QWidget:
-        row = QtWidgets.QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
+        self.head = QtWidgets.QHBoxLayout()
+        self.head.setContentsMargins(0, 0, 0, 0)
+        self.head.setSpacing(2)
         self.box = ComboBox()
         self.box.addItems(list(entry_names(self.field)))
         self.box.fit()
@@ -56,9 +56,9 @@ class ComponentEditor(FieldEditor):
         self.more.setAccessibleName(f"Settings of {dotted(self.key)}")
         self.more.setToolTip("Settings")
         self.more.toggled.connect(self._show_settings)
-        row.addWidget(self.box, 1)
-        row.addWidget(self.more)
-        self._layout.addLayout(row)
+        self.head.addWidget(self.box, 1)
+        self.head.addWidget(self.more)
+        self._layout.addLayout(self.head)
         self.body = QtWidgets.QWidget()
         self.form = form_layout(self.body)
         self.form.setContentsMargins(10, 2, 0, 4)
@@ -256,15 +256,8 @@ class ItemsEditor(FieldEditor):
             editor.refresh()
 
     def _add_row(self, index: int) -> None:
-        row = QtWidgets.QHBoxLayout()
-        row.setSpacing(1)
-        number = QtWidgets.QLabel(f"{index + 1}")
-        number.setMinimumWidth(16)
-        number.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop | QtCore.Qt.AlignmentFlag.AlignRight)
-        row.addWidget(number)
         editor = self._item(index)
         self.editors.append(editor)
-        row.addWidget(editor, 1)
         tools = tool_button("▾")
         tools.setAccessibleName(f"Move, repeat or take out {self.ITEM} {dotted((*self.key, index))}")
         tools.setToolTip(f"Move, repeat or take out this {self.ITEM}")
@@ -275,8 +268,20 @@ class ItemsEditor(FieldEditor):
             menu.addAction(f"{ITEM_KEYS[keys]}\t{keys}", does)
         tools.setMenu(menu)
         self.tools.append(tools)
-        row.addWidget(tools, 0, QtCore.Qt.AlignmentFlag.AlignTop)
-        self.rows.addLayout(row)
+        number = QtWidgets.QLabel()
+        if isinstance(editor, ComponentEditor):
+            number.setText(f"{index + 1}")
+            number.setMinimumWidth(18)
+            head = editor.head
+            head.insertWidget(0, number)
+        else:
+            number.setText(f"{self.ITEM} {index + 1}")
+            editor.setContentsMargins(10, 0, 0, 4)
+            head = QtWidgets.QHBoxLayout()
+            head.addWidget(number, 1)
+            self.rows.addLayout(head)
+        head.addWidget(tools)
+        self.rows.addWidget(editor)
         for widget in (number, editor, tools):
             widget.show()  # now, as it may be about to get the focus
 

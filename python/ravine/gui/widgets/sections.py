@@ -78,10 +78,16 @@ class Section(Fold):
         self.error = QtWidgets.QLabel(wordWrap=True)
         self.error.setObjectName("error")
         self.error.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.error.setContentsMargins(8, 0, 4, 2)
         self.error.hide()
         self.column.insertWidget(1, self.error)
         if opened:
             self.head.setChecked(True)
+
+    def unfold(self, on: bool) -> None:
+        super().unfold(on)
+        if on:
+            self.show_problems(self.app.problems)
 
     def make(self) -> None:
         struct = section_struct(self.name)

@@ -141,16 +141,14 @@ class RestoreDialog(QtWidgets.QDialog):
         self.files = result
         self.table.setRowCount(len(self.files))
         for row, file in enumerate(self.files):
-            title = "last" if row == 0 and file.name != "best" else file.name
-            if file.name == "best":
-                title = "best (lowest validation loss)"
+            title = "best" if file.name == "best" else f"step-{file.step}" if row else "last"
             texts = (title, f"{file.step:,}", ago(time.time() - file.saved), *self._losses(file))
             for column, text in enumerate(texts):
                 item = QtWidgets.QTableWidgetItem(text)
+                item.setToolTip("the lowest validation loss" if file.name == "best" else str(file.path))
                 if column:
                     item.setTextAlignment(ALIGN_RIGHT)
                 self.table.setItem(row, column, item)
-        self.table.resizeColumnToContents(0)
         self.go.setEnabled(bool(self.files))
         if self.files:
             self.table.selectRow(0)

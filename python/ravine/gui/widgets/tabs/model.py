@@ -55,7 +55,8 @@ class ModelTab(Tab):
         self.table.setTabKeyNavigation(False)
         self.table.setAccessibleName("Layers of the network")
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
         self.totals = QtWidgets.QLabel(wordWrap=True)
         self.totals.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QtWidgets.QVBoxLayout(self)
@@ -90,7 +91,7 @@ class ModelTab(Tab):
         if check is not None and layers:
             self._write(
                 len(layers), "in all", "", "", "", f"{check.parameters:,}", count(check.flops),
-                byte_count(check.memory.total), byte_count(sum(layer.traffic for layer in layers)), bold=True,
+                byte_count(check.memory.total), byte_count(check.traffic), bold=True,
             )  # fmt: skip
         if check is None:
             self.totals.setText("The experiment is being checked.")
