@@ -15,6 +15,7 @@
 #include "network/distributions.h"
 #include "network/execution_plan.h"
 #include "network/graph.h"
+#include "network/ranks.h"
 #include "network/statistics.h"
 #include "network/thread_choice.h"
 #include "optimizers/optimizer.h"
@@ -28,6 +29,7 @@ struct NetworkOptions {
   int threads = 0;  // 0: measured in training, up to the processors there are
   std::uint64_t seed = 0;
   ComputeOptions compute = {};
+  Ranks ranks = {};
   std::int64_t ring_rows = 1024;  // recorded steps that fit before they must be drained
 };
 
@@ -48,11 +50,13 @@ struct TrainingChunk {
   const void* weights = nullptr;  // of the rows; nullptr: all the same
   Mixture mixture = {};           // of the rows' labels
   std::int64_t steps = 0;
-  std::int64_t batch = 0;
+  std::int64_t batch = 0;                   // rows of each; under ranks, of this rank: 0 where it has none
+  std::int64_t first_row = 0;               // place of a batch's first row in the global batch
+  std::int64_t global_batch = 0;            // rows of all ranks; 0: the batch
   std::int64_t micro_batch = 0;             // rows that are computed at once; 0: the batch
   std::vector<std::string> scheduled = {};  // hyperparameters that change
   const double* schedule = nullptr;         // steps x scheduled
-  double budget_seconds = 0;                // stop after this time; 0 for no limit
+  double budget_seconds = 0;                // stop after this time; 0 for no limit, as it must be under ranks
   std::int64_t record_every = 1;            // steps between rows; 0: none
   StatisticsLevel statistics = StatisticsLevel::norms;
   std::int64_t full_every = 100;     // steps between distributions, where statistics are full
@@ -71,6 +75,7 @@ struct TrainingResult {
   std::int64_t rows = 0;
   std::string trouble;  // empty, or what is not finite
   std::string trouble_layer;
+  int trouble_rank = -1;  // whose rows it was found in; -1 where it is no matter of one rank
 };
 
 struct DrainedRows {

@@ -24,6 +24,7 @@ void bind_catalog(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_schedule(py::module_& module);
 void bind_custom_rule(py::module_& module);
+void bind_communication(py::module_& module);
 void bind_network(py::module_& module);
 void bind_training(py::module_& module);
 void bind_report(py::module_& module);

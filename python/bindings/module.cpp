@@ -36,6 +36,7 @@ PYBIND11_MODULE(_core, module) {
   bind_optimizer(module);
   bind_schedule(module);
   bind_custom_rule(module);
+  bind_communication(module);
   bind_network(module);
   bind_training(module);
   bind_report(module);

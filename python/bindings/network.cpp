@@ -302,7 +302,7 @@ void bind_network(py::module_& module) {
       module, "Network", py::dynamic_attr(), "A network at work: parameters, gradients and execution plans.")
       .def(py::init([](const NetworkSpec& spec, const py::object& loss, std::int64_t batch_size,
                        const std::string& dtype, const std::string& device, int threads, std::uint64_t seed,
-                       const py::dict& compute) {
+                       const py::dict& compute, const std::optional<Ranks>& ranks) {
              if (threads < 0 || threads > 1024) {
                throw Error(ErrorCode::invalid_parameter,
                            "must be from 1 up to 1024, or 0 to let Ravine choose")
@@ -318,10 +318,12 @@ void bind_network(py::module_& module) {
              const DType type = dtype == "float64" ? DType::float64 : DType::float32;
              return std::make_shared<Network>(
                  spec, catalog::resolve(catalog::Kind::loss, to_component(loss, "loss")),
-                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed, options});
+                 NetworkOptions{batch_size, type, device_from_name(device), threads, seed, options,
+                                ranks.value_or(Ranks{})});
            }),
            py::arg("spec"), py::arg("loss"), py::kw_only(), py::arg("batch_size"), py::arg("dtype"),
-           py::arg("device"), py::arg("threads"), py::arg("seed"), py::arg("compute") = py::dict())
+           py::arg("device"), py::arg("threads"), py::arg("seed"), py::arg("compute") = py::dict(),
+           py::arg("ranks") = std::nullopt)
       .def("initialize", py::overload_cast<std::uint64_t>(&Network::initialize), py::arg("seed"),
            py::call_guard<py::gil_scoped_release>(), "Draws all parameters anew.")
       .def(

@@ -63,18 +63,26 @@ TrainingResult train(
     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
     double budget_seconds, std::int64_t record_every, const std::string& statistics, std::int64_t full_every,
     const std::optional<std::shared_ptr<WeightAverage>>& average, double loss_so_far, double weight_so_far,
-    const std::optional<MixtureArrays>& mixture) {
+    const std::optional<MixtureArrays>& mixture, std::int64_t first_row, std::int64_t global_batch,
+    std::int64_t steps) {
   std::int64_t rows = 0;
   TrainingChunk chunk;
   chunk.inputs = checked_inputs(network, inputs, &rows);
   chunk.targets = checked_targets(network, targets, rows);
   chunk.weights = checked_weights(network, weights, rows);
   chunk.mixture = checked_mixture(network, mixture, rows);
-  if (batch_size < 1 || rows % batch_size != 0) {
+  const bool empty = batch_size == 0 && rows == 0 && global_batch > 0 && steps > 0;
+  if (!empty && (batch_size < 1 || rows % batch_size != 0 || (steps > 0 && rows != steps * batch_size))) {
     throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
                                                " rows, which is no multiple of the batch size " +
                                                std::to_string(batch_size))
         .at_key("inputs");
+  }
+  if (global_batch < 0 || first_row < 0 || (global_batch > 0 && first_row + batch_size > global_batch)) {
+    throw Error(ErrorCode::invalid_parameter,
+                "rows " + std::to_string(first_row) + " to " + std::to_string(first_row + batch_size) +
+                    " are not within a global batch of " + std::to_string(global_batch))
+        .at_key("first_row");
   }
   if (micro_batch < 0) {
     throw Error(ErrorCode::invalid_parameter, "must be at least 1, or 0 to compute a batch at once")
@@ -82,7 +90,9 @@ TrainingResult train(
   }
   chunk.batch = batch_size;
   chunk.micro_batch = micro_batch;
-  chunk.steps = rows / batch_size;
+  chunk.first_row = first_row;
+  chunk.global_batch = global_batch;
+  chunk.steps = empty ? steps : rows / batch_size;
   chunk.budget_seconds = budget_seconds;
   chunk.record_every = record_every;
   chunk.statistics = level_from_name(statistics);
@@ -124,7 +134,8 @@ void bind_training(py::module_& module) {
       .def_readonly("correct", &TrainingResult::correct)
       .def_readonly("rows", &TrainingResult::rows)
       .def_readonly("trouble", &TrainingResult::trouble)
-      .def_readonly("trouble_layer", &TrainingResult::trouble_layer);
+      .def_readonly("trouble_layer", &TrainingResult::trouble_layer)
+      .def_readonly("trouble_rank", &TrainingResult::trouble_rank);
 
   py::class_<WeightAverage, std::shared_ptr<WeightAverage>>(
       module, "WeightAverage", "An exponential moving average of a network's weights.")
@@ -152,10 +163,14 @@ void bind_training(py::module_& module) {
           py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0, py::arg("record_every") = 1,
           py::arg("statistics") = "norms", py::arg("full_every") = 100, py::arg("average") = std::nullopt,
           py::arg("loss_so_far") = 0.0, py::arg("weight_so_far") = 0.0, py::arg("mixture") = std::nullopt,
+          py::arg("first_row") = 0, py::arg("global_batch") = 0, py::arg("steps") = 0,
           "Many training steps in one call, over batches that lie one behind the other. A batch is computed "
           "in parts of micro_batch rows whose gradients are added (gradient accumulation); 0: at once. "
           "The average, if there is one, takes the weights in after every update. A mixture is second labels "
-          "of the rows, and the shares of the first ones.")
+          "of the rows, and the shares of the first ones. Under ranks all of them make the call; the rows "
+          "are this rank's, batch_size of each global batch of global_batch rows, from its row first_row on. "
+          "A "
+          "rank without rows (batch_size 0) says how many steps there are. No time budget under ranks.")
       .def("drain_distributions", &drain_distributions,
            "Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts).")
       .def("time_passes", &time_passes, py::arg("inputs"), py::kw_only(), py::arg("distributions"),

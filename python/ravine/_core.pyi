@@ -1,10 +1,23 @@
 """Ravine's core: networks, optimizers, the catalog."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ravine._core_ranks import Communicator as Communicator
+from ravine._core_ranks import Ranks as Ranks
+from ravine._core_ranks import mpi_communicator as mpi_communicator
+from ravine._core_ranks import mpi_functions as mpi_functions
+from ravine._core_ranks import mpi_handles as mpi_handles
+from ravine._core_ranks import thread_communicators as thread_communicators
+from ravine._core_training import REGULARIZATION as REGULARIZATION
+from ravine._core_training import Evaluation as Evaluation
+from ravine._core_training import Optimizer as Optimizer
+from ravine._core_training import TrainingResult as TrainingResult
+from ravine._core_training import WeightAverage as WeightAverage
+from ravine._core_training import custom_rule as custom_rule
 
 __version__: str
 
@@ -149,6 +162,7 @@ class Network:
         threads: int,
         seed: int,
         compute: dict[str, bool | int] = {},
+        ranks: Ranks | None = None,
     ) -> None: ...
     def initialize(self, seed: int) -> None:
         """Draws all parameters anew."""
@@ -209,12 +223,17 @@ class Network:
         loss_so_far: float = 0.0,
         weight_so_far: float = 0.0,
         mixture: tuple[NDArray[np.int32], NDArray[Any]] | None = None,
+        first_row: int = 0,
+        global_batch: int = 0,
+        steps: int = 0,
     ) -> TrainingResult:
         """Many training steps in one call, over batches that lie one behind the other.
 
         A batch is computed in parts of micro_batch rows whose gradients are added (gradient accumulation);
         0: at once. The average, if there is one, takes the weights in after every update. A mixture is second
-        labels of the rows, and the shares of the first ones.
+        labels of the rows, and the shares of the first ones. Under ranks all of them make the call; the rows
+        are this rank's, batch_size of each global batch of global_batch rows, from its row first_row on. A
+        rank without rows (batch_size 0) says how many steps there are. No time budget under ranks.
         """
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""
@@ -286,140 +305,6 @@ class Network:
     def batch_size(self) -> int: ...
     @property
     def seed(self) -> int: ...
-
-class Evaluation:
-    """Sums over rows that were evaluated; two can be added."""
-
-    def __add__(self, other: Evaluation) -> Evaluation: ...
-    @property
-    def loss(self) -> float:
-        """Weighted where the rows have weights."""
-    @property
-    def weight(self) -> float:
-        """Of the rows; their number where they have none."""
-    @property
-    def correct(self) -> int: ...
-    @property
-    def correct_top5(self) -> int: ...
-    @property
-    def rows(self) -> int: ...
-
-class WeightAverage:
-    """An exponential moving average of a network's weights.
-
-        average <- decay average + (1 - decay) weights, divided by 1 - decay^count
-
-    Given to `Network.train`, it takes the weights in after every update. Before the first it is the weights.
-    """
-
-    def __init__(self, network: Network, *, decay: float) -> None: ...
-    @property
-    def decay(self) -> float: ...
-    @property
-    def count(self) -> int:
-        """Updates in it."""
-    @count.setter
-    def count(self, value: int) -> None: ...
-    @property
-    def flat_values(self) -> NDArray[Any]:
-        """A writable view, laid out as the network's flat parameters."""
-
-class TrainingResult:
-    """What a call of the native training loop did."""
-
-    @property
-    def steps(self) -> int: ...
-    @property
-    def loss(self) -> float:
-        """Weighted sum over the rows."""
-    @property
-    def weight(self) -> float:
-        """Sum of the rows' weights; their number where they have none."""
-    @property
-    def correct(self) -> int: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def trouble(self) -> str:
-        """What became NaN or Inf; empty if nothing did."""
-    @property
-    def trouble_layer(self) -> str: ...
-
-# ---- optimizers --------------------------------------------------------------------------------------------
-
-REGULARIZATION: tuple[str, ...]
-
-class Optimizer:
-    """An update rule with its settings, step count and state."""
-
-    def __init__(
-        self,
-        rule: dict[str, Any] | str,
-        *,
-        l2: float = 0.0,
-        l2_form: str = "squared",
-        l1: float = 0.0,
-        l1_form: str = "subgradient",
-        clip_value: float = 0.0,
-        clip_layer_norm: float = 0.0,
-        clip_norm: float = 0.0,
-        max_norm: float = 0.0,
-        groups: list[dict[str, Any]] = [],
-    ) -> None: ...
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The rule as a table with "type" and all settings."""
-    @property
-    def l2(self) -> float: ...
-    @property
-    def clip_norm(self) -> float: ...
-    @property
-    def regularization(self) -> dict[str, float]:
-        """The numbers by name, as in REGULARIZATION."""
-    @property
-    def l2_form(self) -> str: ...
-    @property
-    def l1_form(self) -> str: ...
-    @property
-    def groups(self) -> list[dict[str, Any]]: ...
-    @property
-    def step_count(self) -> int:
-        """Steps done so far, which the correction of running moments counts."""
-    @step_count.setter
-    def step_count(self, value: int) -> None: ...
-    def set(self, name: str, value: float) -> None:
-        """Sets a number of the rule or of the regularization, from the next step on."""
-    @property
-    def slots(self) -> dict[str, NDArray[Any]]:
-        """Writable flat views of the state, by name; empty until a network is attached."""
-    @property
-    def slot_names(self) -> list[str]: ...
-    @property
-    def evaluations(self) -> int:
-        """Gradients that steps have asked for since it was attached; 0 for a rule that takes one a step."""
-    def attach(self, network: Network) -> None:
-        """Allocates the state for a network's parameters."""
-    def look_ahead(self, network: Network) -> None:
-        """Nesterov: lets the next training pass take its gradient at the look-ahead point; nothing for
-        others."""
-    def step(self, network: Network) -> None:
-        """Updates the network's parameters from its gradients."""
-
-def custom_rule(
-    function: Callable[[NDArray[Any], NDArray[Any], dict[str, NDArray[Any]], dict[str, float], int], object],
-    *,
-    slots: Sequence[str],
-    settings: Mapping[str, float],
-    l2: float = 0.0,
-    l2_form: str = "squared",
-    l1: float = 0.0,
-    l1_form: str = "subgradient",
-    clip_value: float = 0.0,
-    clip_layer_norm: float = 0.0,
-    clip_norm: float = 0.0,
-    max_norm: float = 0.0,
-) -> Optimizer:
-    """An optimizer whose rule is function(parameters, gradients, state, settings, step)."""
 
 # ---- random numbers and the machine ------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class Sequential:
         threads: Threads = "auto",
         seed: int = 0,
         compute: Mapping[str, bool | int] | None = None,
+        ranks: _core.Ranks | None = None,
     ) -> _core.Network:
         """Compiles the network and draws its weights.
 
@@ -66,6 +67,7 @@ class Sequential:
             seed: of the weights and of the masks of dropout.
             compute: how a step is computed, as in `[compute]` of experiments: ``{"fuse": False}``,
                 ``{"checkpoint_every": 10}``.
+            ranks: those that train this network together; batch_size is then of one rank.
 
         Raises:
             InputError: shapes that do not fit (the layer is named), or a setting out of range.
@@ -83,6 +85,7 @@ class Sequential:
                 threads=0 if threads == "auto" else threads,
                 seed=seed,
                 compute=dict(compute or {}),
+                ranks=ranks,
             )
         except InputError as error:
             raise layer_at_fault(error, self.layers) from None

@@ -9,11 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = {"layers", "losses", "initializers", "optimizers", "schedules"}
-LOWER = {"base", "rules", "backend"}
+LOWER = {"base", "rules", "communication", "backend"}
 MAY_INCLUDE = {
     "base": set(),
     "rules": {"base"},
-    "backend": {"base", "rules"},
+    "communication": {"base"},
+    "backend": {"base", "rules", "communication"},
     **{component: LOWER for component in COMPONENTS},
     "network": LOWER | COMPONENTS,
     "catalog": LOWER | COMPONENTS | {"network"},
@@ -75,6 +76,8 @@ def test_includes_of_the_core():
         ("backend/a.h", '#include "layers/layer.h"', "backend must not include"),
         ("layers/a.cpp", '  #  include "optimizers/optimizer.h"', "layers must not include"),
         ("layers/a.cpp", '#include "network/graph.h"', "layers must not include"),
+        ("communication/a.cpp", '#include "backend/backend.h"', "communication must not include"),
+        ("communication/a.cpp", "#include <mpi.h>", "nowhere"),
         ("network/a.cpp", '#include "catalog/catalog.h"', "network must not include"),
         ("layers/a.cpp", "#include <omp.h>", "only backend/cpu includes"),
         ("backend/a.cpp", "#include <cblas.h>", "only backend/cpu includes"),

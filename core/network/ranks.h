@@ -1,0 +1,45 @@
+// The ranks that train one network together, and how.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "communication/communicator.h"
+
+namespace ravine {
+
+struct Ranks {
+  // Ranks that have the same parameters and rows of their own; nullptr: this one is alone.
+  std::shared_ptr<Communicator> data = nullptr;
+  // Ranks that hold parts of the same layers; nullptr: this one holds all.
+  std::shared_ptr<Communicator> model = nullptr;
+  // Batch normalization takes its moments over the rows of all ranks, not of its own alone.
+  bool synchronized_normalization = false;
+  // Gradients are summed in slices of so many bytes, the last layers' first.
+  std::int64_t bucket_bytes = std::int64_t{25} << 20;
+  Transport transport = Transport::full;
+  // Slices that are ready are summed while the backward pass goes on.
+  bool overlap = true;
+  // The global batch is computed in so many parts, whose sums are formed in their order, so that the number
+  // of ranks, at most as many, changes no bit. 0: each rank's rows are one part.
+  int deterministic_parts = 0;
+  // Steps that each rank makes alone before parameters are averaged; 1: gradients are summed in every step.
+  std::int64_t average_every = 1;
+
+  int rank() const { return data == nullptr ? 0 : data->rank(); }
+  int count() const { return data == nullptr ? 1 : data->ranks(); }
+};
+
+// Consecutive rows.
+struct Rows {
+  std::int64_t first;
+  std::int64_t count;
+};
+
+// The rows of a global batch that a rank takes: as even as can be, whole parts where there are parts.
+Rows rows_of_rank(std::int64_t global_batch, int rank, int ranks, int deterministic_parts);
+
+// The same of a part, among `parts`: all but the last ones have as many rows.
+Rows rows_of_part(std::int64_t global_batch, int part, int parts);
+
+}  // namespace ravine
