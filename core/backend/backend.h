@@ -42,6 +42,8 @@ struct RunContext {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
   std::uint32_t first_row = 0;   // position of this batch's first row in the global batch
+  double batch_weight = 0;       // of the global batch, which gradients are divided by; 0: of this batch
+  bool in_parts = false;         // meetings of operations are held by the caller
   bool observe = true;           // measure the outputs of layers
   Histogram* outputs = nullptr;  // one a layer, which the values of its output are added to; null: none
   double* row_losses = nullptr;  // where the loss of each row is written, in evaluation; null: nowhere
@@ -69,6 +71,17 @@ inline double mean_loss(const Measurements& measured) {
   return measured.weight > 0 ? measured.loss / measured.weight : measured.loss;
 }
 
+// Of an operation whose result depends on all parts of a batch, of which the program computes one.
+class Meeting {
+ public:
+  virtual ~Meeting() = default;
+  // Numbers that a part brings.
+  virtual std::int64_t size() const = 0;
+  virtual void give(double* numbers) const noexcept = 0;
+  // Of so many parts, in their order; what the operation writes is there afterwards.
+  virtual void take(const double* numbers, std::int64_t parts) noexcept = 0;
+};
+
 class PreparedProgram {
  public:
   virtual ~PreparedProgram() = default;
@@ -81,6 +94,16 @@ class PreparedProgram {
     run(section, section, context, worker);
   }
   virtual const Measurements& measurements() const = 0;
+  // Forward, loss and backward in pieces, for a caller that exchanges something with others in between: the
+  // phases from `begin` up to `end`, by all workers, each with a barrier at its end; in the end one worker
+  // collects the measurements.
+  virtual void run_phases(std::size_t begin, std::size_t end, const RunContext& context,
+                          Worker& worker) noexcept = 0;
+  virtual void collect() noexcept = 0;
+  // Of that step of the program; null where it has none.
+  virtual Meeting* meeting(std::size_t step) = 0;
+  // The sum of the weights of the rows that are bound.
+  virtual double weight_of_rows() const noexcept = 0;
   // The engine chosen for each operation, for `describe`.
   virtual std::vector<std::string> engines() const = 0;
 };
@@ -133,7 +156,7 @@ struct BufferRange {
   std::int64_t end;
 };
 
-// Adds the gradients of a batch's parts in a buffer of its own.
+// Adds the gradients of a batch's parts in a buffer of its own; without one (null) it only measures.
 class PreparedAccumulation {
  public:
   virtual ~PreparedAccumulation() = default;
@@ -145,6 +168,10 @@ class PreparedAccumulation {
   virtual void finish(double weight, double scale, Worker& worker) noexcept = 0;
   // Sums of squares of the gradient, per range.
   virtual const std::vector<double>& squares() const = 0;
+  // gradient = gradient + sum, from one element up to another. There is no barrier at its end.
+  virtual void add_sum(std::int64_t begin, std::int64_t end, Worker& worker) noexcept = 0;
+  // The squares of the gradient as it is. Ends with a barrier.
+  virtual void measure(Worker& worker) noexcept = 0;
 };
 
 // A moving average of a buffer.
@@ -169,6 +196,8 @@ class Backend {
       DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) = 0;
   virtual std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                            std::int64_t count) = 0;
+  // sum += values, one worker.
+  virtual void add(DType dtype, const void* values, void* sum, std::int64_t count) noexcept = 0;
   // Adds values in this backend's memory to a histogram; one worker calls it.
   virtual void add_to_histogram(DType dtype, const void* values, std::int64_t count,
                                 Histogram& histogram) noexcept = 0;

@@ -46,6 +46,26 @@ struct ColumnNormalizationSums {
   Observation observe_centre = {};
 };
 
+// Where a batch is computed in parts, by this program and others (on other ranks): what all of them found
+// together. Of count, mean and biased variance of each part, by Chan, Golub and LeVeque (1983), in the order
+// of the parts; a program that is run without the others takes its own. The count is one number.
+struct MergeMoments {
+  TensorId mean;
+  TensorId variance;
+  std::int64_t rows;  // of the part
+  TensorId whole_count;
+  TensorId whole_mean;
+  TensorId whole_variance;
+};
+
+// The same of sums over rows.
+struct MergeSums {
+  TensorId scale_gradient;
+  TensorId centre_gradient;
+  TensorId whole_scale_gradient;
+  TensorId whole_centre_gradient;
+};
+
 // Through the statistics too: input_gradient = scale / sqrt(variance + epsilon) (output_gradient -
 // centre_gradient / rows - x_hat scale_gradient / rows).
 struct ColumnNormalizationGradient {
@@ -58,6 +78,7 @@ struct ColumnNormalizationGradient {
   TensorId centre_gradient;
   TensorId input_gradient;
   double epsilon;
+  TensorId count = no_tensor;  // the rows that were summed over; absent: those of the input
 };
 
 // average = momentum average + (1 - momentum) factor value.
@@ -66,6 +87,7 @@ struct MovingAverage {
   TensorId average;
   double momentum;
   double factor;
+  TensorId count = no_tensor;  // where present, the factor is count / (count - 1): that of a variance
 };
 
 // A tensor seen as [outer, rows, groups, columns]; a block is all rows and columns of one outer index and

@@ -108,10 +108,12 @@ Places reading_places(Operation& operation) {
             return Places{&o.input, &o.mean, &o.variance, &o.output_gradient};
           },
           [](ColumnNormalizationGradient& o) {
-            return Places{&o.input,           &o.mean,           &o.variance,       &o.scale,
-                          &o.output_gradient, &o.scale_gradient, &o.centre_gradient};
+            return Places{&o.input,           &o.mean,           &o.variance,        &o.scale,
+                          &o.output_gradient, &o.scale_gradient, &o.centre_gradient, &o.count};
           },
-          [](MovingAverage& o) { return Places{&o.value, &o.average}; },
+          [](MovingAverage& o) { return Places{&o.value, &o.average, &o.count}; },
+          [](MergeMoments& o) { return Places{&o.mean, &o.variance}; },
+          [](MergeSums& o) { return Places{&o.scale_gradient, &o.centre_gradient}; },
           [](BlockNormalization& o) { return Places{&o.input, &o.scale, &o.centre}; },
           [](BlockNormalizationGradient& o) {
             return Places{&o.input, &o.scale, &o.mean, &o.inverse_deviation, &o.output_gradient};
@@ -141,6 +143,8 @@ Places writing_places(Operation& operation) {
           [](ColumnNormalizationSums& o) { return Places{&o.scale_gradient, &o.centre_gradient}; },
           [](ColumnNormalizationGradient& o) { return Places{&o.input_gradient}; },
           [](MovingAverage& o) { return Places{&o.average}; },
+          [](MergeMoments& o) { return Places{&o.whole_count, &o.whole_mean, &o.whole_variance}; },
+          [](MergeSums& o) { return Places{&o.whole_scale_gradient, &o.whole_centre_gradient}; },
           [](BlockNormalization& o) { return Places{&o.output, &o.mean, &o.inverse_deviation}; },
           [](BlockNormalizationGradient& o) {
             return Places{&o.input_gradient, &o.scale_gradient, &o.centre_gradient};
@@ -236,6 +240,8 @@ std::string name_of(const Operation& operation) {
           [](const ColumnNormalizationSums&) { return std::string("batch normalization gradient sums"); },
           [](const ColumnNormalizationGradient&) { return std::string("batch normalization gradient"); },
           [](const MovingAverage&) { return std::string("moving average"); },
+          [](const MergeMoments&) { return std::string("batch moments of all parts"); },
+          [](const MergeSums&) { return std::string("batch normalization gradient sums of all parts"); },
           [](const BlockNormalization&) { return std::string("normalization"); },
           [](const BlockNormalizationGradient&) { return std::string("normalization gradient"); },
           [](const Affine&) { return std::string("affine"); },

@@ -219,11 +219,11 @@ struct Affine {
 
 using Operation =
     std::variant<ColumnMoments, ColumnNormalization, ColumnNormalizationSums, ColumnNormalizationGradient,
-                 MovingAverage, BlockNormalization, BlockNormalizationGradient, Affine, WeightNormalization,
-                 WeightNormalizationGradient, Convolution, ConvolutionInputGradient,
-                 ConvolutionWeightGradient, Pooling, PoolingGradient, Add, CopyColumns, Product, Activation,
-                 ActivationGradient, Dropout, ColumnSum, SoftmaxCrossEntropy, ElementwiseLoss, Softmax,
-                 SoftmaxGradient>;
+                 MovingAverage, MergeMoments, MergeSums, BlockNormalization, BlockNormalizationGradient,
+                 Affine, WeightNormalization, WeightNormalizationGradient, Convolution,
+                 ConvolutionInputGradient, ConvolutionWeightGradient, Pooling, PoolingGradient, Add,
+                 CopyColumns, Product, Activation, ActivationGradient, Dropout, ColumnSum,
+                 SoftmaxCrossEntropy, ElementwiseLoss, Softmax, SoftmaxGradient>;
 
 // `state` changes what layers keep, once a training step has succeeded.
 enum class Section { forward, loss, backward, state };

@@ -21,7 +21,8 @@ class Communicator {
   virtual int ranks() const = 0;
 
   // values += those of all other ranks; float32, float64. The same bits on every rank.
-  virtual void sum(void* values, std::int64_t count, DType dtype) noexcept = 0;
+  virtual void sum(void* values, std::int64_t count, DType dtype,
+                   Transport transport = Transport::full) noexcept = 0;
   // All ranks' bytes, one rank's behind the other, in order of rank.
   virtual void gather(const void* mine, void* all, const std::int64_t* bytes_of_ranks) noexcept = 0;
   // `sent` holds a piece for each rank, in order of rank; `received` one from each.

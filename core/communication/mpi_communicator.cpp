@@ -85,7 +85,6 @@ struct Library {
 
   Functions call{};
   bool threads;
-  std::mutex mutex;
   Handle float32 = 0, float64 = 0, uint16 = 0, byte = 0, sum = 0, rounded_sum = 0;
   void* in_place = nullptr;
 };
@@ -108,12 +107,14 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int ranks() const override { return ranks_; }
 
-  void sum(void* values, std::int64_t count, DType dtype) noexcept override {
-    const auto lock = locked();
-    for (std::int64_t done = 0; done < count; done += most_values) {
-      auto* from = static_cast<std::byte*>(values) + done * static_cast<std::int64_t>(size_of(dtype));
-      check(call().allreduce(library_->in_place, from, static_cast<int>(std::min(most_values, count - done)),
-                             type_of(dtype), library_->sum, handle_));
+  void sum(void* values, std::int64_t count, DType dtype, Transport transport) noexcept override {
+    if (rounds(dtype, transport)) {
+      rounded_.resize(std::max(rounded_.size(), static_cast<std::size_t>(count)));
+      round_to_bfloat16(static_cast<const float*>(values), rounded_.data(), count);
+      sum_pieces(rounded_.data(), count, sizeof(std::uint16_t), library_->uint16, library_->rounded_sum);
+      widen_bfloat16(rounded_.data(), static_cast<float*>(values), count);
+    } else {
+      sum_pieces(values, count, size_of(dtype), type_of(dtype), library_->sum);
     }
   }
 
@@ -149,20 +150,18 @@ class MpiCommunicator final : public Communicator {
   void start_sum(int slot, void* values, std::int64_t count, DType dtype,
                  Transport transport) noexcept override {
     Sum& sum = sums_[static_cast<std::size_t>(slot)];
-    const bool rounds = transport == Transport::bfloat16 && dtype == DType::float32;
-    sum.widened = rounds ? static_cast<float*>(values) : nullptr;
+    const bool rounded = rounds(dtype, transport);
+    sum.widened = rounded ? static_cast<float*>(values) : nullptr;
     sum.count = count;
-    if (rounds) {
+    if (rounded) {
       // Kept for the next time: slots sum the same slices again and again.
-      if (sum.rounded.size() < static_cast<std::size_t>(count)) {
-        sum.rounded.resize(static_cast<std::size_t>(count));
-      }
+      sum.rounded.resize(std::max(sum.rounded.size(), static_cast<std::size_t>(count)));
       round_to_bfloat16(sum.widened, sum.rounded.data(), count);
     }
     const auto lock = locked();
-    check(call().start_allreduce(library_->in_place, rounds ? sum.rounded.data() : values,
-                                 static_cast<int>(count), rounds ? library_->uint16 : type_of(dtype),
-                                 rounds ? library_->rounded_sum : library_->sum, handle_, &sum.request));
+    check(call().start_allreduce(library_->in_place, rounded ? sum.rounded.data() : values,
+                                 static_cast<int>(count), rounded ? library_->uint16 : type_of(dtype),
+                                 rounded ? library_->rounded_sum : library_->sum, handle_, &sum.request));
     sum.started = true;
   }
 
@@ -216,8 +215,23 @@ class MpiCommunicator final : public Communicator {
     return dtype == DType::float64 ? library_->float64 : library_->float32;
   }
 
+  static bool rounds(DType dtype, Transport transport) {
+    return transport == Transport::bfloat16 && dtype == DType::float32;
+  }
+
+  void sum_pieces(void* values, std::int64_t count, std::size_t bytes, Handle type,
+                  Handle operation) const noexcept {
+    const auto lock = locked();
+    for (std::int64_t done = 0; done < count; done += most_values) {
+      check(call().allreduce(
+          library_->in_place, static_cast<std::byte*>(values) + done * static_cast<std::int64_t>(bytes),
+          static_cast<int>(std::min(most_values, count - done)), type, operation, handle_));
+    }
+  }
+
   std::unique_lock<std::mutex> locked() const {
-    return library_->threads ? std::unique_lock<std::mutex>() : std::unique_lock(library_->mutex);
+    static std::mutex one_at_a_time;  // in the whole process
+    return library_->threads ? std::unique_lock<std::mutex>() : std::unique_lock(one_at_a_time);
   }
 
   static void finish(Sum& sum) noexcept {
@@ -257,6 +271,7 @@ class MpiCommunicator final : public Communicator {
   int ranks_ = 1;
   std::vector<std::unique_ptr<Communicator>> lanes_;
   std::vector<Sum> sums_;
+  std::vector<std::uint16_t> rounded_;
   std::vector<int> counts_, places_, other_counts_, other_places_;
 };
 

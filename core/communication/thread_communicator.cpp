@@ -95,8 +95,8 @@ class ThreadCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int ranks() const override { return group_->ranks; }
 
-  void sum(void* values, std::int64_t count, DType dtype) noexcept override {
-    together(values, values, nullptr, [&] { add_up(group_->others, count, dtype, Transport::full); });
+  void sum(void* values, std::int64_t count, DType dtype, Transport transport) noexcept override {
+    together(values, values, nullptr, [&] { add_up(group_->others, count, dtype, transport); });
   }
 
   void gather(const void* mine, void* all, const std::int64_t* bytes_of_ranks) noexcept override {

@@ -40,7 +40,7 @@ class BatchNormalization final : public UnaryLayer {
     TensorId variance = context.state[1];
     if (context.training) {
       const std::int64_t rows = rows_of(program.tensor(input));
-      if (rows == 1) {
+      if (rows == 1 && context.alone) {
         throw Error(ErrorCode::invalid_parameter,
                     "batch normalization of one value a channel would make each 0; train with batches of at "
                     "least 2 samples (drop_last leaves out a last batch of 1)")
@@ -55,7 +55,7 @@ class BatchNormalization final : public UnaryLayer {
       const auto count = static_cast<double>(rows);
       program.add(MovingAverage{mean, context.state[0], momentum_, 1});
       // The average estimates the variance of all data: without the bias of a batch's own.
-      program.add(MovingAverage{variance, context.state[1], momentum_, count / (count - 1)});
+      program.add(MovingAverage{variance, context.state[1], momentum_, rows > 1 ? count / (count - 1) : 1});
       program.section = section;
     }
     const TensorId output = program.add_activation(sample_shape(program, input), context.name + ".output");

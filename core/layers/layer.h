@@ -43,6 +43,7 @@ struct LayerContext {
   std::vector<TensorId> parameters;  // in the order of Layer::parameters
   std::vector<TensorId> gradients;
   std::vector<TensorId> state;  // in the order of Layer::state
+  bool alone = true;            // no other program computes further rows of the batch
 };
 
 // What the forward pass leaves for the backward pass.

@@ -24,6 +24,8 @@ class Loss {
   virtual TargetKind target_kind() const = 0;
   // Whether there is a share of right answers to report.
   virtual bool has_accuracy() const { return target_kind() == TargetKind::labels; }
+  // Whether what a row counts depends on its class.
+  virtual bool weighs_classes() const { return false; }
   // Throws Error(invalid_parameter) with the first target that the loss has no meaning for. `columns` is the
   // number of values a row; labels are checked by the network, which knows the classes.
   virtual void check_values(const void*, DType, std::int64_t /* count */, std::int64_t /* columns */) const {}

@@ -30,6 +30,8 @@ class SoftmaxCrossEntropyLoss final : public Loss {
 
   TargetKind target_kind() const override { return TargetKind::labels; }
 
+  bool weighs_classes() const override { return !class_weights_.empty(); }
+
   void check_output(const Shape& output) const override {
     if (output.rank() != 1 || output.back() < 2) {
       throw Error(ErrorCode::shape_mismatch,

@@ -1,10 +1,13 @@
 #include "network/execution_plan.h"
 
+#include <algorithm>
+
 #include "network/fusion.h"
 #include "network/normalization_fusion.h"
 #include "network/phases.h"
 #include "network/recomputation.h"
 #include "network/storage.h"
+#include "network/synchronization.h"
 
 namespace ravine {
 namespace {
@@ -18,10 +21,12 @@ std::byte* offset_by(void* base, std::int64_t bytes) { return static_cast<std::b
 }  // namespace
 
 ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
-                             const ComputeOptions& options, Backend& backend, const ParameterMemory& memory)
-    : lowered_(lower(graph, loss, mode, batch, dtype)), parameters_(memory.parameters) {
+                             const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
+                             bool alone)
+    : lowered_(lower(graph, loss, mode, batch, dtype, alone)), parameters_(memory.parameters) {
   for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
   lowered_.program.options = options;
+  if (!alone) synchronize_normalization(lowered_);
   fuse(lowered_);
   fuse_normalization(lowered_);
   store_in_bfloat16(lowered_);
@@ -39,9 +44,7 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, st
     const auto id = static_cast<TensorId>(i);
     const Tensor& tensor = program.tensors[i];
     if (tensor.alias != no_tensor) continue;
-    if (tensor.role == TensorRole::gradient) {
-      prepared_->bind(id, offset_by(memory.gradients, tensor.offset * element));
-    } else if (tensor.role == TensorRole::state) {
+    if (tensor.role == TensorRole::state) {
       prepared_->bind(id, offset_by(memory.state, tensor.offset * element));
     } else if (memory_.offsets[i] >= 0) {
       prepared_->bind(id, in_arena(id));
@@ -49,6 +52,8 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, st
   }
   for (const Step& step : program.steps) changes_state_ |= step.section == Section::state;
   bind_parameters(nullptr);
+  bind_gradients(memory.gradients);
+  find_phases();
   if (lowered_.output_gradient != no_tensor) output_gradient_ = in_arena(lowered_.output_gradient);
 }
 
@@ -75,6 +80,34 @@ void ExecutionPlan::bind_parameters(const void* parameters) {
 
 void ExecutionPlan::bind_output_gradient(const void* data) {
   prepared_->bind(lowered_.output_gradient, data == nullptr ? output_gradient_ : const_cast<void*>(data));
+}
+
+void ExecutionPlan::bind_gradients(void* gradients) {
+  const auto element = static_cast<std::int64_t>(size_of(lowered_.program.dtype()));
+  for (TensorId id : lowered_.gradients) {
+    prepared_->bind(id, offset_by(gradients, lowered_.program.tensor(id).offset * element));
+  }
+}
+
+void ExecutionPlan::find_phases() {
+  const Program& program = lowered_.program;
+  gradient_phases_.resize(lowered_.gradients.size());
+  for (const Phase& phase : program.phases) {
+    if (program.steps[phase.first].section == Section::state) break;
+    for (std::size_t i = phase.first; i < phase.first + phase.count; ++i) {
+      if (Meeting* meeting = prepared_->meeting(i)) meetings_.push_back({phases_, meeting});
+      for (const auto& ids :
+           {inputs_of(program.steps[i].operation), outputs_of(program.steps[i].operation)}) {
+        for (TensorId id : ids) {
+          const auto gradient =
+              std::find(lowered_.gradients.begin(), lowered_.gradients.end(), program.root(id));
+          if (gradient == lowered_.gradients.end()) continue;
+          gradient_phases_[static_cast<std::size_t>(gradient - lowered_.gradients.begin())] = phases_;
+        }
+      }
+    }
+    ++phases_;
+  }
 }
 
 bool ExecutionPlan::observes(int layer) {

@@ -46,8 +46,10 @@ struct ParameterMemory {
 
 class ExecutionPlan {
  public:
+  // `alone`: its rows are the whole batch; otherwise batch normalization meets with other parts of it.
   ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
-                const ComputeOptions& options, Backend& backend, const ParameterMemory& memory);
+                const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
+                bool alone = true);
 
   void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
   // Weights of the rows in the network's element type, or nullptr where all weigh the same.
@@ -64,6 +66,8 @@ class ExecutionPlan {
   bool output_is_input() const;
   // Points the forward pass at other parameters (a look-ahead point), or back at its own with nullptr.
   void bind_parameters(const void* parameters);
+  // Points the backward pass at other memory for gradients of parameters.
+  void bind_gradients(void* gradients);
   // The gradient of the output, in training: to be read or replaced between loss and backward.
   void* output_gradient() { return output_gradient_; }
   void bind_output_gradient(const void* data);
@@ -73,6 +77,16 @@ class ExecutionPlan {
   const MemoryPlan& memory() const { return memory_; }
   // Whether a training step changes what layers keep.
   bool changes_state() const { return changes_state_; }
+  // Of forward, loss and backward.
+  std::size_t phases() const { return phases_; }
+  // Before which phase an operation meets with the other parts of the batch, in order.
+  struct PlannedMeeting {
+    std::size_t phase;
+    Meeting* meeting;
+  };
+  const std::vector<PlannedMeeting>& meetings() const { return meetings_; }
+  // The last phase that writes or reads each parameter's gradient.
+  const std::vector<std::size_t>& gradient_phases() const { return gradient_phases_; }
   // Whether an operation measures that layer.
   bool observes(int layer);
   double flops() const;
@@ -80,6 +94,7 @@ class ExecutionPlan {
 
  private:
   void* in_arena(TensorId id) const;
+  void find_phases();
 
   LoweredProgram lowered_;
   std::vector<std::string> layer_names_;
@@ -89,6 +104,9 @@ class ExecutionPlan {
   std::unique_ptr<PreparedProgram> prepared_;
   void* output_gradient_ = nullptr;
   bool changes_state_ = false;
+  std::size_t phases_ = 0;
+  std::vector<PlannedMeeting> meetings_;
+  std::vector<std::size_t> gradient_phases_;
 };
 
 }  // namespace ravine

@@ -12,22 +12,22 @@ void TrainingLoop::run_full_batch() {
   FullBatchUpdate& update = *optimizer_.full_batch();
   state_before_.resize(network_.state_->bytes());
   while (true) {
-    gradient_.bind_parameters(nullptr);
+    gradient_->bind_parameters(nullptr);
     begin_step();
     if (done_) return;
     if (!compute_gradient()) {
       not_finite_ = true;
       return;
     }
-    at_start_ = gradient_.measured();
+    at_start_ = gradient_->measured();
     scale_gradient(at_start_);
     if (not_finite_) return;
     if (distributed_) network_.backend_->parallel([this](Worker& worker) { record_gradient(worker); });
     // Layers keep what they saw where the step began, as with other rules; a rule that fails takes it back.
     std::memcpy(state_before_.data(), network_.state_->data(), state_before_.size());
-    network_.backend_->parallel([this](Worker& worker) { gradient_.keep_state(worker); });
-    gradient_.bind_parameters(update.trial());
-    gradient_.begin(result_.steps, network_.context(false));
+    network_.backend_->parallel([this](Worker& worker) { gradient_->keep_state(worker); });
+    gradient_->bind_parameters(update.trial());
+    gradient_->begin(result_.steps, network_.context(false));
     try {
       update.step(mean_loss(at_start_), [this] { return loss_at_trial(); });
     } catch (...) {
@@ -48,10 +48,10 @@ bool TrainingLoop::compute_gradient() {
   network_.backend_->use_threads(network_.threads_.next());
   const auto start = Clock::now();
   network_.backend_->parallel([&](Worker& worker) {
-    const bool computed = gradient_.compute(worker);
+    const bool computed = gradient_->compute(worker);
     if (worker.index == 0) finite = computed;
   });
-  network_.threads_.record(seconds_since(start), chunk_.batch);
+  network_.threads_.record(seconds_since(start), gradient_->rows());
   return finite;
 }
 
@@ -61,7 +61,7 @@ double TrainingLoop::loss_at_trial() {
     asked_ = now;
     chunk_.interrupt();
   }
-  return compute_gradient() ? mean_loss(gradient_.measured()) : std::numeric_limits<double>::infinity();
+  return compute_gradient() ? mean_loss(gradient_->measured()) : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace ravine

@@ -106,7 +106,8 @@ void add_backward(LoweredProgram& lowered, const Graph& graph, const std::vector
 
 }  // namespace
 
-LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype) {
+LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                     bool alone) {
   const bool training = mode == Mode::training;
   LoweredProgram lowered{Program(batch, dtype)};
   Program& program = lowered.program;
@@ -119,6 +120,7 @@ LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64
     const int index = static_cast<int>(i);
     program.layer = index;
     LayerContext context = context_of(lowered, graph.layers[i], index, training);
+    context.alone = alone;
     std::vector<TensorId> inputs;
     for (int source : graph.layers[i].sources) {
       inputs.push_back(source < 0 ? lowered.input : forwarded[static_cast<std::size_t>(source)].output);

@@ -30,6 +30,8 @@ struct LoweredProgram {
   std::vector<TensorId> state = {};
 };
 
-LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype);
+// `alone`: the rows are all of the batch; in training, others may compute further parts of it.
+LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                     bool alone = true);
 
 }  // namespace ravine

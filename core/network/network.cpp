@@ -6,7 +6,10 @@
 #include <limits>
 
 #include "base/errors.h"
+#include "communication/thread_communicator.h"
 #include "initializers/initializer.h"
+#include "network/gradient_exchange.h"
+#include "network/ordered_exchange.h"
 
 namespace ravine {
 namespace {
@@ -71,8 +74,14 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
   parameters_ = backend_->allocate(bytes);
   gradients_ = backend_->allocate(bytes);
   state_ = backend_->allocate(static_cast<std::size_t>(graph_.state_elements) * size_of(options.dtype));
+  if (options.ranks.work_together()) {
+    if (options_.ranks.data == nullptr) options_.ranks.data = std::move(thread_communicators(1).front());
+    times_ = std::make_unique<TimesRing>(options.ring_rows);
+  }
   initialize(options.seed);
 }
+
+Network::~Network() = default;
 
 void Network::initialize(std::uint64_t seed) {
   const Turn turn(*this);
@@ -119,15 +128,17 @@ void Network::initialize(std::size_t index, const Component& initializer, std::u
   }
 }
 
-ExecutionPlan& Network::plan(Mode mode, std::int64_t batch) {
-  const auto found = plans_.find({mode, batch});
+ExecutionPlan& Network::plan(Mode mode, std::int64_t batch, std::size_t number) {
+  const auto found = plans_.find({mode, batch, number});
   if (found != plans_.end()) return *found->second;
+  const Ranks& ranks = options_.ranks;
+  const bool alone = mode != Mode::training || !ranks.synchronized_normalization || !ranks.work_together();
   // Made before it is kept: a layer may refuse the batch size.
   auto made = std::make_unique<ExecutionPlan>(
       graph_, *loss_, mode, batch, options_.dtype, options_.compute, *backend_,
-      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
+      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()}, alone);
   if (mode == Mode::training && looking_ahead_) made->bind_parameters(looking_ahead_->data());
-  return *plans_.emplace(std::make_pair(mode, batch), std::move(made)).first->second;
+  return *plans_.emplace(std::make_tuple(mode, batch, number), std::move(made)).first->second;
 }
 
 Network::Turn::Turn(Network& network) : network_(network), lock_(network.mutex_, std::defer_lock) {
@@ -146,7 +157,9 @@ PlanDescription Network::describe(Mode mode, std::int64_t batch) {
   return {chosen.rows(), chosen.flops(), chosen.memory().bytes, chosen.memory().unshared_bytes};
 }
 
-RunContext Network::context(bool observe) const { return {options_.seed, step_number_, 0, observe}; }
+RunContext Network::context(bool observe) const {
+  return {.seed = options_.seed, .step = step_number_, .observe = observe};
+}
 
 void Network::run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context) {
   backend_->parallel([&](Worker& worker) {
@@ -257,7 +270,7 @@ void Network::look_ahead(Optimizer& optimizer) {
   backend_->parallel([&](Worker& worker) { optimizer.run_look_ahead(worker); });
   looking_ahead_ = optimizer.look_ahead_buffer();
   for (auto& [key, plan] : plans_) {
-    if (key.first == Mode::training) plan->bind_parameters(looking_ahead_->data());
+    if (std::get<0>(key) == Mode::training) plan->bind_parameters(looking_ahead_->data());
   }
 }
 
@@ -293,7 +306,7 @@ void Network::step(Optimizer& optimizer) {
   step_number_ = static_cast<std::uint32_t>(optimizer.step_count());
   looking_ahead_.reset();
   for (auto& [key, plan] : plans_) {
-    if (key.first == Mode::training) plan->bind_parameters(nullptr);
+    if (std::get<0>(key) == Mode::training) plan->bind_parameters(nullptr);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "network/graph.h"
 #include "network/ranks.h"
 #include "network/statistics.h"
+#include "network/step_times.h"
 #include "network/thread_choice.h"
 #include "optimizers/optimizer.h"
 
@@ -41,6 +43,8 @@ struct Evaluation {
   std::int64_t rows = 0;
 };
 
+class GradientExchange;
+class OrderedExchange;
 class WeightAverage;
 
 // Batches of the same size, one behind the other, and what changes from step to step.
@@ -102,6 +106,7 @@ struct PlanDescription {
 class Network {
  public:
   Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options);
+  ~Network();
 
   // Draws all parameters anew, and puts what layers keep back to where it begins.
   void initialize(std::uint64_t seed);
@@ -141,6 +146,8 @@ class Network {
   const std::vector<std::string>& columns() const { return ring_.columns(); }
   // Empties the ring of recorded steps.
   DrainedRows drain();
+  // The same of times, which are recorded under ranks alone.
+  std::vector<TimesRing::Row> drain_times();
   // The same of distributions. A chunk ends early where there is no room for more of them; what is not
   // drained then gives way to those of the next.
   std::vector<DistributionRecord> drain_distributions();
@@ -155,11 +162,12 @@ class Network {
   template <typename Visit>
   void for_plans(Visit&& visit) {
     const Turn turn(*this);
-    for (const auto& [key, plan] : plans_) visit(key.first, key.second, plan->memory().bytes);
+    for (const auto& [key, plan] : plans_) visit(std::get<0>(key), std::get<1>(key), plan->memory().bytes);
   }
 
  private:
-  friend class BatchGradient;
+  friend class DistributedGradient;
+  friend class LocalGradient;
   friend class TrainingLoop;
   friend class WeightAverage;
 
@@ -180,9 +188,14 @@ class Network {
   std::vector<double> gradient_squares() const;  // of each parameter
   void initialize(std::size_t index, const Component& initializer, std::uint64_t seed);
   void reset_state();
-  ExecutionPlan& plan(Mode mode, std::int64_t batch);
-  // Where the gradients of a batch's parts are added; made when it is first needed.
-  PreparedAccumulation& accumulation();
+  // One that has been made before, or a new one. Parts of a batch that are computed side by side have plans
+  // of their own, by number.
+  ExecutionPlan& plan(Mode mode, std::int64_t batch, std::size_t number = 0);
+  // Where the gradients of a batch's parts are added, or only measured; these are made when they are first
+  // needed.
+  PreparedAccumulation& accumulation(bool adds = true);
+  GradientExchange& gradient_exchange();
+  OrderedExchange& ordered_exchange();
   RunContext context(bool observe) const;
   void run(ExecutionPlan& plan, std::initializer_list<Section> sections, const RunContext& context);
   void check_targets(const void* targets, const void* weights, std::int64_t rows,
@@ -206,11 +219,15 @@ class Network {
   std::shared_ptr<Buffer> parameters_;
   std::shared_ptr<Buffer> gradients_;
   std::shared_ptr<Buffer> state_;
-  std::map<std::pair<Mode, std::int64_t>, std::unique_ptr<ExecutionPlan>> plans_;
+  std::map<std::tuple<Mode, std::int64_t, std::size_t>, std::unique_ptr<ExecutionPlan>> plans_;
   std::shared_ptr<Buffer> accumulated_;
   std::unique_ptr<PreparedAccumulation> accumulation_;
+  std::unique_ptr<PreparedAccumulation> measuring_;
+  std::unique_ptr<GradientExchange> gradient_exchange_;
+  std::unique_ptr<OrderedExchange> ordered_exchange_;
   std::vector<bool> observed_;  // layers
   StatisticsRing ring_;
+  std::unique_ptr<TimesRing> times_;  // under ranks
   std::unique_ptr<Distributions> distributions_;
   std::uint32_t step_number_ = 0;     // keys the random numbers of training
   ExecutionPlan* by_hand_ = nullptr;  // the plan of the last forward pass

@@ -14,6 +14,11 @@ DrainedRows Network::drain() {
   return drained;
 }
 
+std::vector<TimesRing::Row> Network::drain_times() {
+  const Turn turn(*this);
+  return times_ == nullptr ? std::vector<TimesRing::Row>{} : times_->drain();
+}
+
 std::vector<DistributionRecord> Network::drain_distributions() {
   const Turn turn(*this);
   return distributions_ == nullptr ? std::vector<DistributionRecord>{} : distributions_->drain();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "communication/communicator.h"
@@ -26,9 +27,14 @@ struct Ranks {
   // Steps that each rank makes alone before parameters are averaged; 1: gradients are summed in every step.
   std::int64_t average_every = 1;
 
+  // Whether steps are made together: with others, or in parts as with others.
+  bool work_together() const { return count() > 1 || deterministic_parts > 0; }
   int rank() const { return data == nullptr ? 0 : data->rank(); }
   int count() const { return data == nullptr ? 1 : data->ranks(); }
 };
+
+// Calls what may throw; where it has on any rank, throws on all, with that rank's name on the others.
+void on_all_ranks(Communicator& communicator, const std::function<void()>& run);
 
 // Consecutive rows.
 struct Rows {

@@ -2,7 +2,11 @@
 #include "network/training_loop.h"
 
 #include <cmath>
+#include <tuple>
 
+#include "base/errors.h"
+#include "network/distributed_gradient.h"
+#include "network/local_gradient.h"
 #include "network/weight_average.h"
 
 namespace ravine {
@@ -11,11 +15,11 @@ TrainingLoop::TrainingLoop(Network& network, Optimizer& optimizer, const Trainin
     : network_(network),
       optimizer_(optimizer),
       chunk_(chunk),
-      gradient_(network, chunk),
+      gradient_(make_batch_gradient(network, chunk)),
       start_(Clock::now()) {
   result_.loss = chunk.loss_so_far;
   result_.weight = chunk.weight_so_far;
-  gradient_.bind_parameters(optimizer.look_ahead());
+  gradient_->bind_parameters(optimizer.look_ahead());
   if (chunk.statistics != StatisticsLevel::full || chunk.full_every <= 0) return;
   distributions_ = &network.distributions();
   distributions_->take_back(optimizer.step_count() + 1);  // of a call that was broken off
@@ -43,11 +47,14 @@ TrainingResult TrainingLoop::run() {
   }
   if (not_finite_) {
     give_up_step();
-    const auto [what, layer] =
-        broken_weights_ ? network_.named(*broken_weights_)
-                        : network_.find_trouble(gradient_.plan(), gradient_.input(), gradient_.first_row());
-    result_.trouble = what;
-    result_.trouble_layer = layer;
+    if (broken_weights_) {
+      std::tie(result_.trouble, result_.trouble_layer) = network_.named(*broken_weights_);
+    } else {
+      const Trouble trouble = gradient_->find_trouble();
+      result_.trouble = trouble.what;
+      result_.trouble_layer = trouble.layer;
+      result_.trouble_rank = trouble.rank;
+    }
   }
   return result_;
 }
@@ -82,12 +89,12 @@ void TrainingLoop::work(Worker& worker) noexcept {
     if (done_) return;
     const bool distributed = distributed_;  // the first worker may be a step ahead below
     if (optimizer_.look_ahead() != nullptr) optimizer_.run_look_ahead(worker);
-    if (!gradient_.compute(worker)) {
+    if (!gradient_->compute(worker)) {
       if (first) not_finite_ = true;
       return;
     }
     if (first) {
-      scale_gradient(gradient_.measured());
+      scale_gradient(gradient_->measured());
       // Not at the beginning of the step: others may still be at the average of the one before.
       if (chunk_.average != nullptr) chunk_.average->begin();
     }
@@ -96,10 +103,10 @@ void TrainingLoop::work(Worker& worker) noexcept {
     if (distributed) record_gradient(worker);
     optimizer_.run(worker);
     if (optimizer_.prepared().failed()) return;
-    gradient_.keep_state(worker);
+    gradient_->keep_state(worker);
     if (chunk_.average != nullptr) chunk_.average->run(worker);
     if (distributed) record_weights(worker);
-    if (first) end_step(gradient_.measured());
+    if (first) end_step(gradient_->measured());
   }
 }
 
@@ -108,9 +115,10 @@ void TrainingLoop::begin_step() {
       chunk_.budget_seconds > 0 && result_.steps > 0 && seconds_since(start_) > chunk_.budget_seconds;
   const std::int64_t number = optimizer_.step_count() + 1;
   distributed_ = distributions_ != nullptr && number % chunk_.full_every == 0;
-  done_ = not_finite_ || result_.steps == chunk_.steps || out_of_time ||
-          (distributed_ && distributions_->is_full());
+  done_ = not_finite_ || result_.steps == chunk_.steps || out_of_time;
+  if (!done_ && distributed_) done_ = gradient_->on_any_rank(distributions_->is_full());
   if (done_) return;
+  if (network_.times_ != nullptr) step_start_ = Clock::now();
   const std::size_t settings = chunk_.scheduled.size();
   for (std::size_t i = 0; i < settings; ++i) {
     optimizer_.set(chunk_.scheduled[i],
@@ -124,11 +132,13 @@ void TrainingLoop::begin_step() {
     distributions_->begin();
     context.outputs = distributions_->outputs();
   }
-  gradient_.begin(result_.steps, context);
+  gradient_->begin(result_.steps, context);
 }
 
 void TrainingLoop::record_gradient(Worker& worker) noexcept {
   const std::int64_t number = optimizer_.step_count() + 1;
+  if (worker.index == 0) gradient_->merge_outputs(*distributions_);
+  worker.barrier();
   distributions_->record(DistributionKind::output, number, nullptr, worker);
   distributions_->record(DistributionKind::gradient, number, network_.gradients_->data(), worker);
   worker.barrier();
@@ -165,27 +175,67 @@ void TrainingLoop::end_step(const Measurements& measured) {
   result_.loss += measured.loss;
   result_.weight += measured.weight;
   result_.correct += measured.correct;
-  result_.rows += chunk_.batch;
+  result_.rows += gradient_->rows();
+  if (network_.times_ != nullptr) {
+    const StepTimes times = gradient_->take_times(seconds_since(step_start_));
+    if (recorded_) network_.times_->record(optimizer_.step_count(), times);
+  }
   if (recorded_) {
-    network_.ring_.record({optimizer_.step_count(), chunk_.batch, optimizer_.learning_rate(), gradient_norm_,
-                           chunk_.statistics != StatisticsLevel::off},
+    network_.ring_.record({optimizer_.step_count(), gradient_->rows(), optimizer_.learning_rate(),
+                           gradient_norm_, chunk_.statistics != StatisticsLevel::off},
                           measured, optimizer_.prepared());
   }
 }
 
+std::unique_ptr<BatchGradient> make_batch_gradient(Network& network, const TrainingChunk& chunk) {
+  const Ranks& ranks = network.options().ranks;
+  if (ranks.work_together()) return std::make_unique<DistributedGradient>(network, chunk);
+  return std::make_unique<LocalGradient>(network, chunk);
+}
+
+namespace {
+
+void check_chunk_of_ranks(const TrainingChunk& chunk) {
+  if (chunk.budget_seconds > 0) {
+    throw Error(ErrorCode::invalid_parameter,
+                "ranks that train together make the same steps; give no time budget")
+        .at_key("budget_seconds");
+  }
+  if (chunk.global_batch < 1) {
+    throw Error(ErrorCode::invalid_parameter, "must say how many rows all ranks have together")
+        .at_key("global_batch");
+  }
+}
+
+}  // namespace
+
 TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) {
   const Turn turn(*this);
   const std::lock_guard optimizer_lock(optimizer.mutex());
-  attach(optimizer);
-  for (std::size_t i = 0; i < chunk.scheduled.size(); ++i) {  // here: the loop must not throw
-    for (std::int64_t step = 0; step < chunk.steps; ++step) {
-      const std::size_t place = static_cast<std::size_t>(step) * chunk.scheduled.size() + i;
-      optimizer.check_number(chunk.scheduled[i], chunk.schedule[place]);
+  const Ranks& ranks = options_.ranks;
+  const auto check = [&] {
+    attach(optimizer);
+    for (std::size_t i = 0; i < chunk.scheduled.size(); ++i) {  // here: the loop must not throw
+      for (std::int64_t step = 0; step < chunk.steps; ++step) {
+        const std::size_t place = static_cast<std::size_t>(step) * chunk.scheduled.size() + i;
+        optimizer.check_number(chunk.scheduled[i], chunk.schedule[place]);
+      }
     }
+    check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch, chunk.mixture);
+    if (chunk.average != nullptr) chunk.average->check_network(*this);
+    if (ranks.count() > 1) check_chunk_of_ranks(chunk);
+  };
+  if (ranks.count() > 1) {
+    on_all_ranks(ranks.data->lane(0), check);
+  } else {
+    check();
   }
-  check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch, chunk.mixture);
-  if (chunk.average != nullptr) chunk.average->check_network(*this);
   by_hand_ = nullptr;
+  if (ranks.work_together() && chunk.global_batch == 0) {
+    TrainingChunk whole = chunk;
+    whole.global_batch = chunk.batch;
+    return TrainingLoop(*this, optimizer, whole).run();
+  }
   return TrainingLoop(*this, optimizer, chunk).run();
 }
 

@@ -35,7 +35,7 @@ class TrainingLoop {
   Network& network_;
   Optimizer& optimizer_;
   const TrainingChunk& chunk_;
-  BatchGradient gradient_;
+  std::unique_ptr<BatchGradient> gradient_;
   Clock::time_point start_;
   Clock::time_point team_start_;
   std::int64_t steps_before_team_ = 0;
@@ -44,7 +44,8 @@ class TrainingLoop {
   double gradient_norm_ = 0;
   Measurements at_start_;                // of a full-batch step
   std::vector<std::byte> state_before_;  // and of what layers keep
-  Clock::time_point asked_;              // whether to go on
+  Clock::time_point step_start_;
+  Clock::time_point asked_;  // whether to go on
   bool recorded_ = false;
   Distributions* distributions_ = nullptr;  // where they are recorded at some steps
   bool distributed_ = false;                // at this one

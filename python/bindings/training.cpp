@@ -57,6 +57,24 @@ py::dict time_passes(Network& network, const py::array& inputs, bool distributio
   return shortest;
 }
 
+py::tuple drain_times(Network& network) {
+  std::vector<TimesRing::Row> rows;
+  {
+    const py::gil_scoped_release release;
+    rows = network.drain_times();
+  }
+  py::array_t<std::int64_t> steps(static_cast<py::ssize_t>(rows.size()));
+  py::array_t<double> seconds(std::vector<py::ssize_t>{static_cast<py::ssize_t>(rows.size()), 4});
+  std::int64_t* step = steps.mutable_data();
+  double* second = seconds.mutable_data();
+  for (const TimesRing::Row& row : rows) {
+    *step++ = row.step;
+    const StepTimes& times = row.times;
+    for (double value : {times.compute, times.wait, times.communicate, times.overlapped}) *second++ = value;
+  }
+  return py::make_tuple(steps, seconds);
+}
+
 TrainingResult train(
     Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
     const std::optional<py::array>& weights, std::int64_t batch_size, std::int64_t micro_batch,
@@ -171,6 +189,11 @@ void bind_training(py::module_& module) {
           "are this rank's, batch_size of each global batch of global_batch rows, from its row first_row on. "
           "A "
           "rank without rows (batch_size 0) says how many steps there are. No time budget under ranks.")
+      .def("drain_times", &drain_times,
+           "Under ranks, of the recorded steps since the last call: (steps, seconds), the seconds in columns "
+           "compute, wait (for slower ranks), communicate (while sums of gradients are on their way) and "
+           "overlapped (the part of that in which this rank computes). A step takes compute + wait + "
+           "communicate - overlapped.")
       .def("drain_distributions", &drain_distributions,
            "Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts).")
       .def("time_passes", &time_passes, py::arg("inputs"), py::kw_only(), py::arg("distributions"),

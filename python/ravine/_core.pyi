@@ -237,6 +237,12 @@ class Network:
         """
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""
+    def drain_times(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Under ranks, of the recorded steps since the last call: (steps, seconds), the seconds in columns
+        compute, wait (for slower ranks), communicate (while sums of gradients are on their way) and
+        overlapped (the part of that in which this rank computes). A step takes compute + wait +
+        communicate - overlapped.
+        """
     def drain_distributions(self) -> list[tuple[int, str, str, float, float, bytes]]:
         """Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts)."""
     def time_passes(

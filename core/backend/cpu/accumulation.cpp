@@ -17,7 +17,7 @@ class CpuAccumulation final : public PreparedAccumulation {
     for (std::size_t range = 0; range < ranges.size(); ++range) {
       for (std::int64_t begin = ranges[range].begin; begin < ranges[range].end; begin += tile_size) {
         const std::int64_t count = std::min(tile_size, ranges[range].end - begin);
-        tiles_.push_back({range, gradients + begin, sum + begin, count, 0});
+        tiles_.push_back({range, begin, gradients + begin, sum == nullptr ? nullptr : sum + begin, count, 0});
       }
     }
   }
@@ -33,12 +33,24 @@ class CpuAccumulation final : public PreparedAccumulation {
       tile.squares = kernels<T>().finish_sum(tile.sum, static_cast<T>(weight), static_cast<T>(scale),
                                              tile.gradient, tile.count);
     });
-    worker.barrier();
-    if (worker.index == 0) {
-      std::fill(squares_.begin(), squares_.end(), 0.0);
-      for (const Tile& tile : tiles_) squares_[tile.range] += tile.squares;
-    }
-    worker.barrier();
+    total(worker);
+  }
+
+  void add_sum(std::int64_t begin, std::int64_t end, Worker& worker) noexcept override {
+    for_own(worker, [&](const Tile& tile) {
+      const std::int64_t from = std::max(begin, tile.begin);
+      const std::int64_t count = std::min(end, tile.begin + tile.count) - from;
+      if (count <= 0) return;
+      kernels<T>().accumulate(tile.sum + (from - tile.begin), T(1), false,
+                              tile.gradient + (from - tile.begin), count);
+    });
+  }
+
+  void measure(Worker& worker) noexcept override {
+    for_own(worker, [&](Tile& tile) {
+      tile.squares = kernels<T>().squares({tile.gradient, 1, tile.count, tile.count});
+    });
+    total(worker);
   }
 
   const std::vector<double>& squares() const override { return squares_; }
@@ -46,11 +58,21 @@ class CpuAccumulation final : public PreparedAccumulation {
  private:
   struct Tile {
     std::size_t range;
+    std::int64_t begin;
     T* gradient;
     T* sum;
     std::int64_t count;
     double squares;
   };
+
+  void total(Worker& worker) noexcept {
+    worker.barrier();
+    if (worker.index == 0) {
+      std::fill(squares_.begin(), squares_.end(), 0.0);
+      for (const Tile& tile : tiles_) squares_[tile.range] += tile.squares;
+    }
+    worker.barrier();
+  }
 
   template <typename Visit>
   void for_own(const Worker& worker, Visit&& visit) noexcept {

@@ -139,12 +139,13 @@ class ColumnNormalizationGradientOperation final : public RowOperation<T> {
         rows_(static_cast<Number<T>>(rows_of(program.tensor(o.input)))) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
+    const Number<T>* const count = this->number(operation_.count);
     kernels<T>().column_norm_gradient(
         this->block(operation_.input, tile), this->rows_from(operation_.output_gradient, tile),
         {this->number(operation_.mean), this->number(operation_.variance), this->number(operation_.scale),
          nullptr, static_cast<Number<T>>(operation_.epsilon)},
-        this->number(operation_.scale_gradient), this->number(operation_.centre_gradient), rows_,
-        this->rows_from(operation_.input_gradient, tile));
+        this->number(operation_.scale_gradient), this->number(operation_.centre_gradient),
+        count == nullptr ? rows_ : *count, this->rows_from(operation_.input_gradient, tile));
   }
 
  private:
@@ -158,21 +159,23 @@ class MovingAverageOperation final : public LoopOperation<T> {
   MovingAverageOperation(const MovingAverage& o, const Program& program, const PointerTable& pointers)
       : LoopOperation<T>(pointers, program.tensor(o.value).shape.elements(), 1),
         operation_(o),
-        momentum_(static_cast<T>(o.momentum)),
-        share_(static_cast<T>((1 - o.momentum) * o.factor)) {}
+        momentum_(static_cast<T>(o.momentum)) {}
 
   void run(int tile, int, const RunContext&) noexcept override {
+    const T* count = this->at(operation_.count);
+    const double rows = count == nullptr ? 0 : static_cast<double>(*count);
+    const double factor = rows > 1 ? rows / (rows - 1) : count == nullptr ? operation_.factor : 1;
+    const T share = static_cast<T>((1 - operation_.momentum) * factor);
     const T* value = this->at(operation_.value) + this->cut_.begin(tile);
     T* average = this->at(operation_.average) + this->cut_.begin(tile);
     for (std::int64_t i = 0; i < this->cut_.length(tile); ++i) {
-      average[i] = momentum_ * average[i] + share_ * value[i];
+      average[i] = momentum_ * average[i] + share * value[i];
     }
   }
 
  private:
   MovingAverage operation_;
   T momentum_;
-  T share_;
 };
 
 }  // namespace

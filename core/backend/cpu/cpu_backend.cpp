@@ -74,7 +74,7 @@ class CpuProgram final : public PreparedProgram {
     for (Section section : {Section::forward, Section::loss, Section::backward, Section::state}) {
       add_run(phases, section, section);
     }
-    add_run(phases, Section::forward, Section::backward);
+    add_run(phases, Section::forward, Section::backward);  // the last one, see run_phases
     measurements_.layers.resize(static_cast<std::size_t>(layers));
     measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));
   }
@@ -88,12 +88,25 @@ class CpuProgram final : public PreparedProgram {
       if (run.first != first || run.last != last) continue;
       for (const PreparedPhase& phase : run.phases) phase.run(context, worker);
     }
-    if (worker.index == 0) {
-      for (const Prepared& prepared : operations_) {
-        if (is_within(prepared.section, first, last)) prepared.operation->collect(measurements_);
-      }
-    }
+    if (worker.index == 0) collect(first, last);
     worker.barrier();
+  }
+
+  void run_phases(std::size_t begin, std::size_t end, const RunContext& context,
+                  Worker& worker) noexcept override {
+    const Run& all = runs_.back();
+    for (std::size_t i = begin; i < end; ++i) all.phases[i].run(context, worker);
+  }
+  void collect() noexcept override { collect(Section::forward, Section::backward); }
+
+  Meeting* meeting(std::size_t step) override { return operations_[step].operation->meeting(); }
+
+  double weight_of_rows() const noexcept override {
+    double weight = 0;
+    for (const Prepared& prepared : operations_) {
+      if (prepared.section == Section::loss) weight += prepared.operation->weight_of_rows();
+    }
+    return weight;
   }
 
   const Measurements& measurements() const override { return measurements_; }
@@ -116,6 +129,12 @@ class CpuProgram final : public PreparedProgram {
     Section last;
     std::vector<PreparedPhase> phases;
   };
+
+  void collect(Section first, Section last) noexcept {
+    for (const Prepared& prepared : operations_) {
+      if (is_within(prepared.section, first, last)) prepared.operation->collect(measurements_);
+    }
+  }
 
   static bool is_within(Section section, Section first, Section last) {
     return section >= first && section <= last;
@@ -173,6 +192,16 @@ class CpuBackend final : public Backend {
   std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                    std::int64_t count) override {
     return cpu::prepare_average(dtype, values, average, count);
+  }
+  void add(DType dtype, const void* values, void* sum, std::int64_t count) noexcept override {
+    const auto add_as = [&]<typename T>(T one) {
+      kernels<T>().accumulate(static_cast<const T*>(values), one, false, static_cast<T*>(sum), count);
+    };
+    if (dtype == DType::float64) {
+      add_as(1.0);
+    } else {
+      add_as(1.0F);
+    }
   }
   void add_to_histogram(DType dtype, const void* values, std::int64_t count,
                         Histogram& histogram) noexcept override {

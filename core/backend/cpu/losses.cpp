@@ -37,6 +37,9 @@ class LossOperation : public LoopOperation<T> {
     }
     if (measurements.weight == 0) measurements.loss *= 0;  // a smoothed target may weigh without its label
   }
+  double weight_of_rows() const noexcept override {
+    return weighs() ? sum_of_weights() : static_cast<double>(batch_);
+  }
 
  protected:
   virtual RowClasses<T> classes() const { return {nullptr}; }  // of all rows, where classes have weights
@@ -50,7 +53,7 @@ class LossOperation : public LoopOperation<T> {
   void run_rows(int tile, const RunContext& context, const Kernel& kernel) noexcept {
     const std::int64_t begin = this->cut_.begin(tile);
     const std::int64_t length = this->cut_.length(tile);
-    RowWeights<T> weights = weights_of(tile);
+    RowWeights<T> weights = weights_of(tile, context);
     PartialLoss& sum = partials_[static_cast<std::size_t>(tile)];
     if (context.row_losses == nullptr) {
       sum = kernel(begin, length, weights);
@@ -71,12 +74,14 @@ class LossOperation : public LoopOperation<T> {
 
  private:
   // Of the rows of a tile.
-  RowWeights<T> weights_of(int tile) noexcept {
+  RowWeights<T> weights_of(int tile, const RunContext& context) noexcept {
     const T* samples = sample_weights();
-    const double total = weighs() ? sum_of_weights() : static_cast<double>(batch_);
-    if (tile == 0) total_ = total;
+    const bool given = context.batch_weight > 0;
+    const double own = given && tile > 0 ? 0 : weight_of_rows();
+    if (tile == 0) total_ = own;
     return {samples == nullptr ? nullptr : samples + this->cut_.begin(tile),
-            class_weights_.empty() ? nullptr : class_weights_.data(), class_sum_, total};
+            class_weights_.empty() ? nullptr : class_weights_.data(), class_sum_,
+            given ? context.batch_weight : own};
   }
 
   const T* sample_weights() const { return this->at(weights_); }

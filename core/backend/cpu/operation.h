@@ -27,6 +27,9 @@ class CpuOperation {
     run(tile, worker, context);
   }
   virtual void collect(Measurements&) const noexcept {}
+  // What the program asks some operations for.
+  virtual Meeting* meeting() { return nullptr; }
+  virtual double weight_of_rows() const noexcept { return 0; }  // of losses
   virtual std::string engine() const { return "loop"; }
 };
 
