@@ -51,6 +51,12 @@ class BatchGradient {
   virtual std::int64_t rows() const = 0;
   // Whether it is so on any rank; one worker calls it.
   virtual bool on_any_rank(bool here) noexcept { return here; }
+  // A rank without rows makes no update where ranks step alone.
+  virtual bool has_rows() const { return true; }
+  // By all workers, after the update of a step; false where a rank cannot go on. Ends with a barrier.
+  virtual bool after_update(Optimizer&, Worker&) noexcept { return true; }
+  // What the ranks have done together. Not by a team.
+  virtual void finish(TrainingResult&) {}
   // Of several ranks: the distributions of outputs over the rows of all; one worker.
   virtual void merge_outputs(Distributions&) noexcept {}
   // Seconds since the last call.

@@ -168,6 +168,7 @@ class Network {
  private:
   friend class DistributedGradient;
   friend class LocalGradient;
+  friend class LocalUpdates;
   friend class TrainingLoop;
   friend class WeightAverage;
 

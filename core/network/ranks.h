@@ -25,6 +25,8 @@ struct Ranks {
   // of ranks, at most as many, changes no bit. 0: each rank's rows are one part.
   int deterministic_parts = 0;
   // Steps that each rank makes alone before parameters are averaged; 1: gradients are summed in every step.
+  // Above that, what is recorded of a step is of this rank's rows, ranks have the same parameters after steps
+  // whose number is a multiple of this alone, and trouble on one rank is heard of then, or in the end.
   std::int64_t average_every = 1;
 
   // Whether steps are made together: with others, or in parts as with others.

@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "network/distributed_gradient.h"
 #include "network/local_gradient.h"
+#include "network/local_updates.h"
 #include "network/weight_average.h"
 
 namespace ravine {
@@ -56,6 +57,7 @@ TrainingResult TrainingLoop::run() {
       result_.trouble_rank = trouble.rank;
     }
   }
+  gradient_->finish(result_);
   return result_;
 }
 
@@ -101,9 +103,13 @@ void TrainingLoop::work(Worker& worker) noexcept {
     worker.barrier();
     if (not_finite_) return;
     if (distributed) record_gradient(worker);
-    optimizer_.run(worker);
+    if (gradient_->has_rows()) optimizer_.run(worker);
     if (optimizer_.prepared().failed()) return;
     gradient_->keep_state(worker);
+    if (!gradient_->after_update(optimizer_, worker)) {
+      if (first) not_finite_ = true;
+      return;
+    }
     if (chunk_.average != nullptr) chunk_.average->run(worker);
     if (distributed) record_weights(worker);
     if (first) end_step(gradient_->measured());
@@ -189,13 +195,19 @@ void TrainingLoop::end_step(const Measurements& measured) {
 
 std::unique_ptr<BatchGradient> make_batch_gradient(Network& network, const TrainingChunk& chunk) {
   const Ranks& ranks = network.options().ranks;
+  if (ranks.count() > 1 && ranks.average_every > 1) return std::make_unique<LocalUpdates>(network, chunk);
   if (ranks.work_together()) return std::make_unique<DistributedGradient>(network, chunk);
   return std::make_unique<LocalGradient>(network, chunk);
 }
 
 namespace {
 
-void check_chunk_of_ranks(const TrainingChunk& chunk) {
+void check_chunk_of_ranks(const TrainingChunk& chunk, const Optimizer& optimizer, const Ranks& ranks) {
+  if (ranks.average_every > 1 && optimizer.is_full_batch()) {
+    throw Error(ErrorCode::invalid_parameter,
+                optimizer.rule().name + " needs the gradient of all ranks in every step")
+        .at_key("average_every");
+  }
   if (chunk.budget_seconds > 0) {
     throw Error(ErrorCode::invalid_parameter,
                 "ranks that train together make the same steps; give no time budget")
@@ -223,7 +235,7 @@ TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) 
     }
     check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch, chunk.mixture);
     if (chunk.average != nullptr) chunk.average->check_network(*this);
-    if (ranks.count() > 1) check_chunk_of_ranks(chunk);
+    if (ranks.count() > 1) check_chunk_of_ranks(chunk, optimizer, ranks);
   };
   if (ranks.count() > 1) {
     on_all_ranks(ranks.data->lane(0), check);

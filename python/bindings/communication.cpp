@@ -69,6 +69,12 @@ Ranks make_ranks(const MaybeCommunicator& data, const MaybeCommunicator& model,
     throw Error(ErrorCode::invalid_parameter, "unknown transport '" + transport + "'; use full or bfloat16")
         .at_key("transport");
   }
+  if (average_every > 1 && (deterministic_parts > 0 || synchronized_normalization)) {
+    throw Error(ErrorCode::invalid_parameter,
+                "ranks that step alone do not meet in every step, which deterministic parts and synchronized "
+                "normalization need; use 1")
+        .at_key("average_every");
+  }
   if (deterministic_parts > 0 && data && deterministic_parts < (*data)->ranks()) {
     throw Error(ErrorCode::invalid_parameter,
                 std::to_string(deterministic_parts) + " parts are too few for " +

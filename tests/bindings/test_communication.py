@@ -47,6 +47,7 @@ def test_only_arrays_that_can_be_summed() -> None:
         ({"transport": "half"}, "unknown transport 'half'; use full or bfloat16"),
         ({"bucket_bytes": 0}, "must be at least 1, got 0"),
         ({"average_every": 0}, "must be at least 1, got 0"),
+        ({"average_every": 2, "synchronized_normalization": True}, "do not meet in every step"),
         ({"deterministic_parts": 1}, "1 parts are too few for 2 ranks"),
     ],
 )

@@ -12,6 +12,7 @@
 
 #include "network/weight_average.h"
 #include "networks.h"
+#include "rank_threads.h"
 
 namespace {
 
@@ -176,6 +177,70 @@ TEST_CASE("a step of a convolutional network allocates nothing") {
     CHECK(allocations_of(network, optimizer, "learning_rate", 2) > 0);
     const std::int64_t few = allocations_of(network, optimizer, "learning_rate", 2);
     CHECK(allocations_of(network, optimizer, "learning_rate", 200) == few);
+  }
+}
+
+// Counted over all ranks: a group of threads makes the steps of each call.
+TEST_CASE("a step of several ranks allocates nothing") {
+  const NetworkSpec spec =
+      test::network({30}, {test::dense(40, "tanh"), test::component("batch_normalization"),
+                           test::component("dropout"), test::dense(5)});
+  struct Way {
+    std::int64_t micro_batch;
+    bool synchronized;
+    int parts;
+  };
+  for (const Way way :
+       {Way{0, false, 0}, Way{0, true, 0}, Way{3, false, 0}, Way{0, false, 4}, Way{0, true, 4}}) {
+    CAPTURE(way.micro_batch);
+    CAPTURE(way.synchronized);
+    CAPTURE(way.parts);
+    constexpr int ranks = 2;
+    constexpr std::int64_t batch = 16;
+    std::vector<std::unique_ptr<Network>> networks;
+    std::vector<std::unique_ptr<Optimizer>> optimizers;
+    for (auto& communicator : thread_communicators(ranks)) {
+      NetworkOptions options;
+      options.dtype = DType::float64;
+      options.threads = 1;
+      options.ranks = {.data = std::move(communicator),
+                       .synchronized_normalization = way.synchronized,
+                       .bucket_bytes = 1024,
+                       .deterministic_parts = way.parts};
+      networks.push_back(std::make_unique<Network>(spec, test::loss("softmax_cross_entropy"), options));
+      optimizers.push_back(std::make_unique<Optimizer>(
+          catalog::resolve(catalog::Kind::optimizer, {"adam", {}}), Regularization{.clip_norm = 0.1}));
+    }
+    const auto allocations_of_ranks = [&](std::int64_t steps) {
+      const auto rows = static_cast<std::size_t>(steps * batch / ranks);
+      const std::vector<double> inputs(rows * 30, 0.5);
+      const std::vector<double> weights(rows, 0.5);
+      const std::vector<std::int32_t> labels(rows, 1);
+      std::vector<std::int64_t> done(ranks);
+      const auto train = [&](std::size_t rank) {
+        TrainingChunk chunk{.inputs = inputs.data(),
+                            .targets = labels.data(),
+                            .weights = weights.data(),
+                            .steps = steps,
+                            .batch = batch / ranks,
+                            .first_row = static_cast<std::int64_t>(rank) * batch / ranks,
+                            .global_batch = batch,
+                            .micro_batch = way.micro_batch};
+        done[rank] = networks[rank]->train(*optimizers[rank], chunk).steps;
+      };
+      for (auto& network : networks) network->drain();
+      allocations = 0;
+      counting = true;
+      std::thread other([&] { train(1); });
+      train(0);
+      other.join();
+      counting = false;
+      for (std::int64_t of_rank : done) REQUIRE(of_rank == steps);
+      return allocations.load();
+    };
+    CHECK(allocations_of_ranks(2) > 0);
+    const std::int64_t few = allocations_of_ranks(2);
+    CHECK(allocations_of_ranks(200) == few);
   }
 }
 
