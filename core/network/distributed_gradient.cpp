@@ -189,8 +189,9 @@ void DistributedGradient::sum_gradients(std::size_t started, Worker& worker) noe
     const auto start = Clock::now();
     ordered_exchange_->sum(worker);
     if (worker.index == 0) {
-      communicate_ += seconds_since(start);
-      exposed_ += seconds_since(start);
+      const double seconds = seconds_since(start);
+      communicate_ += seconds;
+      exposed_ += seconds;
     }
     return;
   }
