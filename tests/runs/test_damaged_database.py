@@ -24,6 +24,7 @@ def record(path: Path, count: int) -> None:
             writer.record_checkpoint(step, f"checkpoints/{step}", "0" * 64, "last", {"loss": 1.0 / step})
             packed = bytes([224, 31, 5, 225, 15, 1])
             writer.record_distributions([DistributionRow(step, "dense_1", "output", 0.0, 1.0, packed)])
+        writer.record_rank_times(steps, np.ones((count, 2, 4), np.float32))
 
 
 def damaged(tmp_path: Path, statement: str) -> Path:
@@ -41,6 +42,9 @@ def read_all(path: Path) -> None:
         reader.series("loss")
         for one in reader.distributions():
             one.percentile([5, 50])
+        after = 0
+        while len(rows := reader.rank_times(after).steps):
+            after = int(rows[-1])
         reader.evaluations()
         reader.last_metrics()
         reader.events()
@@ -63,6 +67,9 @@ def read_all(path: Path) -> None:
         "UPDATE distributions SET counts = x'0000' WHERE step = 10",
         "UPDATE distributions SET counts = 'text'",
         "UPDATE distributions SET minimum = 'low'",
+        "UPDATE ranks SET seconds = x'000000' WHERE step = 3",
+        "UPDATE ranks SET seconds = x'' WHERE step = 3",
+        "UPDATE ranks SET seconds = 'thirty-two characters of no bytes' WHERE step = 3",
         "UPDATE evaluations SET metrics = '{'",
         "UPDATE evaluations SET metrics = '[1]'",
         """UPDATE evaluations SET metrics = '{"loss": "low"}'""",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -45,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 def contents(path: Path) -> dict[str, list[Any]]:
     """The tables as SQLite sees them, without our reader."""
     connection = sqlite3.connect(path)
-    tables = ("columns", "steps", "distributions", "evaluations", "events", "checkpoints")
+    tables = ("columns", "steps", "distributions", "ranks", "evaluations", "events", "checkpoints")
     result = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
     connection.close()
     return result
@@ -68,6 +69,29 @@ def distributions(step: int) -> list[DistributionRow]:
         DistributionRow(step, "dense_1", "output", 0.0, 1.0, packed),
         DistributionRow(step, "dense_1.bias", "gradient", -1.0, 2.0, b""),
     ]
+
+
+def test_times_of_ranks_come_back_and_go_with_their_steps(path: Path) -> None:
+    draws = np.random.default_rng(1)
+    four, two = draws.random((6, 4, 4), np.float32), draws.random((3, 2, 4), np.float32)
+    with RunWriter(path, COLUMNS) as writer, RunReader(path) as reader:
+        assert reader.rank_times().seconds.shape == (0, 0, 4)
+        writer.record_rank_times(np.arange(1, 7), four)
+        writer.record_rank_times(np.arange(7, 10), two)  # resumed on fewer ranks
+        first = reader.rank_times()
+        np.testing.assert_array_equal(first.steps, np.arange(1, 7))
+        np.testing.assert_array_equal(first.seconds, four)
+        last = reader.rank_times(int(first.steps[-1]))
+        np.testing.assert_array_equal(last.steps, [7, 8, 9])
+        np.testing.assert_array_equal(last.seconds, two)
+        assert not len(reader.rank_times(9).steps)
+        np.testing.assert_array_equal(reader.rank_times(1, limit=2).seconds, four[1:3])
+        stored = contents(path)["ranks"]
+        assert struct.unpack("<16f", stored[5][1]) == tuple(map(float, four[5].reshape(-1)))
+        writer.truncate_after(4)
+        np.testing.assert_array_equal(reader.rank_times().steps, [1, 2, 3, 4])
+        with pytest.raises(ValueError, match=re.escape("expected [1, ranks, 4], got (1, 4)")):
+            writer.record_rank_times(np.array([9]), four[0, :1])
 
 
 def test_distributions_come_back_and_go_with_their_steps(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ravine.runs.folder import RunFolder, RunSummary, list_runs
+from ravine.runs.rank_times import RankTimes
 from ravine.runs.reader import RunReader, RunState, StepRows, send_command, wait_for_reply
 from ravine.runs.schema import CheckpointRow, Command, Evaluation, Event
 from ravine.runs.store import RunWriter
@@ -12,6 +13,7 @@ __all__ = [
     "Command",
     "Evaluation",
     "Event",
+    "RankTimes",
     "RunFolder",
     "RunReader",
     "RunState",

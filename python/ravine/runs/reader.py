@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ravine.distributions import Distribution, Kind, check_kind
 from ravine.errors import InputError, RunError
 from ravine.runs import lock, schema
+from ravine.runs.rank_times import RankTimes, unpacked_times
 from ravine.runs.schema import CheckpointRow, Command, CommandKind, Evaluation, Event
 
 _DAMAGE = (ValueError, TypeError, OverflowError, RecursionError, IndexError, KeyError)
@@ -243,12 +244,24 @@ class RunReader:
             "AND (?2 IS NULL OR name = ?2) AND (?3 IS NULL OR kind = ?3) "
             "AND (NOT ?4 OR step = (SELECT max(step) FROM distributions)) ORDER BY step, rowid"
         )
-        there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?"
         with self._reading() as connection:
-            if not connection.execute(there, ("distributions",)).fetchone()[0]:
+            if not _has_table(connection, "distributions"):
                 return []
             rows = connection.execute(query, (int(after_step), name, kind, last)).fetchall()
             return [Distribution.of(schema.distribution_of(row)) for row in rows]
+
+    def rank_times(self, after_step: int = -1, limit: int = 10_000) -> RankTimes:
+        """What the ranks of a job did in the recorded steps after a step, oldest first, at most ``limit``.
+
+        All rows have equally many ranks: where a run went on with another number of them, the rows from there
+        on come with the next call. ``state().meta["hosts"]`` names the hosts of the last ranks, in order.
+        """
+        query = "SELECT step, seconds FROM ranks WHERE step > ? ORDER BY step LIMIT ?"
+        with self._reading() as connection:
+            rows = []
+            if _has_table(connection, "ranks"):
+                rows = connection.execute(query, (int(after_step), int(limit))).fetchall()
+            return unpacked_times(rows)
 
     def evaluations(self, after_step: int = -1) -> list[Evaluation]:
         """Metrics of the splits after a step, oldest first."""
@@ -331,6 +344,11 @@ class RunReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?"
+    return bool(connection.execute(query, (name,)).fetchone()[0])
 
 
 def send_command(path: Path, kind: CommandKind, **payload: Any) -> int:

@@ -38,6 +38,11 @@ CREATE_DISTRIBUTIONS = """
 CREATE TABLE IF NOT EXISTS distributions(step INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
     minimum REAL NOT NULL, maximum REAL NOT NULL, counts BLOB NOT NULL, PRIMARY KEY(name, kind, step))
 """
+# For each recorded step of a job of several ranks: seconds, float32 [ranks, 4], see rank_times.NAMES. The
+# ranks' hosts are in meta as `hosts`, a list of names. Made and done without like distributions.
+CREATE_RANKS = """
+CREATE TABLE IF NOT EXISTS ranks(step INTEGER PRIMARY KEY, seconds BLOB NOT NULL)
+"""
 
 CommandKind = Literal["pause", "resume", "stop", "step", "checkpoint", "set"]
 CommandStatus = Literal["pending", "done", "refused", "expired"]

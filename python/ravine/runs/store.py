@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ravine.distributions import DistributionRow
 from ravine.errors import RunError
 from ravine.runs import schema
+from ravine.runs.rank_times import NAMES
 from ravine.runs.schema import Command, RunStateName
 
 
@@ -92,6 +93,7 @@ class RunWriter:
             )
         with self._transaction():
             execute(schema.CREATE_DISTRIBUTIONS)
+            execute(schema.CREATE_RANKS)
             execute(
                 "UPDATE commands SET status = 'expired', reply = ? WHERE status = 'pending'",
                 ("the trainer ended before it took the command",),
@@ -162,6 +164,23 @@ class RunWriter:
         """Records how values were distributed at some steps, each new; all of them or none."""
         with self._writing():
             self._connection.executemany("INSERT INTO distributions VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def record_rank_times(self, steps: NDArray[np.int64], seconds: NDArray[np.float32]) -> None:
+        """Records what the ranks of a job did in some steps, each new; all of them or none.
+
+        Args:
+            steps: [n] numbers of the steps.
+            seconds: [n, ranks, 4] of compute, wait, communicate, overlapped; see `RankTimes`.
+
+        Raises:
+            ValueError: shapes that do not fit.
+        """
+        if seconds.ndim != 3 or len(seconds) != len(steps) or seconds.shape[2] != len(NAMES):
+            raise ValueError(f"expected [{len(steps)}, ranks, {len(NAMES)}], got {seconds.shape}")
+        blobs = [np.ascontiguousarray(row, "<f4").tobytes() for row in seconds]
+        rows = zip(np.asarray(steps, np.int64).tolist(), blobs, strict=True)
+        with self._writing():
+            self._connection.executemany("INSERT INTO ranks VALUES (?, ?)", rows)
 
     def record_evaluation(self, step: int, epoch: float, split: str, metrics: Mapping[str, float]) -> None:
         """Records the metrics of one split after a step; a second time replaces the first."""
@@ -262,7 +281,7 @@ class RunWriter:
         Commands stay, see `commands_taken_after`. Readers notice by ``generation``.
         """
         with self._writing():
-            for table in ("steps", "distributions", "evaluations", "events", "checkpoints"):
+            for table in ("steps", "distributions", "ranks", "evaluations", "events", "checkpoints"):
                 self._connection.execute(f"DELETE FROM {table} WHERE step > ?", (int(step),))
             self._connection.execute(
                 "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'generation'"
