@@ -6,7 +6,7 @@ from __future__ import annotations
 class RavineError(Exception):
     """Base of every error that Ravine raises on purpose.
 
-    The text is ``[file: ][key: ][row N: ][layer 'name': ]message``, always one line.
+    The text is ``[ranks: ][file: ][key: ][row N: ][layer 'name': ]message``, always one line.
 
     Args:
         message: what is wrong, what was expected and what to do.
@@ -14,6 +14,9 @@ class RavineError(Exception):
         key: the setting at fault, dotted (``optimizer.learning_rate``).
         row: the row or sample at fault, counted from 0.
         layer: the name of the layer at fault.
+
+    Of an error that several ranks of a training share, `agreed` is set: all of them raise it; and `ranks`
+    names those that have met it, where others have not.
 
     Example:
         >>> str(RavineError("must be positive", file="a.toml", key="training.epochs"))
@@ -34,10 +37,12 @@ class RavineError(Exception):
         self.key = key
         self.row = row
         self.layer = layer
+        self.ranks: str | None = None
+        self.agreed = False
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        parts = []
+        parts = [self.ranks] if self.ranks else []
         if self.file:
             parts.append(self.file)
         if self.key:
@@ -75,3 +80,19 @@ class NotFiniteError(RavineError):
 
 class InternalError(RavineError):
     """A fault of Ravine itself: please report it."""
+
+
+def known(error: BaseException) -> RavineError | None:
+    """The error as one of Ravine's that says what to do; None where it is a fault of Ravine.
+
+    Example:
+        >>> str(known(FileNotFoundError(2, "No such file or directory", "a.npz")))
+        'a.npz: no such file or directory'
+    """
+    if isinstance(error, RavineError):
+        return error
+    if isinstance(error, MemoryError):
+        return InputError("there is not enough memory; use a smaller batch or network, or less data")
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return InputError(error.strerror.lower(), file=error.filename)
+    return None

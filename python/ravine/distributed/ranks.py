@@ -1,0 +1,80 @@
+"""The ranks that train one network, as a training sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ravine import _core
+from ravine.distributed.communicator import Communicator, Serial
+from ravine.distributed.grid import Grid, grid_of
+from ravine.distributed.settings import ParallelSettings
+
+
+class Ranks:
+    """Which ranks there are, which rows of a batch this one takes, and what the core is told of them.
+
+    Args:
+        world: all ranks.
+        settings: how they share the work. Collective: what the core talks with is made here.
+
+    Raises:
+        InputError: the grid is not made of as many ranks.
+
+    Example:
+        >>> ranks = Ranks()
+        >>> ranks.size, ranks.rows(32), ranks.native
+        (1, (0, 32), None)
+    """
+
+    def __init__(self, world: Communicator | None = None, settings: ParallelSettings | None = None) -> None:
+        self.world = Serial() if world is None else world
+        self.settings = settings or ParallelSettings()
+        self.grid: Grid = grid_of(self.settings.data, self.settings.model, self.world.size, self.world.rank)
+        self.native: _core.Ranks | None = None
+        if self.size > 1:
+            # By color: those with the same part of the layers; those with the same rows.
+            data = self.world.native(self.grid.model_rank)
+            model = self.world.native(self.grid.data_rank)
+            self.native = self._native(data, model)
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self.world.size
+
+    @property
+    def leads(self) -> bool:
+        """This rank writes the run folder, has the terminal and decides."""
+        return self.world.leads
+
+    @property
+    def alone(self) -> bool:
+        """There is no other rank."""
+        return self.size == 1
+
+    @property
+    def measures_passes(self) -> bool:
+        """Whether this rank may run passes that the others do not: they are to exchange nothing."""
+        return self.leads and self.grid.model == 1 and self.settings.normalization == "rank"
+
+    def rows(self, batch: int) -> tuple[int, int]:
+        """Which of the rows of a batch this rank takes: the first, and how many; there may be none."""
+        return (0, batch) if self.native is None else self.native.rows(batch)
+
+    def of_groups(self, values: list[Any]) -> list[Any]:
+        """Of what was gathered, the values of the first rank of each data-parallel group."""
+        return [values[rank] for rank in self.grid.first_of_groups]
+
+    def _native(self, data: _core.Communicator | None, model: _core.Communicator | None) -> _core.Ranks:
+        settings = self.settings
+        size = 25.0 if settings.bucket_megabytes == "auto" else settings.bucket_megabytes
+        return _core.Ranks(
+            data=data,
+            model=model,
+            synchronized_normalization=settings.normalization == "synchronized",
+            bucket_bytes=max(1, round(size * 1e6)),
+            transport=settings.transport,
+            overlap=settings.overlap,
+            deterministic_parts=settings.deterministic_parts if settings.deterministic else 0,
+            average_every=settings.average_every,
+        )
