@@ -10,6 +10,14 @@ from ravine._core import Network
 class Evaluation:
     """Sums over rows that were evaluated; two can be added."""
 
+    def __init__(
+        self,
+        loss: float = 0.0,
+        weight: float = 0.0,
+        correct: int = 0,
+        correct_top5: int = 0,
+        rows: int = 0,
+    ) -> None: ...
     def __add__(self, other: Evaluation) -> Evaluation: ...
     @property
     def loss(self) -> float:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
-from ravine.commands import COMMANDS, failure
+from ravine import distributed
+from ravine.commands import COMMANDS, ON_ALL_RANKS, failure
 from ravine.commands.output import notice
 from ravine.errors import InputError, RavineWarning
 
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run, parser=sub)
+        sub.set_defaults(run=command.run, parser=sub, on_all_ranks=name in ON_ALL_RANKS)
     return main_parser
 
 
@@ -113,6 +114,8 @@ def execute(words: Sequence[str]) -> int:
         arguments, unknown = whole.parse_known_args(words)
         if unknown:
             arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if not arguments.on_all_ranks and distributed.place().rank > 0:
+            return 0  # rank 0 does it
         with warnings_in_one_line():
             code: int = arguments.run(arguments)
     except SystemExit as leaving:  # --help and --version
@@ -140,9 +143,12 @@ def main(words: Sequence[str] | None = None) -> int:
         # Who read our output has gone, as in `ravine catalog | head`; the flush at exit must not fail again.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        distributed.abort(failure.BROKEN_PIPE)
         return failure.BROKEN_PIPE
     except BaseException as error:
-        return failure.report(error, as_json="--json" in words)
+        code = failure.report(error, as_json="--json" in words)
+        distributed.leave(error, code)
+        return code
 
 
 if __name__ == "__main__":

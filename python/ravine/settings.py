@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from ravine.data.settings import DataSettings
+from ravine.distributed.settings import ParallelSettings
 from ravine.groups import GroupSettings, Size
 
 LARGEST = 2**31 - 1
@@ -169,7 +170,7 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
         seed: of weights, order of samples and masks, below 2^63.
         schedules: for a hyperparameter that is to change, a schedule of the catalog: a table or a bare name.
         groups: parameters that are trained otherwise, by patterns of their names.
-        data, model, loss, optimizer, regularization, training, compute, statistics: the sections.
+        data, model, loss, optimizer, regularization, training, compute, parallel, statistics: the sections.
 
     Example:
         >>> from ravine import load_experiment
@@ -188,4 +189,5 @@ class Experiment(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True
     groups: list[GroupSettings] = []
     training: TrainingSettings = TrainingSettings()
     compute: ComputeSettings = ComputeSettings()
+    parallel: ParallelSettings = ParallelSettings()
     statistics: StatisticsSettings = StatisticsSettings()

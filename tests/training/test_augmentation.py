@@ -117,7 +117,7 @@ def test_equal_bits_after_resumes_and_for_threads(
             load_experiment(file, [f"compute.threads={threads}"]), tmp_path / f"threads_{threads}"
         )
         assert recorded(other) == recorded(whole)
-    monkeypatch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)  # a step a call
+    monkeypatch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)  # a step a call
     run = trained(experiment, tmp_path / "broken", callbacks=[Stop(3)])
     for step in (7, 12, 18):  # 7 steps an epoch
         resume_run(run, callbacks=[Stop(step)], stop_on_signal=False)

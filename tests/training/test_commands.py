@@ -284,7 +284,7 @@ def test_what_makes_another_run_cannot_change(
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)
+        patch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)
         patch.setattr("ravine.training.progress.REPORT_SECONDS", 0.0)
         outcome = train_experiment(experiment(), parent=tmp_path, listener=listener)
     assert outcome.step == 1
@@ -301,7 +301,7 @@ def test_a_batch_size_changed_in_the_file_is_found(
         if progress.state == "training" and progress.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)
+    monkeypatch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)
     monkeypatch.setattr("ravine.training.progress.REPORT_SECONDS", 0.0)
     outcome = train_experiment(experiment(), parent=tmp_path, listener=listener)
     assert outcome.step == 2

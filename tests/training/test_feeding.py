@@ -13,7 +13,7 @@ import pytest
 from ravine import InputError, NotFiniteError, Sequential, Trainer
 from ravine.data import Dataset, as_dataset, fit
 from ravine.layers import Dense, Dropout, Flatten
-from ravine.training import loop
+from ravine.training import meeting
 from ravine.training.callback import Callback
 
 RANDOM = np.random.default_rng(0)
@@ -108,8 +108,8 @@ def test_a_memory_map_gives_the_bits_of_an_array(tmp_path: Path, dtype: str) -> 
 def test_bits_depend_on_neither_chunks_nor_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     found = set()
     for seconds, most, threads in ((0.05, 1024, 1), (1e-9, 1024, 2), (10.0, 5, 2), (1e-4, 3, 4)):
-        monkeypatch.setattr(loop, "CONTROL_SECONDS", seconds)
-        monkeypatch.setattr(loop, "MOST_STEPS", most)
+        monkeypatch.setattr(meeting, "CONTROL_SECONDS", seconds)
+        monkeypatch.setattr(meeting, "MOST_STEPS", most)
         fitted = trainer(threads=threads)
         fitted.fit_datasets(augmented(), {"validation": augmented()}, epochs=3)
         found.add(fitted.network.flat_parameters.tobytes())

@@ -65,7 +65,7 @@ def broken(
     plan: Experiment, parent: Path, monkeypatch: pytest.MonkeyPatch, killed: bool = False, **parts: Any
 ) -> Path:
     with monkeypatch.context() as patch:
-        patch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)
+        patch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)
         if killed:
             with pytest.raises(Killed):
                 train_experiment(plan, parent=parent, callbacks=[Break(True)], **parts)

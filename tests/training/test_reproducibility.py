@@ -14,7 +14,7 @@ from ravine.data import epoch_order
 from ravine.experiment import Experiment
 from ravine.layers import Dense, Dropout
 from ravine.runs import RunFolder
-from ravine.training import loop, recorder
+from ravine.training import meeting, recorder
 from ravine.training.session import train_experiment
 
 
@@ -42,8 +42,8 @@ def test_chunks(
     chosen = experiment(f"compute.dtype={dtype}")
     expected = trained(chosen, tmp_path)
     for seconds, most in ((1e-9, 1024), (1e-4, 1024), (10.0, 1024), (10.0, 5)):
-        monkeypatch.setattr(loop, "CONTROL_SECONDS", seconds)
-        monkeypatch.setattr(loop, "MOST_STEPS", most)
+        monkeypatch.setattr(meeting, "CONTROL_SECONDS", seconds)
+        monkeypatch.setattr(meeting, "MOST_STEPS", most)
         monkeypatch.setattr(recorder, "WRITE_SECONDS", 0.0)
         assert trained(chosen, tmp_path) == expected
 

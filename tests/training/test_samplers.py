@@ -49,7 +49,7 @@ def test_a_resume_in_mid_epoch_gives_the_bits_of_the_unbroken_run(
 ) -> None:
     chosen = experiment(f"data.sampler.type={kind}", "training.epochs=4", "statistics.level=off")
     whole = train_experiment(chosen, parent=tmp_path / "whole", stop_on_signal=False)
-    monkeypatch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)  # a step a call
+    monkeypatch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)  # a step a call
     # 22 steps an epoch: within the first, at the end of one, within others.
     run = train_experiment(chosen, parent=tmp_path / "broken", callbacks=[Stop(9)], stop_on_signal=False).path
     for step in (22, 35, 48, 66):

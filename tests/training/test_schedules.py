@@ -50,7 +50,7 @@ def changes(run: Path) -> list[tuple[int, dict[str, Any]]]:
 @pytest.fixture(autouse=True)
 def step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control comes back after every step, so that a run can be stopped at any."""
-    monkeypatch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)
+    monkeypatch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)
 
 
 class StopAt(Callback):

@@ -225,7 +225,7 @@ def test_a_weighted_run_is_resumed_to_the_same_bits(
     assert saved.data.weights == "importance"
 
     with monkeypatch.context() as patch:
-        patch.setattr("ravine.training.loop.CONTROL_SECONDS", 1e-9)
+        patch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)
         broken = train_experiment(plan, parent=tmp_path / "broken", callbacks=[Stop()])
     assert (broken.state, broken.step) == ("stopped", 51)
     position = checkpoints.load_latest(broken.path).checkpoint.state["position"]

@@ -39,3 +39,6 @@ COMMANDS: dict[str, ModuleType] = {
     "app": app,
     "doctor": doctor,
 }
+
+# What ranks do together where mpirun starts several; of any other command rank 0 alone does its work.
+ON_ALL_RANKS = ("train", "resume")

@@ -8,6 +8,7 @@ import tempfile
 import traceback
 from contextlib import suppress
 
+from ravine import distributed, errors
 from ravine.commands.output import print_json
 from ravine.errors import InputError, InternalError, NotFiniteError, RavineError
 
@@ -19,13 +20,18 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
-    """Prints an error in one line and returns the exit code that stands for it."""
+    """Prints an error in one line, on one of the ranks that have it; returns the exit code it stands for."""
+    tells = distributed.tells(error)
     if os.environ.get("RAVINE_TRACEBACK"):
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
         known, code = RavineError("interrupted"), INTERRUPTED
     else:
         known, code = understood(error)
+    if not tells:
+        return code
+    if known.ranks is None:
+        known.ranks = distributed.who(error)
     # Standard error itself may be closed or full; the exit code still tells.
     with suppress(OSError, ValueError):
         print(f"ravine: error: {known}", file=sys.stderr, flush=True)
@@ -37,16 +43,11 @@ def report(error: BaseException, *, as_json: bool) -> int:
 
 def understood(error: BaseException) -> tuple[RavineError, int]:
     """The error as one of Ravine's, with its exit code."""
-    if isinstance(error, InputError):
-        return error, BAD_INPUT
-    if isinstance(error, NotFiniteError):
-        return error, NOT_FINITE
-    if isinstance(error, MemoryError):
-        return InputError(
-            "there is not enough memory; use a smaller batch or network, or less data"
-        ), BAD_INPUT
-    if isinstance(error, OSError) and error.errno is not None and error.strerror:
-        return InputError(error.strerror.lower(), file=error.filename), BAD_INPUT
+    known = errors.known(error)
+    if isinstance(known, InputError):
+        return known, BAD_INPUT
+    if isinstance(known, NotFiniteError):
+        return known, NOT_FINITE
     what = str(error) if isinstance(error, RavineError) else f"{type(error).__name__}: {error}"
     return InternalError(
         f"{what}; this is a fault of Ravine, please report it with {written(error)}"

@@ -20,7 +20,7 @@ MOST_ROWS = 40  # of epochs that stay on the screen above the live display
 
 
 @contextmanager
-def progress_listener(stream: TextIO, *, quiet: bool = False) -> Iterator[Listener | None]:
+def progress_listener(stream: TextIO, *, quiet: bool = False, live: bool = True) -> Iterator[Listener | None]:
     """What training reports to while the block runs: None if quiet.
 
     Training goes on when the reader of the stream has gone away.
@@ -28,10 +28,12 @@ def progress_listener(stream: TextIO, *, quiet: bool = False) -> Iterator[Listen
     Args:
         stream: where to show it; rich is loaded only if it is a terminal.
         quiet: show nothing.
+        live: a terminal may be drawn on; what mpirun gives its ranks looks like one, wherever its own output
+            goes.
     """
     if quiet:
         yield None
-    elif stream.isatty():
+    elif live and stream.isatty():
         with live_listener(stream) as listener:
             yield surviving(listener)
     else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
+from ravine import distributed
 from ravine.commands.progress import progress_listener
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
 from ravine.commands.train import add_output, add_set, conclude, errors_naming
@@ -22,15 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    folder = find_run(arguments.RUN)
+    world = distributed.start()
+    with world.together():
+        # The others need not have it: they are given all of it by rank 0.
+        path = find_run(arguments.RUN).path if world.leads else Path(arguments.RUN)
     from ravine.training.session import resume_run
 
     stream = sys.stderr if arguments.json else sys.stdout
     with (
-        errors_naming(folder.experiment_path),
-        progress_listener(stream, quiet=arguments.quiet) as listener,
+        errors_naming(path / "experiment.toml"),
+        progress_listener(stream, quiet=arguments.quiet or not world.leads, live=world.size == 1) as listener,
     ):
         outcome = resume_run(
-            folder.path, checkpoint=arguments.checkpoint, overrides=arguments.overrides, listener=listener
+            path, checkpoint=arguments.checkpoint, overrides=arguments.overrides, listener=listener
         )
-    return conclude(outcome, as_json=arguments.json)
+    return conclude(outcome, as_json=arguments.json, silent=not world.leads)

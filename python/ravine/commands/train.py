@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ravine import distributed
 from ravine.commands.failure import INTERRUPTED
 from ravine.commands.output import duration, metrics_text, print_json
 from ravine.commands.progress import progress_listener
@@ -61,6 +62,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    world = distributed.start()
     from ravine.experiment import load_experiment
     from ravine.training.session import train_experiment
 
@@ -72,14 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     for key, text in (("compute.device", arguments.device), ("name", arguments.name)):
         if text is not None:
             overrides.append(f"{key}={json.dumps(text, ensure_ascii=False)}")
-    experiment = load_experiment(arguments.EXPERIMENT, overrides)
+    with world.together():
+        experiment = load_experiment(arguments.EXPERIMENT, overrides)
     stream = sys.stderr if arguments.json else sys.stdout
     with (
         errors_naming(arguments.EXPERIMENT, overrides),
-        progress_listener(stream, quiet=arguments.quiet) as listener,
+        progress_listener(stream, quiet=arguments.quiet or not world.leads, live=world.size == 1) as listener,
     ):
         outcome = train_experiment(experiment, parent=arguments.runs, listener=listener)
-    return conclude(outcome, as_json=arguments.json)
+    return conclude(outcome, as_json=arguments.json, silent=not world.leads)
 
 
 @contextmanager
@@ -94,8 +97,11 @@ def errors_naming(source: str | Path, overrides: Sequence[str] = ()) -> Iterator
         raise
 
 
-def conclude(outcome: Outcome, *, as_json: bool) -> int:
+def conclude(outcome: Outcome, *, as_json: bool, silent: bool = False) -> int:
     """Says what came out, where it is and what to type next; returns the exit code."""
+    code = INTERRUPTED if outcome.state == "stopped" else 0
+    if silent:
+        return code
     cost = outcome.statistics_cost
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         if outcome.state == "stopped":
@@ -125,7 +131,7 @@ def conclude(outcome: Outcome, *, as_json: bool) -> int:
                 "statistics_cost": asdict(cost) if cost is not None else None,
             }
         )
-    return INTERRUPTED if outcome.state == "stopped" else 0
+    return code
 
 
 def samples_of(outcome: Outcome) -> str:

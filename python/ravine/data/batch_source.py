@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,16 +26,22 @@ def check_batches(samples: int, batch_size: int, drop_last: bool) -> None:
         )
 
 
+Share = Callable[[int], tuple[int, int]]  # which rows of a batch a rank takes: the first, and how many
+
+
 class Chunk(NamedTuple):
-    """Consecutive batches of one epoch, gathered into one buffer.
+    """Consecutive batches of one epoch, gathered into one buffer; of each the rows that this rank takes.
 
     Args:
-        inputs: [rows, *shape]; batch i of the chunk is rows [i * batch_size, (i + 1) * batch_size).
+        inputs: [rows, *shape]; batch i of the chunk is rows [i * size, (i + 1) * size), size = rows /
+            batches.
         targets: int32 [rows] or floating [rows, outputs].
         batches: how many there are, at least 1.
         weights: of the samples [rows], where they have some.
         mixture: of samples that are mixed (mixup), the labels of the others, int32 [rows], and the shares of
             the targets [rows]. Values are mixed already.
+        first_row: place of a batch's first row in the batch of all ranks.
+        global_batch: rows of all ranks; 0: those that are here.
     """
 
     inputs: Array
@@ -42,14 +49,26 @@ class Chunk(NamedTuple):
     batches: int
     weights: Array | None = None
     mixture: tuple[Array, Array] | None = None
+    first_row: int = 0
+    global_batch: int = 0
+
+    @property
+    def size(self) -> int:
+        """Rows of a batch that are here; there may be none."""
+        return len(self.inputs) // self.batches
 
     def part(self, first: int, batches: int) -> Chunk:
         """Some of the batches, as views."""
-        size = len(self.inputs) // self.batches
-        rows = slice(first * size, (first + batches) * size)
+        rows = slice(first * self.size, (first + batches) * self.size)
         weights = None if self.weights is None else self.weights[rows]
         mixture = None if self.mixture is None else (self.mixture[0][rows], self.mixture[1][rows])
-        return Chunk(self.inputs[rows], self.targets[rows], batches, weights, mixture)
+        return self._replace(
+            inputs=self.inputs[rows],
+            targets=self.targets[rows],
+            batches=batches,
+            weights=weights,
+            mixture=mixture,
+        )
 
 
 class BatchSource:
@@ -63,6 +82,7 @@ class BatchSource:
         dtype: float32 or float64, of inputs, floating targets and weights.
         maximum_batches: the most batches in a chunk; two buffers of this size are kept, but one where every
             chunk is the same.
+        share: which rows of each batch are gathered, where ranks divide it; None: all.
 
     Raises:
         InputError: a batch size below 1, or `drop_last` with fewer samples than one batch.
@@ -85,6 +105,7 @@ class BatchSource:
         drop_last: bool = False,
         dtype: DTypeLike = np.float32,
         maximum_batches: int = 64,
+        share: Share | None = None,
     ) -> None:
         samples = len(dataset)
         check_batches(samples, batch_size, drop_last)
@@ -97,7 +118,11 @@ class BatchSource:
         self.full_batches = samples // batch_size
         self.batches_per_epoch = self.full_batches if drop_last else -(-samples // batch_size)
         self.maximum_batches = min(maximum_batches, self.batches_per_epoch)
-        rows = min(self.maximum_batches * batch_size, samples)
+        self._share = share
+        rows = max(
+            min(self.maximum_batches, self.full_batches) * self._rows(batch_size)[1],
+            self._rows(samples % batch_size)[1],
+        )
         target_type = dataset.targets.dtype if dataset.task == "classification" else np.dtype(dtype)
         # Every chunk is the same: it is gathered once.
         self._same = sampler.keeps_order and self.batches_per_epoch == 1 and dataset.augmentation is None
@@ -149,6 +174,10 @@ class BatchSource:
         batches = min(batches, self.maximum_batches, following_full)
         begin = first_batch * self.batch_size
         indices = self.order(epoch)[begin : begin + batches * self.batch_size]
+        of_all = len(indices) // batches
+        first_row, size = self._rows(of_all)
+        if size < of_all:
+            indices = indices.reshape(batches, of_all)[:, first_row : first_row + size].reshape(-1)
         self._turn = (self._turn + 1) % len(self._inputs)
         inputs = self._inputs[self._turn][: len(indices)]
         targets = self._targets[self._turn][: len(indices)]
@@ -160,9 +189,12 @@ class BatchSource:
             weights = self._weights[self._turn][: len(indices)]
             gather_rows(self.dataset.weights, indices, weights)
         mixture = self._mixed(indices, epoch, targets)
-        chunk = Chunk(inputs, targets, batches, weights, mixture)
+        chunk = Chunk(inputs, targets, batches, weights, mixture, first_row, of_all)
         self._kept = chunk if self._same else None
         return chunk
+
+    def _rows(self, batch: int) -> tuple[int, int]:
+        return (0, batch) if self._share is None else self._share(batch)
 
     def _mixed(self, indices: Indices, epoch: int, targets: Array) -> tuple[Array, Array] | None:
         """Labels of the partners and shares of the targets, where samples are mixed; mixes values here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -99,10 +100,19 @@ class RegressionErrors:
 
     def add(self, begin: int, outputs: Array) -> None:
         """Takes in the outputs of the samples from `begin` on."""
+        self.add_sums(*self.sums(begin, outputs))
+
+    def sums(self, begin: int, outputs: Array) -> tuple[list[float], list[float]]:
+        """Sums of magnitudes and of squares of the errors of the samples from `begin` on, for each output."""
         outputs = outputs.reshape(len(outputs), -1)
         errors = outputs.astype(np.float64) - self._targets[begin : begin + len(outputs)]
-        self._magnitudes += np.abs(errors).sum(axis=0)
-        self._squares += np.square(errors, out=errors).sum(axis=0)
+        magnitudes = np.abs(errors).sum(axis=0)
+        return magnitudes.tolist(), np.square(errors, out=errors).sum(axis=0).tolist()
+
+    def add_sums(self, magnitudes: Sequence[float], squares: Sequence[float]) -> None:
+        """Takes in what `sums` gave, here or on another rank; in the order of the samples."""
+        self._magnitudes += np.asarray(magnitudes)
+        self._squares += np.asarray(squares)
 
     def metrics(self) -> dict[str, float]:
         """rmse, mae and r2 of all samples."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ravine import _core
+from ravine.data.batch_source import Share
 from ravine.errors import InputError
 from ravine.model import whole_number
 
@@ -57,9 +58,20 @@ def rows_at_once(batch_size: BatchSize, micro_batch: int, samples: int | None = 
 
 
 def compile_smaller(
-    network: _core.Network, samples: int, batch_size: BatchSize, micro_batch: int, drop_last: bool
+    network: _core.Network,
+    samples: int,
+    batch_size: BatchSize,
+    micro_batch: int,
+    drop_last: bool,
+    share: Share | None = None,
 ) -> None:
     """Compiles the smaller last batch of an epoch, and smaller last parts of batches, before the first step.
+
+    Args:
+        network: that will train.
+        samples: of the training set.
+        batch_size, micro_batch, drop_last: as in `Trainer`.
+        share: which rows of a batch this rank takes, where ranks divide it.
 
     Raises:
         InputError: a layer cannot train on so few samples.
@@ -69,6 +81,10 @@ def compile_smaller(
     left = f"{samples:,} samples in batches of {rows:,} leave a last batch of {rest:,}"
     batches = [(rows, "")] * (full > 0) + [(rest, left)] * (full > 0 and rest > 0 and not drop_last)
     for batch, story in batches:
+        if share is not None:
+            batch, whole = share(batch)[1], batch
+            if batch < whole:
+                story = f"this rank has {batch:,} of the {whole:,} samples of a batch"
         if micro_batch and batch > micro_batch:
             batch, whole = batch % micro_batch, batch
             story = f"a batch of {whole:,} samples in parts of {micro_batch:,} leaves a last one of {batch:,}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Callback:
     """Base of what listens to a training: override what is wanted; all is called between steps.
 
+    Where several ranks train, each calls its own; what a callback changes must be the same on all of them.
+
     Example:
         >>> class Stop(Callback):
         ...     def on_epoch_end(self, trainer):
@@ -30,6 +32,12 @@ class Callback:
 
     def on_distributions(self, trainer: Trainer, rows: list[DistributionRow]) -> None:
         """At some of the steps that `on_steps` is about to tell of, distributions were recorded."""
+
+    def on_control(self, trainer: Trainer) -> None:
+        """Control is back for a moment: after steps, while paused, or within the evaluation of a split."""
+
+    def on_news(self, trainer: Trainer, news: list[dict[str, Any]]) -> None:
+        """On rank 0: what each rank had to tell, see `Meeting.tell`."""
 
     def on_pause_of_evaluation(self, trainer: Trainer) -> None:
         """A large split is being evaluated, and control is back for a moment."""

@@ -1,9 +1,9 @@
-"""Evaluation of a whole split in slices, so that control comes back in between."""
+"""Evaluation of a whole split in slices, so that control comes back in between and ranks can share them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from ravine import _core
 from ravine.data import Dataset
 from ravine.data.targets import RegressionErrors
+from ravine.distributed.ranks import Ranks
 from ravine.training.crops import evaluate_crops
+from ravine.training.turns import in_turns
 
 SLICE_FLOPS = 5e8  # tens of milliseconds of a busy processor
 SLICE_BYTES = 16 << 20
+Sums = tuple[float, float, int, int, int]  # of an `Evaluation`
 NATIVE_BATCH = 256  # rows of a native evaluation batch, where a training batch is no larger
 
 
@@ -41,7 +44,10 @@ def sample_bytes(network: _core.Network, dataset: Dataset) -> int:
 
 
 def evaluate(
-    network: _core.Network, dataset: Dataset, between: Callable[[], bool] | None = None
+    network: _core.Network,
+    dataset: Dataset,
+    between: Callable[[], bool] | None = None,
+    ranks: Ranks | None = None,
 ) -> dict[str, float] | None:
     """Loss and metrics of a split: "loss", for classification "accuracy", above five classes "top5".
 
@@ -52,6 +58,7 @@ def evaluate(
         network: what is evaluated.
         dataset: typed as the network needs it.
         between: called between slices; True gives the evaluation up.
+        ranks: that share the slices, all of which call this; None: this process alone.
 
     Returns:
         The loss is the mean over the rows, weighted where they have weights; the others are shares of rows,
@@ -66,50 +73,67 @@ def evaluate(
         {'loss': 1.0, 'rmse': 1.0, 'mae': 1.0, 'r2': 0.0}
     """
     if dataset.crops is not None:
-        return evaluate_crops(network, dataset, between)
-    sums: _core.Evaluation | None = None
+        return evaluate_crops(network, dataset, between, ranks)
     errors = None if network.has_accuracy else RegressionErrors(dataset.targets, dataset.target_transform)
-    done = 0
-    for inputs, targets, weights in slices(network, dataset):
-        if done and between is not None and between():
-            return None
-        measured = network.measure(inputs, targets, weights)
-        sums = measured if sums is None else sums + measured
-        if errors is not None:
-            errors.add(done, network.predict(inputs))
-        done += len(inputs)
-    assert sums is not None  # a data set has samples
-    metrics = network.metrics(sums)
+    slices = Slices(network, dataset)
+
+    def measured(number: int) -> tuple[Sums, tuple[list[float], list[float]] | None]:
+        inputs, targets, weights = slices[number]
+        found = network.measure(inputs, targets, weights)
+        sums = (found.loss, found.weight, found.correct, found.correct_top5, found.rows)
+        if errors is None:
+            return sums, None
+        return sums, errors.sums(number * slices.rows, network.predict(inputs))
+
+    parts = in_turns(len(slices), measured, between, ranks)
+    if parts is None:
+        return None
+    total = _core.Evaluation()
+    for sums, of_errors in parts:
+        total += _core.Evaluation(*sums)
+        if errors is not None and of_errors is not None:
+            errors.add_sums(*of_errors)
+    metrics = network.metrics(total)
     return metrics if errors is None else {**metrics, **errors.metrics()}
 
 
 def row_losses(
-    network: _core.Network, dataset: Dataset, between: Callable[[], bool] | None = None
+    network: _core.Network,
+    dataset: Dataset,
+    between: Callable[[], bool] | None = None,
+    ranks: Ranks | None = None,
 ) -> NDArray[np.float64] | None:
     """The loss of each sample in evaluation, times its weight [samples]; None where it was given up.
 
     Args:
-        network, dataset, between: as in `evaluate`.
+        network, dataset, between, ranks: as in `evaluate`.
     """
-    losses = np.empty(len(dataset))
-    done = 0
-    for inputs, targets, weights in slices(network, dataset):
-        if done and between is not None and between():
-            return None
-        losses[done : done + len(inputs)] = network.losses(inputs, targets, weights)
-        done += len(inputs)
-    return losses
+    slices = Slices(network, dataset)
+    parts = in_turns(len(slices), lambda number: network.losses(*slices[number]).tobytes(), between, ranks)
+    return None if parts is None else np.frombuffer(b"".join(parts))
 
 
-def slices(
-    network: _core.Network, dataset: Dataset
-) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]]:
-    """Inputs as evaluations see them, targets and weights, slice by slice; valid until the next one."""
-    size, dtype = rows_per_slice(network, dataset), network.array_dtype
-    buffer = None
-    if not dataset.as_stored(dtype):
-        buffer = np.empty((min(size, len(dataset)), *dataset.input_shape), dtype)
-    for begin in range(0, len(dataset), size):
-        end = begin + size
-        weights = None if dataset.weights is None else dataset.weights[begin:end]
-        yield dataset.prepared(begin, end, dtype, buffer), dataset.targets[begin:end], weights
+class Slices:
+    """Inputs as evaluations see them, targets and weights, slice by slice; each is valid until the next one.
+
+    Args:
+        network: what is evaluated.
+        dataset: typed as the network needs it.
+    """
+
+    def __init__(self, network: _core.Network, dataset: Dataset) -> None:
+        self.rows = rows_per_slice(network, dataset)
+        self._dataset = dataset
+        self._dtype = network.array_dtype
+        self._buffer: NDArray[Any] | None = None
+        if not dataset.as_stored(self._dtype):
+            self._buffer = np.empty((min(self.rows, len(dataset)), *dataset.input_shape), self._dtype)
+
+    def __len__(self) -> int:
+        return -(-len(self._dataset) // self.rows)
+
+    def __getitem__(self, number: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        begin, end = number * self.rows, (number + 1) * self.rows
+        weights = None if self._dataset.weights is None else self._dataset.weights[begin:end]
+        inputs = self._dataset.prepared(begin, end, self._dtype, self._buffer)
+        return inputs, self._dataset.targets[begin:end], weights

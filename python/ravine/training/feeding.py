@@ -1,4 +1,4 @@
-"""What feeds a training: the batches of its samples, made in advance where that takes long."""
+"""What feeds a training: its rows of the batches of its samples, made in advance where that takes long."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def feeding(
         epochs: of the training.
         most_steps: of a chunk.
     """
-    sampler = training_sampler(trainer, train)
+    ranks, sampler = trainer.ranks, training_sampler(trainer, train)
     observed, trainer.observed_losses = trainer.observed_losses, None
     if isinstance(sampler, HardSampler) and observed is not None:
         sampler.observe(*observed)
@@ -82,7 +82,9 @@ def feeding(
         batch_size=rows,
         drop_last=trainer.drop_last,
         dtype=trainer.network.array_dtype,
-        maximum_batches=max(1, min(most_steps, STAGING_BYTES // (sample * rows))),
+        # The same on all ranks, whatever their shares: they make equally many steps a call.
+        maximum_batches=max(1, min(most_steps, STAGING_BYTES * ranks.grid.data // (sample * rows))),
+        share=None if ranks.grid.data == 1 else ranks.rows,
     )
     if not train.costs:
         yield source

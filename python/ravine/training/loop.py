@@ -6,17 +6,16 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from ravine._core import TrainingResult
 from ravine.data import HardSampler
 from ravine.distributions import DistributionRow
 from ravine.errors import NotFiniteError
+from ravine.training import meeting
 from ravine.training.evaluation import row_losses
 from ravine.training.history import EvaluationRecord, History
 
 if TYPE_CHECKING:
     from ravine.training.trainer import Trainer
-
-CONTROL_SECONDS = 0.05  # Python gets control back at least this often
-MOST_STEPS = 1024  # of one native call: the rows of the statistics ring
 
 
 class Loop:
@@ -39,23 +38,20 @@ class Loop:
         position, network = trainer.position, trainer.network
         if position.batch == 0 and not self._observe_losses():
             return
-        wanted = MOST_STEPS
-        if trainer.step_seconds > 0:
-            wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / trainer.step_seconds)))
-        else:
-            wanted = 1  # nothing is known of the first step
-        if trainer.limit_steps is not None:
-            wanted = min(wanted, trainer.limit_steps)
         start = time.perf_counter()
-        chunk = source.chunk(position.epoch, position.batch, wanted)
+        chunk = source.chunk(position.epoch, position.batch, trainer.meeting.steps)
         if chunk is None:
+            trainer.meeting.control()
             return
         steps = chunk.batches
         result = network.train(
             trainer.optimizer,
             chunk.inputs,
             chunk.targets,
-            batch_size=len(chunk.inputs) // steps,
+            batch_size=chunk.size,
+            first_row=chunk.first_row,
+            global_batch=chunk.global_batch,
+            steps=steps,
             micro_batch=trainer.micro_batch,
             average=None if trainer.averaged is None else trainer.averaged.native,
             schedule=trainer.schedules.values(position.step, steps),
@@ -63,7 +59,8 @@ class Loop:
             mixture=chunk.mixture,
             loss_so_far=position.loss,
             weight_so_far=position.weight,
-            budget_seconds=CONTROL_SECONDS,
+            # Ranks make equally many steps a call, whatever their clocks say.
+            budget_seconds=meeting.CONTROL_SECONDS if trainer.ranks.alone else 0.0,
             **trainer.statistics.settings,
         )
         elapsed = time.perf_counter() - start
@@ -76,8 +73,8 @@ class Loop:
         position.correct += result.correct
         if result.steps:
             trainer.step_seconds = elapsed / result.steps
-        if not result.trouble:
-            batch = chunk.inputs[: len(chunk.inputs) // steps]
+        if not result.trouble and chunk.size and trainer.ranks.measures_passes:
+            batch = chunk.inputs[: chunk.size]
             trainer.statistics.measure(network, batch, trainer.micro_batch, elapsed, result.steps)
         recorded = network.drain()
         distributions = [DistributionRow(*row) for row in network.drain_distributions()]
@@ -87,11 +84,8 @@ class Loop:
                 callback.on_distributions(trainer, distributions)
             callback.on_steps(trainer, *recorded)
         if result.trouble:
-            raise NotFiniteError(
-                f"{result.trouble} became NaN or Inf at step {position.step + 1}; "
-                "use a smaller learning rate, clip_norm, or check the data",
-                layer=result.trouble_layer or None,
-            )
+            raise self._not_finite(result)
+        trainer.meeting.control()
 
     def end_epoch(self) -> None:
         """Evaluations, and what follows from them; nothing if the training is stopped meanwhile."""
@@ -129,6 +123,15 @@ class Loop:
                 callback.on_evaluation(trainer, record)
         for callback in trainer.callbacks:
             callback.on_epoch_end(trainer)
+        trainer.meeting.hold()
+
+    def _not_finite(self, result: TrainingResult) -> NotFiniteError:
+        where = "" if result.trouble_rank < 0 else f", in the rows of rank {result.trouble_rank},"
+        return NotFiniteError(
+            f"{result.trouble} became NaN or Inf{where} at step {self.trainer.position.step + 1}; "
+            "use a smaller learning rate, clip_norm, or check the data",
+            layer=result.trouble_layer or None,
+        )
 
     def _observe_losses(self) -> bool:
         """Gives a sampler the losses that the order of this epoch follows from; False if told to stop.
@@ -140,7 +143,7 @@ class Loop:
         sampler, dataset = source.sampler, source.dataset
         if not isinstance(sampler, HardSampler) or dataset is None or sampler.knows(trainer.position.epoch):
             return True
-        losses = row_losses(trainer.network, dataset, trainer.between_slices)
+        losses = row_losses(trainer.network, dataset, trainer.meeting.between_slices, trainer.ranks)
         if losses is not None:
             sampler.observe(trainer.position.epoch, losses)
         return losses is not None

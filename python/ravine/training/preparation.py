@@ -16,6 +16,7 @@ from ravine.data.batch_source import check_batches
 from ravine.data.load import Fitted
 from ravine.data.tables.source import TableSource, source_of
 from ravine.data.tables.table import Frame, is_table
+from ravine.distributed.ranks import Ranks
 from ravine.errors import InputError
 from ravine.experiment import CUSTOM, Experiment
 from ravine.groups import checked_groups, refuse_groups
@@ -43,6 +44,7 @@ def build(
     parts: DataParts,
     optimizer: _core.Optimizer | None = None,
     schedules: Mapping[str, Schedule] | None = None,
+    ranks: Ranks | None = None,
 ) -> Trainer:
     """The trainer that an experiment describes, for data that was loaded for it.
 
@@ -50,12 +52,13 @@ def build(
         experiment: what to train.
         parts: its data.
         optimizer: takes the place of the experiment's, whose type and numbers it must have.
-        schedules: see `Trainer`.
+        schedules, ranks: see `Trainer`.
 
     Raises:
         InputError: layers that do not fit the data or each other, or settings out of range.
     """
     compute, training, samples = experiment.compute, experiment.training, len(parts.train)
+    ranks = ranks or Ranks()
     try:
         network = _core.Network(
             specification(parts.train.input_shape, experiment.model.layers),
@@ -66,9 +69,12 @@ def build(
             threads=0 if compute.threads == "auto" else compute.threads,
             seed=experiment.seed,
             compute=compute.options(),
+            ranks=ranks.native,
         )
         check_batches(samples, rows_of_batch(training.batch_size, samples), training.drop_last)
-        compile_smaller(network, samples, training.batch_size, training.micro_batch, training.drop_last)
+        compile_smaller(
+            network, samples, training.batch_size, training.micro_batch, training.drop_last, ranks.rows
+        )
         _check_task(network, parts)
     except InputError as error:
         found = layer_at_fault(error, experiment.model.layers)
@@ -91,6 +97,7 @@ def build(
         record_every=experiment.statistics.every,
         statistics=experiment.statistics.level,
         full_every=experiment.statistics.full_every,
+        ranks=ranks,
     )
     try:  # here, so that a group that matches nothing leaves no run folder
         trainer.attach()

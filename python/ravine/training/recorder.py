@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from ravine.data import DataParts
 from ravine.distributions import DistributionRow
-from ravine.errors import CheckpointError, InputError
+from ravine.errors import CheckpointError, InputError, RunError
 from ravine.experiment import CUSTOM
 from ravine.hyperparameters import REGULARIZATION, hyperparameters
 from ravine.runs import Command, RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
 from ravine.training.history import EvaluationRecord
-from ravine.training.loop import CONTROL_SECONDS
 from ravine.training.snapshot import copied, snapshot
 from ravine.training.trainer import Callback, Position, Trainer
 
@@ -58,6 +57,7 @@ class Recorder(Callback):
         self._last_checkpoint = time.monotonic()
         self._saved: tuple[int, int, int] | None = None
         self._paused = False
+        self._told = False  # the run folder says that it is
         self._single_steps = 0
         self._last_command = 0
         self._edits: list[Command] = []
@@ -92,6 +92,24 @@ class Recorder(Callback):
         if not checkpoints.best_path(self.run.path).exists():
             self.best = math.inf  # whatever it was, it is gone
 
+    def log(self, message: str, rank: str = "") -> None:
+        """Writes a line to log.txt.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {f'[{rank}] ' if rank else ''}{message}\n"
+        try:
+            with self.run.log_path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise RunError(f"cannot be written: {error.strerror}", file=self.run.log_path) from error
+
+    def on_news(self, trainer: Trainer, news: list[dict[str, Any]]) -> None:
+        for name, told in zip(trainer.ranks.world.names, news, strict=True):
+            for message in told.get("log", ()):
+                self.log(message, name)
+
     def on_start(self, trainer: Trainer) -> None:
         plan = trainer.plan
         assert plan is not None
@@ -121,13 +139,26 @@ class Recorder(Callback):
             self._write_cost(trainer)
         if self._paused and self._single_steps > 0:
             self._single_steps -= 1
-        self._obey(trainer)
 
     def on_distributions(self, trainer: Trainer, rows: list[DistributionRow]) -> None:
         self._distributions += rows
 
-    def on_pause_of_evaluation(self, trainer: Trainer) -> None:
-        self._obey(trainer)
+    def on_control(self, trainer: Trainer) -> None:
+        """Takes the commands that are there."""
+        self._repeat_edits(trainer, recorded=False)
+        self._take_commands(trainer)
+        trainer.paused = self._paused and self._single_steps == 0
+        if trainer.paused and not trainer.stop_asked:
+            if not self._told:
+                self.write()
+                self.writer.set_state("paused")
+            self._told = True
+            self.on_pause()
+        else:
+            if self._told and not self._paused:
+                self.writer.set_state("running")
+            self._told = False
+        trainer.limit_steps = 1 if self._paused else self._steps_to_next_edit(trainer)
 
     def on_schedule(self, trainer: Trainer, change: dict[str, Any]) -> None:
         self.writer.record_event(trainer.position.step, trainer.position.seconds, "schedule", change)
@@ -203,23 +234,6 @@ class Recorder(Callback):
             checkpoint.step, saved.path.name, saved.sha256, kind, checkpoint.metrics
         )
 
-    def _obey(self, trainer: Trainer) -> None:
-        """Takes the commands that are there; returns only when the training may go on or is to stop."""
-        self._repeat_edits(trainer, recorded=False)
-        self._take_commands(trainer)
-        told = False
-        while self._paused and self._single_steps == 0 and not trainer.stopping:
-            if not told:
-                self.write()
-                self.writer.set_state("paused")
-                told = True
-            self.on_pause()
-            time.sleep(CONTROL_SECONDS / 2)
-            self._take_commands(trainer)
-        if told and not self._paused:
-            self.writer.set_state("running")
-        trainer.limit_steps = 1 if self._paused else self._steps_to_next_edit(trainer)
-
     def _steps_to_next_edit(self, trainer: Trainer) -> int | None:
         return (self._edits[0].taken_step or 0) - trainer.position.step if self._edits else None
 
@@ -264,8 +278,7 @@ class Recorder(Callback):
         elif kind == "set":
             name, value = str(payload["name"]), payload["value"]
             check_setting(trainer, name, value)
-            note = trainer.schedules.edit(name, float(value))
-            trainer.optimizer.set(name, float(value))
+            note = trainer.meeting.edit(name, float(value))
             return f"{name} = {value} from step {trainer.position.step + 1}{note}"
         else:
             raise InputError(f"there is no command '{kind}'")

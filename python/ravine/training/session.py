@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
-import time
-import types
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from ravine import _core
+from ravine import _core, distributed
 from ravine.data import DataParts
-from ravine.errors import NotFiniteError, RavineError, RunError
+from ravine.distributed.communicator import Communicator
+from ravine.distributed.ranks import Ranks
+from ravine.errors import RunError
 from ravine.experiment import Experiment, RegularizationSettings, load_experiment, to_toml
 from ravine.groups import GroupSettings
 from ravine.runs import RunFolder, RunWriter
 from ravine.training import checkpoint as checkpoints
-from ravine.training.batches import rows_of_batch
 from ravine.training.lsuv import calibrate
-from ravine.training.optimizer import advice
 from ravine.training.preparation import Arrays, balanced_loss, build, load_parts
-from ravine.training.progress import Listener, Metrics, Reporter
+from ravine.training.progress import Listener
 from ravine.training.recorder import Recorder
 from ravine.training.resume import (
     changed_settings,
@@ -38,35 +33,17 @@ from ravine.training.resume import (
     steps_are_done,
 )
 from ravine.training.schedules import Schedule
+from ravine.training.sharing import (
+    loaded_in_order,
+    same_data,
+    same_experiment,
+    shared_checkpoint,
+    shared_experiment,
+)
+from ravine.training.sitting import Outcome as Outcome
+from ravine.training.sitting import Sitting
 from ravine.training.snapshot import restore, restored_position
-from ravine.training.statistics import StatisticsCost
 from ravine.training.trainer import Callback, Position, Trainer
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended.
-
-    Args:
-        path: of the run folder.
-        state: "finished" or "stopped".
-        step, epochs, seconds: done.
-        metrics: of the last evaluation of each split.
-        sha256: of the parameters; equal for equal bits.
-        best_step: the step whose weights early stopping has given back to the network, and whose metrics
-            those of validation and test are; None where they are the last step's.
-        statistics_cost: what recording statistics of layers cost; None where nothing was recorded.
-    """
-
-    path: Path
-    state: str
-    step: int
-    epochs: float
-    seconds: float
-    metrics: dict[str, Metrics]
-    sha256: str
-    best_step: int | None = None
-    statistics_cost: StatisticsCost | None = None
 
 
 def train_experiment(
@@ -81,6 +58,7 @@ def train_experiment(
     folder: Path | None = None,
     listener: Listener | None = None,
     stop_on_signal: bool = True,
+    world: Communicator | None = None,
 ) -> Outcome:
     """Trains an experiment in a new run folder.
 
@@ -97,6 +75,8 @@ def train_experiment(
         folder: exactly this folder instead; it must not exist.
         listener: called with the progress.
         stop_on_signal: SIGINT and SIGTERM finish the step, save a checkpoint and stop.
+        world: the ranks that train together, all of which call this; None: those that mpirun has started, or
+            this process alone. Rank 0 writes the run folder.
 
     What is Python's own (arrays, a rule, schedules, callbacks) is not in the run folder: give it to
     `resume_run` again.
@@ -123,24 +103,31 @@ def train_experiment(
             ),
             groups=[GroupSettings(**group) for group in optimizer.groups],
         )
-    parts = load_parts(experiment, data, test_data)
-    experiment = msgspec.structs.replace(experiment, loss=balanced_loss(experiment, parts))
-    trainer = build(experiment, parts, optimizer, schedules)
-    calibrated = _calibrated(trainer, experiment, parts)
-    if folder is None:
-        run = RunFolder.create(parent, experiment.name)
-    else:
-        if folder.exists():
-            raise RunError("exists already; resume it, or choose another name", file=folder)
-        run = RunFolder.create(folder.parent, folder.name)
-    with run.lock():
-        run.write_experiment(to_toml(experiment))
-        if calibrated:
-            _log(run, calibrated)
-        columns = trainer.network.columns
-        with run.writer(columns) as writer:
+    world = distributed.start() if world is None else world
+    with world.together(), contextlib.ExitStack() as stack:
+        same_experiment(world, experiment)
+        ranks = Ranks(world, experiment.parallel)
+        parts = loaded_in_order(world, lambda: load_parts(experiment, data, test_data))
+        same_data(ranks, parts)
+        experiment = msgspec.structs.replace(experiment, loss=balanced_loss(experiment, parts))
+        trainer = build(experiment, parts, optimizer, schedules, ranks)
+        calibrated = _calibrated(trainer, experiment, parts)
+        recorder = None
+        if world.leads:
+            if folder is None:
+                run = RunFolder.create(parent, experiment.name)
+            else:
+                if folder.exists():
+                    raise RunError("exists already; resume it, or choose another name", file=folder)
+                run = RunFolder.create(folder.parent, folder.name)
+            stack.enter_context(run.lock())
+            run.write_experiment(to_toml(experiment))
+            writer = stack.enter_context(run.writer(trainer.network.columns))
             recorder = _recorder(run, writer, parts, experiment, schedules)
-            return _run(recorder, trainer, experiment, Position(), callbacks, listener, stop_on_signal)
+            if calibrated:
+                recorder.log(calibrated)
+        sitting = Sitting(trainer, parts, experiment, recorder, callbacks, listener)
+        return sitting.run(Position(), stop_on_signal)
 
 
 def resume_run(
@@ -155,6 +142,7 @@ def resume_run(
     callbacks: Sequence[Callback] = (),
     listener: Listener | None = None,
     stop_on_signal: bool = True,
+    world: Communicator | None = None,
 ) -> Outcome:
     """Goes on with a run from a checkpoint, to the same bits as if it had never been broken.
 
@@ -168,7 +156,7 @@ def resume_run(
         overrides: settings to change from here on, such as "training.epochs=30"; recorded as events.
         data, test_data, optimizer, schedules, callbacks: as in `train_experiment`, where the run had them.
             The optimizer's numbers are those of the run, not those it was made with.
-        listener, stop_on_signal: as in `train_experiment`.
+        listener, stop_on_signal, world: as in `train_experiment`. Only rank 0 needs to find the run folder.
 
     Raises:
         RunError: the run is in use, or holds no whole checkpoint.
@@ -184,18 +172,23 @@ def resume_run(
         ...     resume_run(outcome.path, overrides=["training.epochs=2"]).epochs
         2.0
     """
-    run = RunFolder.open(path)
-    check_overrides(overrides)
-    with run.lock():
-        experiment = load_experiment(run.experiment_path, overrides)
-        parts = load_parts(experiment, data, test_data)
-        trainer = build(experiment, parts, optimizer, schedules)
-        none = checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists()
-        if none and checkpoint == "last":
-            loaded, position, state = None, Position(), {}
+    world = distributed.start() if world is None else world
+    with world.together(), contextlib.ExitStack() as stack:
+        check_overrides(overrides)
+        run = RunFolder(path)
+        if world.leads:
+            run = RunFolder.open(path)
+            stack.enter_context(run.lock())
+        experiment = shared_experiment(world, lambda: load_experiment(run.experiment_path, overrides))
+        ranks = Ranks(world, experiment.parallel)
+        parts = loaded_in_order(world, lambda: load_parts(experiment, data, test_data))
+        same_data(ranks, parts)
+        trainer = build(experiment, parts, optimizer, schedules, ranks)
+        loaded = shared_checkpoint(world, lambda: _chosen(run, checkpoint))
+        if loaded is None:
+            position, state = Position(), dict[str, object]()
             _calibrated(trainer, experiment, parts)
         else:
-            loaded = checkpoints.load_named(run.path, checkpoint)
             position = restored_position(loaded.checkpoint, loaded.path)
             state = loaded.checkpoint.state
             check_same_data(state, parts, loaded.path)
@@ -204,32 +197,64 @@ def resume_run(
         changed = changed_settings(experiment, overrides, state)
         if loaded is not None:
             restore(trainer, loaded.checkpoint, loaded.path, changed=changed)
-        columns = trainer.network.columns
-        with run.writer(columns) as writer:
-            if checkpoint != "last" and loaded is not None:
-                _log(run, f"goes on from {loaded.path.name}; what came after step {position.step} is dropped")
-                checkpoints.keep_as_step(loaded.path, position.step)
-            # Files first: a kill in between leaves no checkpoint that is ahead of the record.
-            checkpoints.discard_after(run.path, position.step)
-            writer.truncate_after(position.step)
-            if loaded is not None and loaded.warning:
-                _log(run, loaded.warning)
+        recorder = None
+        if world.leads:
+            writer = stack.enter_context(run.writer(trainer.network.columns))
             recorder = _recorder(run, writer, parts, experiment, schedules)
+            restarts = bool(overrides or changed)
+            _cut_back(recorder, trainer, position, loaded, chosen=checkpoint != "last", restarts=restarts)
             command = state.get("last_command")
             last = command if isinstance(command, int) else 0
             edits = edits_to_repeat(writer, position.step, last, changed)
-            if overrides or changed or checkpoint != "last":
-                remove_stale_best(run.path, position.step)
             unended = steps_are_done(trainer, position, len(parts.train))
-            recorder.restore(position, last, edits, unended=unended, changed=bool(overrides or changed))
+            recorder.restore(position, last, edits, unended=unended, changed=restarts)
             if overrides:
                 # From here on the change stands: a kill before the next checkpoint does not undo it.
                 run.write_experiment(to_toml(experiment))
-            if overrides or changed:
+            if restarts:
                 values = hyperparameters(experiment)
                 settings = list(overrides) or [f"{name}={values[name]}" for name in sorted(changed)]
                 writer.record_event(position.step, position.seconds, "settings", {"set": settings})
-            return _run(recorder, trainer, experiment, position, callbacks, listener, stop_on_signal)
+        sitting = Sitting(trainer, parts, experiment, recorder, callbacks, listener)
+        return sitting.run(position, stop_on_signal)
+
+
+def _chosen(run: RunFolder, checkpoint: str) -> checkpoints.LoadedCheckpoint | None:
+    """The checkpoint that a user's word means; None where a run has none yet and begins anew."""
+    none = checkpoints.latest(run.path) is None and not checkpoints.best_path(run.path).exists()
+    return None if none and checkpoint == "last" else checkpoints.load_named(run.path, checkpoint)
+
+
+def _cut_back(
+    recorder: Recorder,
+    trainer: Trainer,
+    position: Position,
+    loaded: checkpoints.LoadedCheckpoint | None,
+    *,
+    chosen: bool,
+    restarts: bool,
+) -> None:
+    """Makes the run folder that of a run which has come to a position, and no further.
+
+    Args:
+        recorder: of the run folder.
+        trainer: that goes on.
+        position: where.
+        loaded: the checkpoint, if there is one.
+        chosen: it need not be the last.
+        restarts: the run goes on with other settings.
+    """
+    run, writer = recorder.run, recorder.writer
+    if chosen and loaded is not None:
+        recorder.log(f"goes on from {loaded.path.name}; what came after step {position.step} is dropped")
+        checkpoints.keep_as_step(loaded.path, position.step)
+    # Files first: a kill in between leaves no checkpoint that is ahead of the record.
+    checkpoints.discard_after(run.path, position.step)
+    writer.truncate_after(position.step)
+    if loaded is not None and loaded.warning:
+        recorder.log(loaded.warning)
+    if restarts or chosen:
+        remove_stale_best(run.path, position.step)
 
 
 def _calibrated(trainer: Trainer, experiment: Experiment, parts: DataParts) -> str:
@@ -253,117 +278,3 @@ def _recorder(
         "schedule_functions": sorted(schedules or {}),
     }
     return recorder
-
-
-def _run(
-    recorder: Recorder,
-    trainer: Trainer,
-    experiment: Experiment,
-    position: Position,
-    callbacks: Sequence[Callback],
-    listener: Listener | None,
-    stop_on_signal: bool,
-) -> Outcome:
-    """Trains from a position to the end, into a folder that is locked."""
-    training, run, writer, parts = experiment.training, recorder.run, recorder.writer, recorder.parts
-    reporter = Reporter(listener, recorder.metrics) if listener is not None else None
-    trainer.callbacks = [*callbacks, recorder, *([reporter] if reporter is not None else [])]
-    if reporter is not None:
-        recorder.on_pause = lambda: reporter.report(trainer, "paused")
-    splits = {}
-    if parts.validation is not None:
-        splits["validation"] = parts.validation
-    measured = experiment.compute.threads == "auto"
-    threads = "as many threads as are the fastest" if measured else f"{experiment.compute.threads} threads"
-    _log(run, f"training from step {position.step} with {threads}")
-    rows = rows_of_batch(trainer.batch_size, len(parts.train))
-    for message in advice(trainer.optimizer, rows, len(parts.train)):
-        _log(run, f"warning: {message}")
-    if trainer.averaged is not None:
-        decay = trainer.average_weights
-        _log(run, f"evaluations have a moving average of the weights, of decay {decay:g}")
-        with run.reader() as reader:
-            recorded = any(event.kind == "averaged_weights" for event in reader.events())
-        if not recorded:
-            writer.record_event(0, 0.0, "averaged_weights", {"decay": decay})
-    with _stopped_by_signals(trainer) if stop_on_signal else contextlib.nullcontext():
-        try:
-            trainer.fit_datasets(
-                parts.train,
-                splits,
-                epochs=training.epochs,
-                evaluate_every=training.evaluate_every,
-                position=position,
-            )
-            finished = trainer.finished
-            stopping = trainer.early_stopping
-            best_step = stopping.best_step if stopping is not None and stopping.restored else None
-            if stopping is not None and best_step is not None:
-                recorder.metrics["validation"] = dict(stopping.metrics)
-                _log(run, f"the network has the weights of step {best_step}, with the lowest validation loss")
-            if finished and parts.test is not None:
-                metrics = trainer.evaluate_dataset(parts.test)
-                finished = metrics is not None
-                if metrics is not None:
-                    recorder.record_evaluation(trainer, "test", metrics)
-            writer.set_state("finished" if finished else "stopped")
-        except RavineError as error:
-            with contextlib.suppress(RavineError):
-                _log(run, str(error))
-                recorder.write()
-                writer.set_state("crashed", str(error))
-            if isinstance(error, NotFiniteError):
-                error.file = str(run.path)
-            raise
-        except BaseException as error:
-            with contextlib.suppress(RavineError):
-                writer.set_state("crashed", repr(error))
-            raise
-    state = "finished" if finished else "stopped"
-    if measured:
-        _log(run, f"threads that were the fastest: {trainer.network.threads}")
-    _log(run, f"{state} at step {trainer.position.step}")
-    if trainer.statistics.cost is not None:
-        _log(run, f"statistics: {trainer.statistics.cost}")
-    if reporter is not None:
-        reporter.report(trainer, state, epoch_ended=True)
-    return Outcome(
-        run.path,
-        state,
-        trainer.position.step,
-        trainer.epochs_done,
-        trainer.position.seconds,
-        {split: dict(metrics) for split, metrics in recorder.metrics.items()},
-        checkpoints.digest(dict(trainer.network.parameters)),
-        best_step,
-        trainer.statistics.cost,
-    )
-
-
-def _log(run: RunFolder, message: str) -> None:
-    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n"
-    try:
-        with run.log_path.open("a", encoding="utf-8") as file:
-            file.write(line)
-    except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror}", file=run.log_path) from error
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(trainer: Trainer) -> Iterator[None]:
-    """The first SIGINT or SIGTERM stops after the step that runs; a second one interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: types.FrameType | None) -> None:
-        if trainer.stopping:
-            raise KeyboardInterrupt
-        trainer.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

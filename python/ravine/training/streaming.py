@@ -99,7 +99,7 @@ def fit_stream(
         if first is None:
             if stream.ended:
                 raise InputError("there is no batch in the stream", key="batches")
-            trainer.stopping = False
+            trainer.stop_asked = False
             return History(trainer.network.columns if trainer.is_compiled else [])
         _check_rule(trainer.optimizer, len(first))
         splits = {}

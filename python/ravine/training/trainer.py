@@ -14,10 +14,11 @@ from ravine import _core
 from ravine.components import Component
 from ravine.data import Dataset, SamplerSettings, as_array, as_inputs, as_labels
 from ravine.data.sampler import sampler_settings
+from ravine.distributed.ranks import Ranks
 from ravine.errors import InputError, RavineWarning
 from ravine.hyperparameters import check_decay
 from ravine.model import Sequential, Threads, whole_number
-from ravine.training import loop
+from ravine.training import loop, meeting
 from ravine.training.batches import (
     BatchSize,
     checked_batch_size,
@@ -69,6 +70,8 @@ class Trainer:
             too, see `History.distributions`.
         full_every: steps between distributions.
         dtype, device, threads, compute: see `Sequential.network`.
+        ranks: those that train together, see `ravine.distributed.Ranks`: each is given all samples, and takes
+            its rows of every batch. None: this process alone.
 
     Raises:
         InputError: settings or data that cannot be used.
@@ -113,7 +116,9 @@ class Trainer:
         device: str = "cpu",
         threads: Threads = "auto",
         compute: Mapping[str, bool | int] | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks or Ranks()
         self.optimizer = make_optimizer(
             optimizer, l2=l2, l2_form=l2_form, l1=l1, l1_form=l1_form, clip_value=clip_value, groups=groups,
             clip_layer_norm=clip_layer_norm, clip_norm=clip_norm, max_norm=max_norm,
@@ -138,9 +143,13 @@ class Trainer:
         if self._network is not None and loss is not None:
             raise InputError("a compiled network has its loss already", key="loss")
         self.position = Position()
-        self.stopping = False
+        self.meeting = meeting.Meeting(self)
+        self.stop_asked = False  # on this rank
+        self.stopped = False  # all ranks have agreed to it
+        self.paused = False  # as a callback of rank 0 wants it
         self.early_stopping: EarlyStopping | None = None
-        self.limit_steps: int | None = None  # a callback may ask for so many steps at most in the next call
+        # A callback of rank 0 may ask for so many steps at most in the next call.
+        self.limit_steps: int | None = None
         self.plan: Plan | None = None
         self.step_seconds = 0.0  # of the last native call
 
@@ -179,9 +188,14 @@ class Trainer:
         exhausted |= self.plan.source.ended and self.position.batch == 0
         return exhausted or self.position.epoch >= self.plan.epochs
 
+    @property
+    def stopping(self) -> bool:
+        """The training is to end: at once where this rank is alone, or else when all ranks know of it."""
+        return self.stopped or (self.stop_asked and self.ranks.alone)
+
     def stop(self) -> None:
-        """Ends the training after the steps that run now."""
-        self.stopping = True
+        """Ends the training, on all ranks, after the steps that run now."""
+        self.stop_asked = True
 
     def fit(
         self,
@@ -298,8 +312,8 @@ class Trainer:
         self.compile(train.input_shape, len(train))
         self.begin()
         rows = rows_of_batch(self.batch_size, len(train))
-        with feeding(self, train, epochs, loop.MOST_STEPS) as source:
-            compile_smaller(self.network, len(train), self.batch_size, self.micro_batch, self.drop_last)
+        with feeding(self, train, epochs, meeting.MOST_STEPS) as source:
+            self.compile_smaller(len(train))
             self.position = position or Position(step=self.optimizer.step_count)
             before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
             self.plan = Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
@@ -332,6 +346,7 @@ class Trainer:
                 self.averaged.swap()
             for callback in self.callbacks:
                 callback.on_start(self)
+            self.meeting.hold()
             while not self.stopping and not self.finished:
                 if self.position.batch < source.batches_per_epoch:
                     turn.run_steps()
@@ -345,8 +360,10 @@ class Trainer:
                     callback.on_best_weights(self, stopping.summary())
             for callback in self.callbacks:
                 callback.on_end(self)
+            self.meeting.hold()
         finally:
-            self.stopping = False  # here and not at the start: a signal may have come before it
+            # Here and not at the start: a signal may have come before it.
+            self.stop_asked = self.stopped = self.paused = False
         return history
 
     def compile(self, input_shape: Sequence[int], samples: int | None = None) -> _core.Network:
@@ -359,9 +376,16 @@ class Trainer:
                 loss=self.loss,
                 batch_size=rows_at_once(self.batch_size, self.micro_batch, samples),
                 seed=self.seed,
+                ranks=self.ranks.native,
                 **self._compute,
             )
         return self._network
+
+    def compile_smaller(self, samples: int) -> None:
+        """Compiles smaller batches, before the first step; see `batches.compile_smaller`."""
+        compile_smaller(
+            self.network, samples, self.batch_size, self.micro_batch, self.drop_last, self.ranks.rows
+        )
 
     def attach(self) -> None:
         """Gives the compiled network what goes beside its weights: optimizer slots and the average."""
@@ -389,7 +413,7 @@ class Trainer:
     def evaluate_dataset(self, dataset: Dataset) -> dict[str, float] | None:
         """Metrics on a data set that is typed already; None if the training was stopped meanwhile."""
         with self.answering():
-            return evaluate(self.network, dataset, self.between_slices)
+            return evaluate(self.network, dataset, self.meeting.between_slices, self.ranks)
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, [samples, outputs]."""
@@ -406,9 +430,3 @@ class Trainer:
         if self.averaged is not None and self.early_stopping is not None and self.early_stopping.restored:
             self.early_stopping.swap(self.network)
         self.early_stopping = None
-
-    def between_slices(self) -> bool:
-        """Called within an evaluation that takes long; True gives it up."""
-        for callback in self.callbacks:
-            callback.on_pause_of_evaluation(self)
-        return self.stopping
