@@ -16,6 +16,7 @@ from ravine.commands import (
     describe,
     doctor,
     evaluate,
+    launch,
     layers,
     predict,
     resume,
@@ -27,6 +28,7 @@ from ravine.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
     "resume": resume,
+    "launch": launch,
     "evaluate": evaluate,
     "predict": predict,
     "describe": describe,
