@@ -28,7 +28,7 @@ def test_reports_this_machine(ravine) -> None:
 def test_missing_options_come_with_a_line_to_type_and_do_not_fail(ravine) -> None:
     done = ravine("doctor", PATH="/nowhere")
     assert done.code == 0
-    assert "mpirun: sudo apt-get install openmpi-bin" in done.out
+    assert "GPU" in done.out
     assert "everything essential works" in done.out
 
 
@@ -51,6 +51,5 @@ def test_it_does_not_advise_what_would_not_help(ravine) -> None:
     done = ravine("doctor", PATH="/nowhere")
     assert "this version of Ravine has no CUDA backend" in done.out
     advice = done.out.partition("to get what is missing:")[2]
-    assert "mpirun" in advice
     assert "CUDA" not in advice
     assert "nvcc" not in advice

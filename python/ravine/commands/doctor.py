@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from ravine.commands.doctor_mpi import mpi, other_hosts
+from ravine.commands.finding import Finding
 from ravine.commands.output import byte_count, print_json
 
 HELP = "check processor, libraries, threads, GPU and MPI, and say what is missing"
@@ -27,26 +28,17 @@ LEVELS = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report; ``status`` is ok, missing (an option is not there) or broken."""
-
-    name: str
-    status: str
-    detail: str
-    fix: str = ""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    machines = parser.add_mutually_exclusive_group()
+    machines.add_argument("--hosts", metavar="A,B", help="also check machines to train on, over ssh")
+    machines.add_argument("--hostfile", type=Path, metavar="FILE", help="the same, those of a file")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    findings = [
-        finding
-        for check in (machine, packages, backends, threads, arithmetic, gpu, mpi)
-        for finding in guarded(check)
-    ]
+    checks = (machine, packages, backends, threads, arithmetic, gpu, mpi)
+    findings = [finding for check in checks for finding in guarded(check)]
+    findings += other_hosts(arguments.hosts, arguments.hostfile)
     broken = [finding for finding in findings if finding.status == "broken"]
     if arguments.json:
         print_json({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
@@ -215,25 +207,3 @@ def gpu() -> list[Finding]:
     detail = f"{nvcc or 'not installed'}; {UNUSED}"
     findings.append(Finding("nvcc", "ok" if nvcc else "missing", detail))
     return findings
-
-
-def mpi() -> list[Finding]:
-    """What training on several machines needs; optional."""
-    mpirun = shutil.which("mpirun")
-    has_package = importlib.util.find_spec("mpi4py") is not None
-    install = "sudo apt-get install openmpi-bin libopenmpi-dev"
-    package = f"{sys.executable} -m pip install mpi4py"
-    return [
-        Finding(
-            "mpirun",
-            "ok" if mpirun else "missing",
-            mpirun or "only needed to train with several processes",
-            "" if mpirun else install,
-        ),
-        Finding(
-            "mpi4py",
-            "ok" if has_package else "missing",
-            "installed" if has_package else "only needed to train with several processes",
-            "" if has_package else package,
-        ),
-    ]

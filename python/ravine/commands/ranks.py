@@ -1,0 +1,101 @@
+"""`ravine ranks`: what each rank of a run did with its time."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ravine.commands.output import duration, print_json, table
+from ravine.commands.run_argument import add_run, find_run
+from ravine.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ravine.runs import RunReader
+
+HELP = "show what each rank of a run did with its time"
+EXAMPLE = "ravine ranks digits"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--last", type=int, default=0, metavar="N", help="only the last N recorded steps (default: all)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ravine.runs.rank_times import straggler, summarize
+
+    if arguments.last < 0:
+        raise InputError(f"is {arguments.last}; expected at least 1", key="--last")
+    folder = find_run(arguments.RUN)
+    with folder.reader() as reader:
+        steps, seconds = last_stretch(reader)
+        hosts = hosts_of(reader)
+    steps, seconds = steps[-arguments.last :], seconds[-arguments.last :]
+    ranks = summarize(seconds)
+    slowest = straggler(seconds)
+    hosts += ["?"] * (len(ranks) - len(hosts))
+    if arguments.json:
+        print_json(
+            {
+                "steps": len(steps),
+                "ranks": [{**asdict(one), "host": hosts[one.rank]} for one in ranks],
+                "straggler": None if slowest is None else asdict(slowest),
+            }
+        )
+    elif ranks:
+        print(f"{len(steps):,} recorded steps, {steps[0]:,} to {steps[-1]:,}; means of a step:")
+        rows = [
+            [
+                str(one.rank),
+                hosts[one.rank],
+                *map(milliseconds, (one.compute, one.wait, one.communicate, one.overlapped)),
+                f"{100 * one.share:.0f} %",
+            ]
+            for one in ranks
+        ]
+        header = ["rank", "host", "compute", "wait", "communicate", "overlapped", "share"]
+        print(table(header, rows, right=(0, 2, 3, 4, 5, 6)))
+        if slowest is not None:
+            print(straggler_text(slowest.rank, hosts, slowest.cost))
+    else:
+        print(f"{folder.name} was trained by one rank, or nothing was recorded of its steps")
+    return 0
+
+
+def last_stretch(reader: RunReader) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Steps and times since the run last began with another number of ranks."""
+    found = reader.rank_times()
+    parts = [found]
+    while len(found.steps):
+        found = reader.rank_times(int(found.steps[-1]))
+        if len(found.steps) and found.seconds.shape[1] != parts[-1].seconds.shape[1]:
+            parts = []
+        if len(found.steps):
+            parts.append(found)
+    return np.concatenate([one.steps for one in parts]), np.concatenate([one.seconds for one in parts])
+
+
+def hosts_of(reader: RunReader) -> list[str]:
+    """Names of the ranks' hosts, as far as the run knows them."""
+    hosts: Any = reader.state().meta.get("hosts")
+    return [str(host) for host in hosts] if isinstance(hosts, list) else []
+
+
+def milliseconds(seconds: float) -> str:
+    """A time of a step."""
+    return f"{1e3 * seconds:.3f} ms" if seconds < 1 else duration(seconds)
+
+
+def straggler_text(rank: int, hosts: list[str], cost: float) -> str:
+    """Who the others wait for."""
+    return (
+        f"rank {rank} on {hosts[rank]} is the slowest: the others wait {100 * cost:.0f} % of each step for it"
+    )
