@@ -114,12 +114,13 @@ def execute(words: Sequence[str]) -> int:
         arguments, unknown = whole.parse_known_args(words)
         if unknown:
             arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        if not arguments.on_all_ranks and distributed.place().rank > 0:
-            return 0  # rank 0 does it
-        with warnings_in_one_line():
-            code: int = arguments.run(arguments)
     except SystemExit as leaving:  # --help and --version
-        code = int(leaving.code or 0)
+        sys.stdout.flush()
+        return int(leaving.code or 0)
+    if not arguments.on_all_ranks and distributed.place().rank > 0:
+        return 0  # rank 0 does it
+    with warnings_in_one_line():
+        code: int = arguments.run(arguments)
     sys.stdout.flush()
     return code
 
@@ -127,8 +128,8 @@ def execute(words: Sequence[str]) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code.
 
-    0: done; 2: bad input; 3: NaN or Inf in training; 70: a fault of Ravine; 130: stopped before the end, as
-    by Ctrl+C.
+    0: done; 2: bad input; 3: NaN or Inf in training; 70: a fault of Ravine; 75: a rank, or the link to one,
+    was lost; 130: stopped before the end, as by Ctrl+C.
 
     Args:
         words: the arguments; None takes those of the process.
@@ -137,8 +138,9 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files need not be text in any encoding
             stream.reconfigure(errors="backslashreplace")
+    distributed.begin()
     try:
-        return execute(words)
+        return distributed.end(execute(words))
     except BrokenPipeError:
         # Who read our output has gone, as in `ravine catalog | head`; the flush at exit must not fail again.
         with suppress(OSError):
@@ -148,7 +150,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except BaseException as error:
         code = failure.report(error, as_json="--json" in words)
         distributed.leave(error, code)
-        return code
+        return distributed.end(code)
 
 
 if __name__ == "__main__":

@@ -200,8 +200,8 @@ def test_ranks_do_not_outlive_launch(mpirun, tmp_path):
     [
         (["train", "digits"], "-n: how many ranks? expected a number, such as -n 2"),
         (["-n", "0", "train", "digits"], "-n: is 0; expected at least 1"),
-        (["-n", "2"], "what shall the ranks do? expected train, resume, evaluate"),
-        (["-n", "2", "runs"], "'runs' runs on one rank; expected train, resume, evaluate"),
+        (["-n", "2"], "what shall the ranks do? expected train, resume"),
+        (["-n", "2", "runs"], "'runs' is for one rank; expected train, resume"),
         (["-n", "2", "train", "digits", "--sett", "a=1"], "unknown option '--sett'; did you mean '--set'?"),
         (["-n", "2", "--restarts", "-1", "train", "digits"], "--restarts: is -1; expected at least 0"),
         (["-n", "5", "--hosts", "a:2,b:2", "train", "digits"], "-n: is 5, but the hosts take 4;"),

@@ -28,6 +28,7 @@ def report(error: BaseException, *, as_json: bool) -> int:
         known, code = RavineError("interrupted"), INTERRUPTED
     else:
         known, code = understood(error)
+    distributed.fail(error, str(known), code)
     if not tells:
         return code
     if known.ranks is None:
@@ -48,7 +49,7 @@ def understood(error: BaseException) -> tuple[RavineError, int]:
         return known, BAD_INPUT
     if isinstance(known, NotFiniteError):
         return known, NOT_FINITE
-    what = str(error) if isinstance(error, RavineError) else f"{type(error).__name__}: {error}"
+    what = error.message if isinstance(error, RavineError) else f"{type(error).__name__}: {error}"
     return InternalError(
         f"{what}; this is a fault of Ravine, please report it with {written(error)}"
     ), INTERNAL

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 HELP = "train with several ranks, on this machine or on several"
 EXAMPLE = "ravine launch -n 2 train digits"
-DISTRIBUTED = ("train", "resume", "evaluate")
 FINAL = (BAD_INPUT, NOT_FINITE, INTERRUPTED)  # exit codes that another try would end with, too
 
 
@@ -41,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mpirun", type=Path, metavar="PATH", help="another mpirun")
     parser.add_argument("--dry-run", action="store_true", help="print the line of mpirun, and do no more")
-    parser.add_argument(
-        "COMMAND", nargs=argparse.REMAINDER, help=f"{', '.join(DISTRIBUTED)}, with what belongs to it"
-    )
+    parser.add_argument("COMMAND", nargs=argparse.REMAINDER, help="train or resume, with what belongs to it")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -105,11 +102,12 @@ def checked_command(words: list[str]) -> list[str]:
         InputError: it is none, none that ranks share, or its arguments cannot be used.
     """
     from ravine.cli import parser
+    from ravine.commands import ON_ALL_RANKS
 
     if not words:
-        raise InputError(f"what shall the ranks do? expected {', '.join(DISTRIBUTED)}; such as: {EXAMPLE}")
-    if words[0] not in DISTRIBUTED:
-        raise InputError(f"'{words[0]}' runs on one rank; expected {', '.join(DISTRIBUTED)}")
+        raise InputError(f"what shall the ranks do? expected {', '.join(ON_ALL_RANKS)}; such as: {EXAMPLE}")
+    if words[0] not in ON_ALL_RANKS:
+        raise InputError(f"'{words[0]}' is for one rank; expected {', '.join(ON_ALL_RANKS)}")
     parsed, unknown = parser().parse_known_args(words)
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")

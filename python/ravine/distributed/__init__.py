@@ -30,8 +30,42 @@ def start() -> Communicator:
             _starting = True
             from ravine.distributed.mpi import Mpi
 
-            _world = Mpi(here.size)
+            world = Mpi(here.size)
+            if world.size > 1:
+                world.watch()
+            _world = world
     return _world
+
+
+def begin() -> None:
+    """What a process does first: one of several dies with its launcher, whatever happens to either."""
+    if not place().alone:
+        from ravine.distributed.failure import die_with_launcher
+
+        die_with_launcher()
+
+
+def fail(error: BaseException, reason: str, code: int) -> None:
+    """Ends all ranks, and tells which one has failed and why; returns where all ranks have, or there is one.
+
+    Args:
+        error: that ends this one.
+        reason: the same in one line.
+        code: the exit code that it means.
+    """
+    if _world is not None and _world.size > 1 and not is_agreed(error):
+        from ravine.distributed import failure
+
+        failure.fail(reason, code)
+
+
+def end(code: int) -> int:
+    """What a process does last, of its own accord: says so, for all ranks end together; returns the code."""
+    if _world is not None and _world.size > 1:
+        from ravine.distributed import failure
+
+        failure.exit_code = code
+    return code
 
 
 def tells(error: BaseException) -> bool:

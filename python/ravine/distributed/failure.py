@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from ravine.distributed.watchdog import Watchdog
 
@@ -70,6 +70,34 @@ def end() -> None:
         watchdog.end(exit_code)
         if watchdog.leads:
             fact(ended=exit_code)
+
+
+@contextmanager
+def watched(timeout: float, on_end: Callable[[str], None]) -> Iterator[None]:
+    """Within this, ranks take turns at exchanges: one that does not come in time ends all.
+
+    Before and after it a rank may take its time, as for reading data.
+
+    Args:
+        timeout: seconds.
+        on_end: is given the line that the job ends with.
+    """
+    global on_failure
+    if watchdog is None:
+        yield
+        return
+    on_failure = on_end
+    watchdog.timeout, watchdog.strict = timeout, True
+    try:
+        yield
+    finally:
+        watchdog.strict = False
+
+
+def at_step(step: int) -> None:
+    """Tells the watchdog how many steps are done."""
+    if watchdog is not None:
+        watchdog.step = step
 
 
 def tell(line: str, rank: int | None, code: int) -> None:

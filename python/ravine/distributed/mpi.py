@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine import _core
+from ravine.distributed import failure
 from ravine.distributed.communicator import Communicator, host_name
+from ravine.distributed.heartbeats import Heartbeats
+from ravine.distributed.watchdog import Watchdog, exchange
 from ravine.errors import InputError, InternalError
 
 try:
@@ -95,6 +98,13 @@ class Mpi(Communicator):
     def abort(self, code: int) -> None:
         MPI.COMM_WORLD.Abort(code)
 
+    def watch(self) -> None:
+        """From here on a rank that fails, hangs or leaves ends all. Collective."""
+        if MPI.Query_thread() == MPI.THREAD_MULTIPLE:
+            native = getattr(_core, "exchanges", lambda: (0, 0))
+            beats = Heartbeats(MPI.COMM_WORLD.Dup())
+            failure.watch(Watchdog(beats, self.names, self.abort, failure.tell, native))
+
 
 def _wait(request: MPI.Request, seconds: float | None) -> bool:
     """Whether a collective call has come to its end, before some seconds are over.
@@ -104,16 +114,35 @@ def _wait(request: MPI.Request, seconds: float | None) -> bool:
     """
     start = time.monotonic()
     sleep = 0.0
-    while not request.Test():
-        waited = time.monotonic() - start
-        if seconds is not None and waited > seconds:
-            return False
-        if waited < YIELD_SECONDS:
-            os.sched_yield()
-        else:
-            sleep = min(LONGEST_SLEEP, max(2 * sleep, 5e-5))
-            time.sleep(sleep)
+    with exchange():
+        while not request.Test():
+            waited = time.monotonic() - start
+            if seconds is not None and waited > seconds:
+                return False
+            if waited < YIELD_SECONDS:
+                os.sched_yield()
+            else:
+                sleep = min(LONGEST_SLEEP, max(2 * sleep, 5e-5))
+                time.sleep(sleep)
     return True
+
+
+def described() -> dict[str, Any]:
+    """What `ravine doctor` tells of the library that mpi4py has loaded."""
+    levels = {
+        getattr(MPI, name): f"MPI_{name}"
+        for name in ("THREAD_SINGLE", "THREAD_FUNNELED", "THREAD_SERIALIZED", "THREAD_MULTIPLE")
+    }
+    cuda: bool | None = None
+    query = getattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support", None)  # an extension of some
+    if query is not None:
+        cuda = bool(query())
+    return {
+        "library": " ".join(MPI.Get_library_version().partition(",")[0].split()),
+        "standard": ".".join(map(str, MPI.Get_version())),
+        "threads": levels[MPI.Query_thread()],
+        "cuda": cuda,
+    }
 
 
 def _handle(name: str) -> int:

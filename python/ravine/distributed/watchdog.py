@@ -6,6 +6,7 @@ its step. Rank 0 finds whoever is late; the other ranks watch rank 0.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ END_SECONDS = 0.01  # the same, where the program waits for this thread
 COLLECT_SECONDS = 0.4  # in which others may fail, too, before the first failure is told
 ALONE_SECONDS = 5.0  # after which a rank that has failed no longer waits for rank 0, or for MPI
 LEFT_SECONDS = 5.0  # that others wait for a rank which has ended before them
+FORWARD_SECONDS = 0.5  # for mpirun to read the line, as it drops what comes with the end of a rank
 LOST = 75  # EX_TEMPFAIL of sysexits.h: exit code where a rank was lost
 
 _exchanges = Counter(begun=0, ended=0)
@@ -60,6 +62,7 @@ class Watchdog:
         native: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
         self.timeout = TIMEOUT_SECONDS
+        self.strict = False  # late is also who lives and does not come to an exchange
         self.step = 0
         self._messages = messages
         self._names = names
@@ -164,7 +167,7 @@ class Watchdog:
         ]
         if silent:
             self._finish_job(silent, "; ".join(self._silent(other) for other in silent), LOST)
-        elif late := late_ranks(beats, self.timeout):
+        elif late := late_ranks(beats, self.timeout if self.strict else math.inf):
             self._finish_job(late, self._late(late, beats), LOST)
         return False
 
@@ -196,9 +199,11 @@ class Watchdog:
                 f"all ranks have waited in the same exchange for {self.timeout:g} s, "
                 f"after step {beats[0].step}; is the network between them up?"
             )
-        names = "; ".join(f"{self._names[rank]}, in {beats[rank].text}" for rank in late)
-        step = beats[late[0]].step
-        return f"the others have waited for {self.timeout:g} s after step {step} for {names}"
+        return "; ".join(
+            f"{self._names[rank]} has kept others waiting for {self.timeout:g} s, after step "
+            f"{beats[rank].step}; it is in {beats[rank].text}"
+            for rank in late
+        )
 
     def _failures(self, failed: Sequence[int], beats: Sequence[Heartbeat]) -> str:
         reasons = dict.fromkeys(beats[rank].text for rank in failed)
@@ -216,6 +221,7 @@ class Watchdog:
             threading.Thread(target=_die_after, args=(ALONE_SECONDS,), daemon=True).start()
             with suppress(Exception):
                 self._tell(line, causes[0] if len(causes) == 1 else None, code)
+            time.sleep(FORWARD_SECONDS)
             self._end(code or LOST)
             threading.Event().wait()
 

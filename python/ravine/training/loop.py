@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ravine._core import TrainingResult
 from ravine.data import HardSampler
+from ravine.distributed import failure
 from ravine.distributions import DistributionRow
 from ravine.errors import NotFiniteError
 from ravine.training import meeting
@@ -67,6 +68,7 @@ class Loop:
         position.seconds += elapsed
         position.batch += result.steps
         position.step += result.steps
+        failure.at_step(position.step)
         position.rows += result.rows
         # Running sums: their bits do not depend on when control came back.
         position.loss, position.weight = result.loss, result.weight

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ravine.data import DataParts
+from ravine.distributed import failure
 from ravine.errors import NotFiniteError, RavineError
 from ravine.experiment import Experiment
 from ravine.training import checkpoint as checkpoints
@@ -91,7 +92,11 @@ class Sitting:
         """Trains from a position on."""
         trainer, recorder = self.trainer, self.recorder
         self._log_start(position)
-        with _stopped_by_signals(trainer) if stop_on_signal else contextlib.nullcontext():
+        timeout = self.experiment.parallel.timeout_seconds
+        with (
+            failure.watched(timeout, self._failed),
+            _stopped_by_signals(trainer) if stop_on_signal else contextlib.nullcontext(),
+        ):
             try:
                 finished = self._train(position)
                 if recorder is not None:
@@ -121,6 +126,14 @@ class Sitting:
         if self.reporter is not None:
             self.reporter.report(trainer, state, epoch_ended=True)
         return self._outcome(state)
+
+    def _failed(self, reason: str) -> None:
+        """Records why all ranks end, while this one may hang anywhere: through a connection of its own."""
+        if self.recorder is not None:
+            with contextlib.suppress(RavineError):
+                self.recorder.log(reason)
+                with self.recorder.run.writer() as writer:
+                    writer.set_state("crashed", reason)
 
     def _train(self, position: Position) -> bool:
         """Trains and tests; whether all came to its end."""
@@ -159,6 +172,7 @@ class Sitting:
             else f"{compute.threads} threads"
         )
         recorder.log(f"training from step {position.step} with {many}")
+        failure.fact(run=str(recorder.run.path), step=position.step)
         ranks = trainer.ranks
         if not ranks.alone:
             recorder.log(f"{ranks.size} ranks, {ranks.grid}: {', '.join(ranks.world.names)}")
@@ -197,7 +211,7 @@ class Sitting:
 
 @contextlib.contextmanager
 def _stopped_by_signals(trainer: Trainer) -> Iterator[None]:
-    """The first SIGINT or SIGTERM stops after the step that runs; a second one interrupts."""
+    """The first SIGINT or SIGTERM, for ranks also SIGUSR1, stops after the step; the next one interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -211,7 +225,9 @@ def _stopped_by_signals(trainer: Trainer) -> Iterator[None]:
         first = time.monotonic()
         trainer.stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    # mpirun passes only the last of these on and lets ranks take their time; at the others it kills them.
+    numbers = (signal.SIGINT, signal.SIGTERM, *(() if trainer.ranks.alone else (signal.SIGUSR1,)))
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
