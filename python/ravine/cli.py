@@ -97,7 +97,9 @@ def warnings_in_one_line() -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         if issubclass(category, RavineWarning):
-            notice(f"ravine: warning: {message}")
+            distributed.notes.append(str(message))
+            if distributed.place().rank == 0:
+                notice(f"ravine: warning: {message}")
         else:
             show(message, category, filename, lineno, file, line)
 

@@ -30,7 +30,7 @@ def test_every_setting_is_written_out() -> None:
     table = tomllib.loads(to_toml(load_experiment("digits")))
     assert set(table) == {
         "name", "seed", "loss", "data", "model", "optimizer", "schedules", "regularization", "groups",
-        "training", "compute", "statistics",
+        "training", "compute", "parallel", "statistics",
     }  # fmt: skip
     dense = next(entry for entry in _core.catalog("layer") if entry.name == "dense")
     assert {parameter.name for parameter in dense.parameters} <= set(table["model"]["layers"][0])

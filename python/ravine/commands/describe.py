@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "layers": network.layers,
                 "tensors": parameters,
                 "schedules": experiment.schedules,
+                "parallel": parallel_settings(experiment),
             }
         )
     else:
@@ -81,7 +82,30 @@ def run(arguments: argparse.Namespace) -> int:
         if experiment.schedules:
             chosen = [f"{name} {schedule['type']}" for name, schedule in experiment.schedules.items()]
             print(f"schedules   {', '.join(chosen)}; to draw them: ravine schedule")
+        if given := parallel_text(experiment):
+            print(f"parallel    {given}")
     return 0
+
+
+def parallel_settings(experiment: Experiment) -> dict[str, Any]:
+    """How ranks would share the work."""
+    import msgspec
+
+    settings: dict[str, Any] = msgspec.to_builtins(experiment.parallel)
+    return settings
+
+
+def parallel_text(experiment: Experiment) -> str:
+    """What mpirun would make of it, as far as it is given otherwise than by default."""
+    from ravine.distributed.settings import ParallelSettings
+
+    default = ParallelSettings()
+    given = [
+        f"{name} = {value}"
+        for name, value in parallel_settings(experiment).items()
+        if value != getattr(default, name)
+    ]
+    return f"{', '.join(given)}; one rank, without mpirun" if given else ""
 
 
 def found_experiment(source: str, overrides: Sequence[str] = ()) -> Experiment:

@@ -177,7 +177,8 @@ class BatchSource:
         of_all = len(indices) // batches
         first_row, size = self._rows(of_all)
         if size < of_all:
-            indices = indices.reshape(batches, of_all)[:, first_row : first_row + size].reshape(-1)
+            shared = indices.reshape(batches, of_all)[:, first_row : first_row + size]
+            indices = np.ascontiguousarray(shared).reshape(-1)
         self._turn = (self._turn + 1) % len(self._inputs)
         inputs = self._inputs[self._turn][: len(indices)]
         targets = self._targets[self._turn][: len(indices)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from ravine.data.batch_source import Chunk
 from ravine.data.dataset import Dataset
@@ -101,7 +101,7 @@ class Stream:
         """Ends the thread; what it has read of the iterator in advance is dropped."""
         self._maker.close()
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

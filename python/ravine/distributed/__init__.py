@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _world: Communicator | None = None
 _starting = False  # MPI is to begin
+notes: list[str] = []  # warnings of this rank, of which rank 0 is still to hear
 
 
 def start() -> Communicator:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ravine import distributed
+
 if TYPE_CHECKING:
     from ravine.training.trainer import Trainer
 
@@ -33,10 +35,6 @@ class Meeting:
     def tell(self, **news: Any) -> None:
         """Rank 0 is to hear of this at the next meeting: numbers, texts, bytes, lists and dictionaries."""
         self._told.update(news)
-
-    def log(self, message: str) -> None:
-        """The run's log is to have this line, with the name of this rank."""
-        self._told.setdefault("log", []).append(message)
 
     def edit(self, name: str, value: float) -> str:
         """Gives a hyperparameter another value from the next step on; called on rank 0, which the others
@@ -74,6 +72,9 @@ class Meeting:
     def hold(self) -> None:
         """Meets, and does what was agreed on. Collective."""
         trainer = self.trainer
+        if distributed.notes and not trainer.ranks.alone:
+            self.tell(warnings=[*distributed.notes])
+            distributed.notes.clear()
         mine: dict[str, Any] = {"stop": trainer.stop_asked, "news": self._told}
         if trainer.ranks.leads:
             mine |= {"steps": self._wanted(), "edits": self._edits, "paused": trainer.paused}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.data import DataParts
+from ravine.distributed.communicator import listed
 from ravine.distributions import DistributionRow
 from ravine.errors import CheckpointError, InputError, RunError
 from ravine.experiment import CUSTOM
@@ -106,9 +107,14 @@ class Recorder(Callback):
             raise RunError(f"cannot be written: {error.strerror}", file=self.run.log_path) from error
 
     def on_news(self, trainer: Trainer, news: list[dict[str, Any]]) -> None:
+        known = news[0].get("warnings", ())  # of rank 0, which has shown them
+        others: dict[str, list[str]] = {}
         for name, told in zip(trainer.ranks.world.names, news, strict=True):
-            for message in told.get("log", ()):
-                self.log(message, name)
+            for message in told.get("warnings", ()):
+                others.setdefault(message, []).append(name)
+        for message, names in others.items():
+            if message not in known:
+                self.log(f"warning: {message}", listed(names))
 
     def on_start(self, trainer: Trainer) -> None:
         plan = trainer.plan

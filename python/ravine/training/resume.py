@@ -20,7 +20,7 @@ CHANGEABLE = (
     "training.patience", "training.minimum_change", "training.micro_batch",
     "compute.threads", "compute.device", "compute.checkpoint_every", "compute.share_memory",
     "statistics.", "optimizer.", "regularization.",
-    "schedules.",
+    "schedules.", "parallel.",
 )  # fmt: skip
 
 REPLACED = "replaced by a setting given to resume"  # the answer to an edit that is not made again

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ravine import _core
 from ravine.data import Chunk, Dataset, as_inputs
@@ -45,10 +48,46 @@ class TrainedStream(Stream):
         Raises:
             InputError: also where a layer cannot train on so few samples; the batch is named.
         """
-        chunk = super().chunk(epoch, first_batch, batches)
-        if chunk is not None and len(chunk.inputs) not in self.sizes:
-            self._compile(len(chunk.inputs))
+        chunk = self._share(super().chunk(epoch, first_batch, batches))
+        if chunk is not None and chunk.size not in self.sizes:
+            self._compile(chunk.size)
         return chunk
+
+    def agreed(self, batch: str) -> str:
+        """What all ranks have come to, who each read the stream: "ended", "stopped", or else a batch.
+        Collective.
+
+        Args:
+            batch: tells the one that was read from others; "" where there is none.
+
+        Raises:
+            InputError: they have read different batches.
+        """
+        world = self.trainer.ranks.world
+        found = world.gather(batch or ("ended" if self.ended else "stopped"))
+        if "stopped" in found:
+            return "stopped"
+        if len(set(found)) > 1:
+            other = next(rank for rank, one in enumerate(found) if one != found[0])
+            raise InputError(
+                f"is {found[0]} for {world.names[0]}, but {found[other]} for {world.names[other]}; give "
+                "all ranks the same batches: each trains on its rows of them",
+                key=f"batch {self.read + (not batch)} of the stream",
+            )
+        return str(found[0])
+
+    def _share(self, chunk: Chunk | None) -> Chunk | None:
+        """This rank's rows of the batch that all have read."""
+        ranks = self.trainer.ranks
+        if ranks.alone:
+            return chunk
+        if self.agreed("" if chunk is None else _described(chunk)) in ("ended", "stopped") or chunk is None:
+            return None
+        first, count = ranks.rows(len(chunk.inputs))
+        rows = slice(first, first + count)
+        weights = None if chunk.weights is None else chunk.weights[rows]
+        whole = len(chunk.inputs)
+        return Chunk(chunk.inputs[rows], chunk.targets[rows], 1, weights, None, first, whole)
 
     def _as_needed(self, name: str, inputs: Any, targets: Any, weights: Any = None) -> Dataset:
         """A batch as the network takes it; the first one says what network there is to be."""
@@ -57,7 +96,10 @@ class TrainedStream(Stream):
         return typed_samples(network, name, array, targets, weights)
 
     def _compile(self, rows: int) -> None:
+        self.sizes.add(rows)
         part = self.trainer.micro_batch or rows
+        if rows == 0:
+            return  # a batch with fewer rows than ranks
         try:
             for size in {min(part, rows), rows % part or part}:
                 self.trainer.network.describe("training", size)
@@ -65,7 +107,6 @@ class TrainedStream(Stream):
             name = f"batch {self.read} of the stream"
             message = f"it has {rows} samples: {error.message}"
             raise type(error)(message, key=name, layer=error.layer) from None
-        self.sizes.add(rows)
         if len(self.sizes) == USUAL_SIZES + 1:
             warnings.warn(
                 f"the stream's batches have had {len(self.sizes)} different sizes so far, and the plan of "
@@ -96,8 +137,12 @@ def fit_stream(
         )
     with TrainedStream(trainer, batches, steps, every) as stream:
         first = stream.first()
+        ended = stream.ended
+        if not trainer.ranks.alone:
+            state = stream.agreed("" if first is None else "a batch")
+            first, ended = (first if state == "a batch" else None), state == "ended"
         if first is None:
-            if stream.ended:
+            if ended:
                 raise InputError("there is no batch in the stream", key="batches")
             trainer.stop_asked = False
             return History(trainer.network.columns if trainer.is_compiled else [])
@@ -116,6 +161,15 @@ def fit_stream(
                 stacklevel=3,
             )
     return history
+
+
+def _described(chunk: Chunk) -> str:
+    """Tells batches apart."""
+    arrays = [chunk.inputs, chunk.targets, *([] if chunk.weights is None else [chunk.weights])]
+    checksum = 0
+    for array in arrays:
+        checksum = zlib.crc32(np.ascontiguousarray(array).data.cast("B"), checksum)
+    return f"{len(chunk.inputs)} samples with the checksum {checksum:08x}"
 
 
 def _check_rule(optimizer: _core.Optimizer, rows: int) -> None:

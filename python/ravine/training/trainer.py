@@ -262,6 +262,7 @@ class Trainer:
     ) -> History:
         """Trains on batches that come one after the other, such as data that changes over time.
 
+        Several ranks must each be given the same batches; each trains on its rows of them.
         The iterator is asked for `steps` batches, in a thread of its own, one ahead of the training: it may
         go on without an end, and further calls go on with it. Where it ends before, the training ends with
         it, with a warning. A stop by a callback drops the batch that was read ahead.
