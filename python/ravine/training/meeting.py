@@ -80,6 +80,9 @@ class Meeting:
             mine |= {"steps": self._wanted(), "edits": self._edits, "paused": trainer.paused}
         self._told, self._edits = {}, []
         found = trainer.ranks.world.gather(mine)
+        while found[0].get("weights"):
+            self._give_weights()
+            found = trainer.ranks.world.gather(mine)
         first = found[0]
         self.steps, trainer.paused = first["steps"], first["paused"]
         trainer.stopped = any(one["stop"] for one in found)
@@ -90,6 +93,21 @@ class Meeting:
         elif any(one["news"] for one in found):
             for callback in trainer.callbacks:
                 callback.on_news(trainer, [one["news"] for one in found])
+
+    def call_for_weights(self) -> None:
+        """On rank 0: those that hold parts of the same layers join it in putting the weights together.
+
+        They are at their next meeting meanwhile, for rank 0 saves nothing but between an exchange and a
+        meeting.
+        """
+        if self.trainer.ranks.grid.model > 1:
+            self.trainer.ranks.world.gather({"weights": True})
+
+    def _give_weights(self) -> None:
+        from ravine.training.snapshot import weights_and_slots
+
+        if self.trainer.ranks.grid.data_rank == 0:
+            weights_and_slots(self.trainer)
 
     def _wanted(self) -> int:
         """So many steps that they take a little less than the time to the next look at the commands."""

@@ -39,12 +39,8 @@ def snapshot(
     The arrays are views: save the checkpoint, or copy them, before training goes on.
     """
     optimizer, transform = trainer.optimizer, parts.transform
-    tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
-    tensors |= {SLOT_PREFIX + name: values for name, values in optimizer.slots.items()}
-    if trainer.averaged is not None:
-        tensors |= trainer.averaged.tensors()
-    if trainer.early_stopping is not None:
-        tensors |= trainer.early_stopping.tensors()
+    trainer.meeting.call_for_weights()
+    tensors = weights_and_slots(trainer)
     losses = _sampler_losses(trainer)
     if losses is not None:
         tensors[SAMPLER_LOSSES] = losses
@@ -69,6 +65,17 @@ def snapshot(
         **extra,
     }
     return Checkpoint(trainer.position.step, tensors, state, metrics)
+
+
+def weights_and_slots(trainer: Trainer) -> dict[str, NDArray[Any]]:
+    """What training changes, by its names in a checkpoint."""
+    tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
+    tensors |= {SLOT_PREFIX + name: values for name, values in trainer.optimizer.slots.items()}
+    if trainer.averaged is not None:
+        tensors |= trainer.averaged.tensors()
+    if trainer.early_stopping is not None:
+        tensors |= trainer.early_stopping.tensors()
+    return tensors
 
 
 def _sampler_losses(trainer: Trainer) -> NDArray[np.float64] | None:

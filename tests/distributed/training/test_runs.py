@@ -121,7 +121,7 @@ def test_a_run_of_ranks_is_a_run_like_any_other(on_ranks: OnRanks, tmp_path: Pat
 
 
 def test_commands(on_ranks: OnRanks, tmp_path: Path) -> None:
-    """Pause, single steps, an edit and a stop come to all ranks; a replay makes the edit after the same step."""
+    """Pause, single steps, an edit and a stop come to all ranks; a replay makes the edit after the same step."""  # noqa: E501
     parent = tmp_path / "runs"
 
     def steer(path: Path) -> None:
