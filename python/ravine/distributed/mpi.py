@@ -37,14 +37,15 @@ class Mpi(Communicator):
 
     Args:
         expected: how many the launcher has started; 0 where it does not say.
+        communicator: other processes than all of them.
 
     Raises:
         InputError: the launcher has started several that do not know each other.
     """
 
-    def __init__(self, expected: int = 0) -> None:
+    def __init__(self, expected: int = 0, communicator: MPI.Comm | None = None) -> None:
         # Of our own: messages of a user's program do not mix with ours.
-        self._comm = MPI.COMM_WORLD.Dup()
+        self._comm = (communicator or MPI.COMM_WORLD).Dup()
         super().__init__(self._comm.Get_rank(), self._comm.Get_size(), host_name())
         if expected > 1 and self.size != expected:
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ravine import _core
+from ravine.distributed.buckets import SIZES, measured_size
 from ravine.distributed.communicator import Communicator, Serial
 from ravine.distributed.grid import Grid, grid_of
 from ravine.distributed.settings import ParallelSettings
@@ -36,6 +37,8 @@ class Ranks:
             data = self.world.native(self.grid.model_rank)
             model = self.world.native(self.grid.data_rank)
             self.native = self._native(data, model)
+        elif self.settings.deterministic:  # in the parts that several ranks would compute
+            self.native = self._native(None, None)
 
     @property
     def size(self) -> int:
@@ -67,12 +70,15 @@ class Ranks:
 
     def _native(self, data: _core.Communicator | None, model: _core.Communicator | None) -> _core.Ranks:
         settings = self.settings
-        size = 25.0 if settings.bucket_megabytes == "auto" else settings.bucket_megabytes
+        if settings.bucket_megabytes != "auto":
+            size = max(1, round(settings.bucket_megabytes * 1e6))
+        else:
+            size = SIZES[-1] if data is None else measured_size(self.world, data)
         return _core.Ranks(
             data=data,
             model=model,
             synchronized_normalization=settings.normalization == "synchronized",
-            bucket_bytes=max(1, round(size * 1e6)),
+            bucket_bytes=size,
             transport=settings.transport,
             overlap=settings.overlap,
             deterministic_parts=settings.deterministic_parts if settings.deterministic else 0,

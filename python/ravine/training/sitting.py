@@ -176,6 +176,8 @@ class Sitting:
         ranks = trainer.ranks
         if not ranks.alone:
             recorder.log(f"{ranks.size} ranks, {ranks.grid}: {', '.join(ranks.world.names)}")
+            if ranks.native is not None and ranks.settings.bucket_megabytes == "auto":
+                recorder.log(f"gradients are summed in slices of {ranks.native.bucket_bytes / 1e6:g} MB")
             grid = {"data": ranks.grid.data, "model": ranks.grid.model}
             recorder.writer.set_meta(hosts=ranks.world.hosts, grid=grid)
         rows = rows_of_batch(trainer.batch_size, len(self.parts.train))

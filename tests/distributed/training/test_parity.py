@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ravine import train_experiment
-from ravine.experiment import Experiment, load_experiment
+from ravine.experiment import Experiment, load_experiment, to_toml
 from ravine.runs import RunFolder
 from ravine.training import checkpoint as checkpoints
 
@@ -203,3 +203,48 @@ def test_ranks_agree_with_one(cell: str, folder: Path, trained: Callable[..., Tr
     one = trained(1, experiment)
     for ranks in (2, 3, 4):
         assert_close(one, trained(ranks, experiment), 1e-12)
+
+
+def test_over_mpi(folder: Path, tmp_path: Path, mpirun: Any) -> None:
+    """Dropout, augmentation and synchronized normalization, 100 steps on 1 to 4 ranks that are processes."""
+    cells = {
+        "float64": [],
+        "float32": ["compute.dtype=float32"],
+        "deterministic": ["compute.dtype=float32", "parallel.deterministic=true"],
+    }
+    files = []
+    for name, overrides in cells.items():
+        files.append(tmp_path / f"{name}.toml")
+        files[-1].write_text(to_toml(experiment_of(folder, PICTURES, *overrides)))
+    done = mpirun(4, Path(__file__).parents[1] / "cells.py", tmp_path, *files)
+    assert done.code == 0, done
+    left = {(name, ranks): found(tmp_path / f"{name}-{ranks}") for name in cells for ranks in (1, 2, 3, 4)}
+    for ranks in (2, 3, 4):
+        assert len(left["float64", ranks].losses) == 100
+        assert_close(left["float64", 1], left["float64", ranks], 1e-12)
+        assert difference(left["float32", 1].losses, left["float32", ranks].losses) <= 1e-5
+        # One rank alone computes the whole batch at once.
+        assert difference(left["float32", 1].losses, left["deterministic", ranks].losses) <= 1e-5
+    for ranks in (3, 4):
+        assert_same_bits(left["deterministic", 2], left["deterministic", ranks])
+
+
+def assert_same_bits(one: Trained, other: Trained) -> None:
+    assert one.tensors.keys() == other.tensors.keys()
+    assert all(values.tobytes() == other.tensors[name].tobytes() for name, values in one.tensors.items())
+    assert one.losses.tobytes() == other.losses.tobytes()
+    assert one.metrics.tobytes() == other.metrics.tobytes()
+
+
+@pytest.mark.parametrize(
+    "cell", ["pictures", "weights of samples", "averaged weights", "hard sampler", "values"]
+)
+def test_deterministic(cell: str, folder: Path, trained: Callable[..., Trained]) -> None:
+    text, overrides = CELLS[cell]
+    experiment = experiment_of(
+        folder, text, *overrides, "compute.dtype=float32", "parallel.deterministic=true",
+        "parallel.deterministic_parts=8",
+    )  # fmt: skip
+    one = trained(1, experiment)
+    for ranks in (2, 3, 4):
+        assert_same_bits(one, trained(ranks, experiment))
