@@ -11,8 +11,7 @@ LARGEST = 2**31 - 1
 
 
 class ParallelSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How ranks share the work, where mpirun starts several of them; without it nothing here changes
-    anything.
+    """How ranks share the work, where mpirun starts several; without it only `deterministic` counts.
 
     Args:
         data: data-parallel groups, each with rows of its own of every batch; 0: as many as there are ranks
