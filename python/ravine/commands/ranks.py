@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 HELP = "show what each rank of a run did with its time"
 EXAMPLE = "ravine ranks digits"
+LAST_STEPS = 10_000  # that the line at the end of a training is about
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,15 +67,15 @@ def run(arguments: argparse.Namespace) -> int:
         header = ["rank", "host", "compute", "wait", "communicate", "overlapped", "share"]
         print(table(header, rows, right=(0, 2, 3, 4, 5, 6)))
         if slowest is not None:
-            print(straggler_text(slowest.rank, hosts, slowest.cost))
+            print(slowest.text(hosts[slowest.rank]))
     else:
         print(f"{folder.name} was trained by one rank, or nothing was recorded of its steps")
     return 0
 
 
-def last_stretch(reader: RunReader) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def last_stretch(reader: RunReader, after_step: int = -1) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Steps and times since the run last began with another number of ranks."""
-    found = reader.rank_times()
+    found = reader.rank_times(after_step)
     parts = [found]
     while len(found.steps):
         found = reader.rank_times(int(found.steps[-1]))
@@ -94,8 +97,22 @@ def milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.3f} ms" if seconds < 1 else duration(seconds)
 
 
-def straggler_text(rank: int, hosts: list[str], cost: float) -> str:
-    """Who the others wait for."""
-    return (
-        f"rank {rank} on {hosts[rank]} is the slowest: the others wait {100 * cost:.0f} % of each step for it"
-    )
+def end_text(path: Path, step: int) -> list[str]:
+    """What there is to say of the ranks at the end of a training: nothing of one rank alone."""
+    from ravine.runs import RunFolder
+    from ravine.runs.rank_times import straggler, summarize
+
+    with RunFolder.open(path).reader() as reader:
+        seconds = last_stretch(reader, after_step=step - LAST_STEPS)[1]
+        hosts = hosts_of(reader)
+    ranks = summarize(seconds)
+    if not ranks:
+        return []
+    total = sum(one.compute + one.wait + one.communicate for one in ranks)
+    shares = [
+        f"{name} {100 * sum(getattr(one, name) for one in ranks) / total:.0f} %"
+        for name in ("compute", "wait", "communicate")
+    ]
+    lines = [f"{len(ranks)} ranks: {', '.join(shares)} of a step; see: ravine ranks {shlex.quote(str(path))}"]
+    slowest = straggler(seconds)
+    return lines if slowest is None else [*lines, slowest.text(hosts[slowest.rank])]

@@ -16,6 +16,7 @@ from ravine import distributed
 from ravine.commands.failure import INTERRUPTED
 from ravine.commands.output import duration, metrics_text, print_json
 from ravine.commands.progress import progress_listener
+from ravine.commands.ranks import end_text
 from ravine.commands.run_argument import PARENT
 from ravine.errors import InputError
 
@@ -113,6 +114,8 @@ def conclude(outcome: Outcome, *, as_json: bool, silent: bool = False) -> int:
                 print(f"with the weights of step {outcome.best_step:,}, of the lowest validation loss")
             if cost is not None:
                 print(f"statistics: {cost}")
+            for line in end_text(outcome.path, outcome.step):
+                print(line)
             print(f"run folder: {outcome.path}")
             print(f"next: ravine evaluate {short(outcome.path)}")
             samples = samples_of(outcome)

@@ -43,6 +43,16 @@ class Straggler:
     rank: int
     cost: float
 
+    def text(self, host: str) -> str:
+        """The same in words.
+
+        Example:
+            >>> Straggler(1, 0.25).text("bert")
+            'rank 1 on bert is the slowest: the others wait 25 % of each step for it'
+        """
+        share = f"{100 * self.cost:.0f} %"
+        return f"rank {self.rank} on {host} is the slowest: the others wait {share} of each step for it"
+
 
 def unpacked_times(rows: Sequence[tuple[Any, Any]]) -> RankTimes:
     """The rows of the table `ranks`, step and float32 [ranks, 4], as far as they have equally many ranks.

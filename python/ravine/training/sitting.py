@@ -20,6 +20,7 @@ from ravine.training import checkpoint as checkpoints
 from ravine.training.batches import rows_of_batch
 from ravine.training.optimizer import advice
 from ravine.training.progress import Listener, Metrics, Reporter
+from ravine.training.rank_telemetry import RankTelemetry
 from ravine.training.recorder import Recorder
 from ravine.training.statistics import StatisticsCost
 from ravine.training.trainer import Callback, Position, Trainer
@@ -80,6 +81,8 @@ class Sitting:
         self.recorder = recorder
         self.reporter: Reporter | None = None
         trainer.callbacks = list(callbacks)
+        if not trainer.ranks.alone:
+            trainer.callbacks.append(RankTelemetry(recorder))
         if recorder is None:
             return
         trainer.callbacks.append(recorder)
