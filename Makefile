@@ -135,6 +135,14 @@ test-passes: $(READY)/test build ## the contract tests with each pass over the p
 	    echo "== $$pass = false" && $(BIN)/python -m pytest -q tests/contracts --compute "$$pass=false" || exit 1; done
 	@echo "== checkpoint_every = 2" && $(BIN)/python -m pytest -q tests/contracts --compute "checkpoint_every=2"
 
+.PHONY: sshd
+sshd: $(READY)/run ## install what lets test-hosts run a real sshd on each host (that of the system is not started)
+	@tools/system_packages.sh $(BIN)/python hosts || echo 'warning: tests with sshd are skipped'
+
+.PHONY: test-hosts
+test-hosts: $(READY)/test build sshd ## mpirun over 3 hosts in network namespaces, by a launch agent and by sshd
+	@$(BIN)/python -m pytest -q -m hosts tests/distributed
+
 .PHONY: soak
 soak: $(READY)/test build ## the long reliability tests
 	@$(BIN)/python -m pytest -q -m soak

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing, when it may; otherwise prints the one line to type and fails.
-# Usage: system_packages.sh PYTHON [run|test|app|screenshots]
+# Usage: system_packages.sh PYTHON [run|test|app|screenshots|hosts]
 set -euo pipefail
 python=$1
 purpose=${2:-run}
@@ -15,7 +15,7 @@ if [ "$purpose" = test ] && ! echo '#include <doctest/doctest.h>' | g++ -E -x c+
 fi
 # What Qt opens at run time: without a screen (test), and with one (app).
 libraries=()
-if [ "$purpose" != run ]; then
+if [ "$purpose" != run ] && [ "$purpose" != hosts ]; then
     libraries+=(libgl1:libGL.so.1 libegl1:libEGL.so.1 libglib2.0-0:libglib-2.0.so.0 libx11-6:libX11.so.6
         libdbus-1-3:libdbus-1.so.3 libfontconfig1:libfontconfig.so.1 libfreetype6:libfreetype.so.6
         libxkbcommon0:libxkbcommon.so.0)
@@ -31,6 +31,12 @@ fi
 if [ "$purpose" = screenshots ]; then
     command -v Xvfb >/dev/null || missing+=(xvfb)
     command -v xauth >/dev/null || missing+=(xauth)
+fi
+# Several hosts on one machine: links of chosen speed, and an sshd for each.
+if [ "$purpose" = hosts ]; then
+    command -v ip >/dev/null || missing+=(iproute2)
+    [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+    command -v ssh-copy-id >/dev/null || missing+=(openssh-client)
 fi
 for entry in "${libraries[@]}"; do
     "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "${entry#*:}" 2>/dev/null || missing+=("${entry%%:*}")
@@ -52,7 +58,13 @@ else
 fi
 echo "installing system packages: ${missing[*]}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+quiet=/usr/sbin/policy-rc.d
+trap 'rm -f "$log"; [ -z "${held:-}" ] || "${sudo[@]}" rm -f "$quiet"' EXIT
+# The tests start an sshd of their own; that of the system shall not open this machine to the network.
+if [ "$purpose" = hosts ] && [ ! -e "$quiet" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$quiet" >/dev/null && "${sudo[@]}" chmod 755 "$quiet"
+    held=1
+fi
 export DEBIAN_FRONTEND=noninteractive
 if ! { "${sudo[@]}" apt-get update -qq && "${sudo[@]}" $install; } >"$log" 2>&1; then
     cat "$log" >&2
