@@ -21,7 +21,7 @@ LAUNCH = (sys.executable, *RAVINE, "launch", "-n", "2")
 HOST = socket.gethostname().partition(".")[0]
 NAMES = [f"rank {rank} on {HOST}" for rank in range(2)]
 SECONDS = 10  # within which all ranks must have ended
-TIMEOUT = 2  # seconds that ranks wait for one that does not come
+TIMEOUT = 3  # seconds that ranks wait for one that does not come
 # With a checkpoint after each epoch, of 48 steps.
 TRAIN = (
     "train", "digits", "--json", "--quiet", "--threads", "1", "--set", "training.checkpoint_seconds=0",

@@ -56,13 +56,13 @@ def test_success_is_what_rank_0_says(launch):
     assert (done.code, done.out, said(done)) == (0, "result\n", ["note"])
 
 
-def test_exit_0_without_a_word_of_rank_0_is_no_success(launch):
+def test_exit_0_without_a_word_of_rank_0_is_no_success(launch, tmp_path):
     done = launch("fact(started=2); fact(run='runs/digits', step=0)")
     assert done.code == 75
     assert said(done) == [
         "ravine: error: mpirun ended, but rank 0 has not come to its end: a machine, or the link to one, was "
         "lost",
-        "ravine launch: go on with: ravine launch -n 2 resume runs/digits",
+        f"ravine launch: go on with: ravine launch -n 2 --mpirun {tmp_path}/mpirun resume runs/digits",
     ]
 
 

@@ -87,12 +87,13 @@ def run(arguments: argparse.Namespace) -> int:
                     f"ravine launch: given up after {restarts} {'restart' if restarts == 1 else 'restarts'}"
                 )
             if not final and ending.run:
-                notice(f"ravine launch: go on with: {shlex.join(resuming(ranks, ending.run))}")
+                again = ["ravine", "launch", *options(arguments, ranks), "resume", ending.run]
+                notice(f"ravine launch: go on with: {shlex.join(again)}")
             return ending.code
         restarts += 1
         notice(f"ravine launch: {ending.reason}; restart {restarts} of {arguments.restarts}{source(ending)}")
         if ending.run:
-            command = [*resuming(ranks, ending.run)[4:], *kept_options(command)]
+            command = ["resume", ending.run, *kept_options(command)]
 
 
 def checked_command(words: list[str]) -> list[str]:
@@ -161,6 +162,10 @@ def tell_start(fact: dict[str, object]) -> None:
         notice(f"ravine launch: goes on after step {int(str(fact['step'])):,}")
 
 
-def resuming(ranks: int, run: str) -> list[str]:
-    """What to type to go on with a run."""
-    return ["ravine", "launch", "-n", str(ranks), "resume", run]
+def options(arguments: argparse.Namespace, ranks: int) -> list[str]:
+    """The options that start as many ranks on the same machines again."""
+    words = ["-n", str(ranks)]
+    for name in ("hosts", "hostfile", "network", "mpirun"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", str(value)]
+    return words

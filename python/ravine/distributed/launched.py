@@ -16,6 +16,7 @@ from typing import IO, Any
 from ravine.distributed.failure import FACTS, SIGN, send_at_death
 from ravine.distributed.watchdog import LOST
 
+END_SECONDS = 6.0  # that mpirun may take to end a job that has failed
 START_SECONDS = 120.0  # until the ranks must have found each other
 _RULE = re.compile(rb"[-=]{60,}\s*")
 _KILLED = re.compile(
@@ -25,7 +26,16 @@ _KILLED = re.compile(
 _LEFT = re.compile(r"process rank (?P<rank>\d+) with PID \d+ on node (?P<host>\S+) exiting improperly")
 _CODE = re.compile(r"Process name: \S+?,(?P<rank>\d+)\]\s+Exit code:\s+(?P<code>\d+)")
 _MPICH = re.compile(r"PID \d+ RUNNING AT (?P<host>\S+)\s.*EXIT CODE: (?P<code>\d+)", re.DOTALL)
-_KNOWN = ("MPI_ABORT was invoked on rank", 'calling "abort"', 'calling\n"abort"', "BAD TERMINATION")
+# What Open MPI says of connections to ranks that have ended; it follows from what has ended them.
+_NOISE = re.compile(rb"\[[\w.-]+(:\d+)?\]|\[warn\]|\s*\d+ more process(es)? ha(s|ve) sent help message")
+_LOST = re.compile(r"lost communication with a remote daemon\..*Remote daemon\s*: \S+ on node (?P<host>\S+)")
+_KNOWN = (
+    "MPI_ABORT was invoked on rank",
+    'calling "abort"',
+    'calling\n"abort"',
+    "BAD TERMINATION",
+    "peer process has unexpectedly",
+)
 
 
 @dataclass
@@ -55,7 +65,9 @@ class Ending:
 class _Heard:
     facts: dict[str, Any] = field(default_factory=dict)
     loss: str = ""  # what mpirun says of a rank
+    noise: list[bytes] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
+    failed: threading.Event = field(default_factory=threading.Event)
 
 
 def run_job(words: Sequence[str], *, on_fact: Callable[[dict[str, Any]], None] = lambda _: None) -> Ending:
@@ -82,13 +94,14 @@ def run_job(words: Sequence[str], *, on_fact: Callable[[dict[str, Any]], None] =
     reader = threading.Thread(target=_read, args=(job.stderr, heard, on_fact), daemon=True)
     late = threading.Timer(START_SECONDS, _give_up, args=(job, heard))
     late.daemon = True
+    threading.Thread(target=_end_after_failure, args=(job, heard), daemon=True).start()
     with _signals_to(job) as passed_on:
         reader.start()
         late.start()
         code = job.wait()
         late.cancel()
         # Whoever of its children still holds the other end has nothing to say any more.
-        reader.join(5)
+        reader.join(1)
     ending = _ending(code, heard)
     ending.interrupted = bool(passed_on)
     return ending
@@ -105,7 +118,10 @@ def _ending(code: int, heard: _Heard) -> Ending:
         reason = "" if ended == code or ended else f"mpirun ended with exit code {code}"
         return Ending(ended or code, reason, False, run, step, True)
     if heard.loss:
+        if "signal" in heard.loss and "signal 9 " not in heard.loss:
+            _pass_on(b"".join(heard.noise))  # where in the program the rank was
         return Ending(code or LOST, heard.loss, False, run, step)
+    _pass_on(b"".join(heard.noise))  # may be all that there is to know
     if code:
         return Ending(code, f"mpirun ended with exit code {code}", False, run, step)
     reason = "mpirun ended, but rank 0 has not come to its end: a machine, or the link to one, was lost"
@@ -139,27 +155,49 @@ def _give_up(job: subprocess.Popen[bytes], heard: _Heard) -> None:
         job.terminate()
 
 
+def _end_after_failure(job: subprocess.Popen[bytes], heard: _Heard) -> None:
+    """mpirun may wait for a machine that does not answer any more; without it, nothing of the job stays."""
+    heard.failed.wait()
+    with suppress(subprocess.TimeoutExpired):
+        job.wait(END_SECONDS)
+    if job.poll() is None:
+        job.kill()
+
+
 def _read(stream: IO[bytes], heard: _Heard, on_fact: Callable[[dict[str, Any]], None]) -> None:
     """Passes on what the ranks say, and keeps for itself what is said to it."""
     block: list[bytes] | None = None
     for line in stream:
-        if line.startswith(SIGN.encode()):
-            with suppress(ValueError, TypeError):
-                fact = json.loads(line[1:])
-                heard.facts.update(fact)
-                heard.started.set()
-                on_fact(fact)
-        elif block is not None:
+        line = line.lstrip(b"\0")  # which mpirun puts behind its messages
+        text, sign, fact = line.partition(SIGN.encode())
+        if sign:
+            _take_fact(fact, heard, on_fact)
+            line = text  # of somebody else, which got in between
+        if block is not None:
             block.append(line)
             if _RULE.fullmatch(line):
                 _take_block(block, heard)
                 block = None
         elif _RULE.fullmatch(line):
             block = [line]
-        else:
+        elif _NOISE.match(line):
+            heard.noise.append(line)
+        elif line:
             _pass_on(line)
     if block is not None:
         _take_block(block, heard)
+
+
+def _take_fact(text: bytes, heard: _Heard, on_fact: Callable[[dict[str, Any]], None]) -> None:
+    with suppress(ValueError, TypeError):
+        fact = json.loads(text)
+        if "failed" in fact and "failed" in heard.facts:
+            return  # the first one is the cause
+        heard.facts.update(fact)
+        heard.started.set()
+        if "failed" in fact:
+            heard.failed.set()
+        on_fact(fact)
 
 
 def _take_block(block: list[bytes], heard: _Heard) -> None:
@@ -170,6 +208,8 @@ def _take_block(block: list[bytes], heard: _Heard) -> None:
         heard.loss = f"rank {match['rank']} on {match['host']} was killed by {match['how']}"
     elif match := _LEFT.search(flat):
         heard.loss = f"rank {match['rank']} on {match['host']} left the job without a word"
+    elif match := _LOST.search(flat):
+        heard.loss = heard.loss or f"{match['host']}, or the link to it, was lost"
     elif match := _CODE.search(flat):
         heard.loss = heard.loss or f"rank {match['rank']} ended with exit code {match['code']}"
     elif match := _MPICH.search(text):

@@ -18,6 +18,9 @@ from ravine.distributed.heartbeats import Heartbeats
 from ravine.distributed.watchdog import Watchdog, exchange
 from ravine.errors import InputError, InternalError
 
+# Where a rank is killed, the others hear of it by their connections, at which Open MPI ends them. This lets
+# mpirun be first, which says which rank it was.
+os.environ.setdefault("OMPI_MCA_mpi_abort_delay", "1")
 try:
     from mpi4py import MPI
 except (ImportError, RuntimeError) as error:  # RuntimeError: there is no library of an MPI

@@ -7,7 +7,6 @@ its step. Rank 0 finds whoever is late; the other ranks watch rank 0.
 from __future__ import annotations
 
 import math
-import os
 import signal
 import sys
 import threading
@@ -25,6 +24,7 @@ LOOK_SECONDS = 0.25  # between looks at what has arrived
 END_SECONDS = 0.01  # the same, where the program waits for this thread
 COLLECT_SECONDS = 0.4  # in which others may fail, too, before the first failure is told
 ALONE_SECONDS = 5.0  # after which a rank that has failed no longer waits for rank 0, or for MPI
+STOPPED_SECONDS = 1.0  # without a look: this process was stopped, or has not had a processor
 LEFT_SECONDS = 5.0  # that others wait for a rank which has ended before them
 FORWARD_SECONDS = 0.5  # for mpirun to read the line, as it drops what comes with the end of a rank
 LOST = 75  # EX_TEMPFAIL of sysexits.h: exit code where a rank was lost
@@ -78,7 +78,7 @@ class Watchdog:
         self._last_look, self._last_beat = now, 0.0
         self._counts, self._changed = (0, 0), now
         self._heard = {other: (now, Heartbeat()) for other in messages.others}
-        self._first_failure = 0.0
+        self._first_failure = self._trusted_from = 0.0
         self._telling = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ravine-watchdog", daemon=True)
 
@@ -120,8 +120,9 @@ class Watchdog:
 
     def _look(self, now: float) -> bool:
         """One turn; whether it was the last."""
-        if now - self._last_look > LEFT_SECONDS:  # this process was stopped: the others may have been, too
+        if now - self._last_look > STOPPED_SECONDS:  # the others may have been, too
             self._heard = {other: (now, beat) for other, (_, beat) in self._heard.items()}
+            self._changed, self._trusted_from = now, now + 2 * BEAT_SECONDS
         self._last_look = now
         for other, beat in self._messages.receive():
             self._heard[other] = now, beat
@@ -137,7 +138,7 @@ class Watchdog:
             if self._messages.send(own):
                 self._said = own.state
         # One after the other, so that one of them tells of it; and none before rank 0 has told of another.
-        patience = self.timeout + min(6.0, 1.5 + 0.5 * self._messages.rank)
+        patience = self.timeout + min(5.5, 1.5 * self._messages.rank)
         if now - self._heard[0][0] > patience:
             self._finish_job([0], self._silent(0), LOST)
         return False
@@ -165,6 +166,8 @@ class Watchdog:
             for other, (heard, beat) in self._heard.items()
             if now - heard > self.timeout and beat.state is State.RUNS
         ]
+        if now < self._trusted_from:
+            return False  # what was heard before this process stood still says nothing
         if silent:
             self._finish_job(silent, "; ".join(self._silent(other) for other in silent), LOST)
         elif late := late_ranks(beats, self.timeout if self.strict else math.inf):
@@ -217,18 +220,13 @@ class Watchdog:
     def _finish_job(self, causes: Sequence[int], line: str, code: int) -> None:
         """Tells why, once, and ends all ranks; does not return."""
         with self._telling:
-            # Should MPI not be able to end the job: a killed rank ends it, too.
-            threading.Thread(target=_die_after, args=(ALONE_SECONDS,), daemon=True).start()
+            # Should MPI not be able to end the job: a killed rank ends it, too. MPI may keep Python's lock.
+            signal.setitimer(signal.ITIMER_REAL, ALONE_SECONDS)
             with suppress(Exception):
                 self._tell(line, causes[0] if len(causes) == 1 else None, code)
             time.sleep(FORWARD_SECONDS)
             self._end(code or LOST)
             threading.Event().wait()
-
-
-def _die_after(seconds: float) -> None:
-    time.sleep(seconds)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def late_ranks(beats: Sequence[Heartbeat], timeout: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the ranks of a training did with their time, gathered at rank 0: recorded, and watched for a slow one."""
+"""What the ranks of a training did with their time: gathered at rank 0, recorded; a slow one is named."""
 
 from __future__ import annotations
 
