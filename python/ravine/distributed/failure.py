@@ -47,6 +47,7 @@ def watch(dog: Watchdog) -> None:
     """
     global watchdog
     watchdog = dog
+    die_with_launcher()
     show = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
