@@ -1,6 +1,7 @@
 #include "communication/mpi_communicator.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,16 @@ struct alignas(16) Request {
 };
 struct alignas(16) Status {
   std::byte bytes[128];
+};
+
+std::atomic<std::int64_t> begun{0}, ended{0};
+
+// A call within which this rank may wait for others.
+struct Exchange {
+  Exchange() { begun.fetch_add(1, std::memory_order_relaxed); }
+  ~Exchange() { ended.fetch_add(1, std::memory_order_relaxed); }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 };
 
 struct Functions {
@@ -119,6 +130,7 @@ class MpiCommunicator final : public Communicator {
   }
 
   void gather(const void* mine, void* all, const std::int64_t* bytes_of_ranks) noexcept override {
+    const Exchange counted;
     const auto lock = locked();
     lay_out(bytes_of_ranks, counts_, places_);
     check(call().gather(mine, counts_[static_cast<std::size_t>(rank_)], library_->byte, all, counts_.data(),
@@ -127,6 +139,7 @@ class MpiCommunicator final : public Communicator {
 
   void exchange(const void* sent, const std::int64_t* bytes_to_ranks, void* received,
                 const std::int64_t* bytes_from_ranks) noexcept override {
+    const Exchange counted;
     const auto lock = locked();
     lay_out(bytes_to_ranks, counts_, places_);
     lay_out(bytes_from_ranks, other_counts_, other_places_);
@@ -135,6 +148,7 @@ class MpiCommunicator final : public Communicator {
   }
 
   void broadcast(void* values, std::int64_t bytes, int root) noexcept override {
+    const Exchange counted;
     const auto lock = locked();
     for (std::int64_t done = 0; done < bytes; done += most_values) {
       check(call().broadcast(static_cast<std::byte*>(values) + done,
@@ -158,6 +172,7 @@ class MpiCommunicator final : public Communicator {
       sum.rounded.resize(std::max(sum.rounded.size(), static_cast<std::size_t>(count)));
       round_to_bfloat16(sum.widened, sum.rounded.data(), count);
     }
+    begun.fetch_add(1, std::memory_order_relaxed);
     const auto lock = locked();
     check(call().start_allreduce(library_->in_place, rounded ? sum.rounded.data() : values,
                                  static_cast<int>(count), rounded ? library_->uint16 : type_of(dtype),
@@ -193,6 +208,7 @@ class MpiCommunicator final : public Communicator {
     while (lanes_.size() <= static_cast<std::size_t>(number)) {
       Handle made = 0;
       {
+        const Exchange counted;
         const auto lock = locked();
         check(call().duplicate(handle_, &made));
       }
@@ -221,6 +237,7 @@ class MpiCommunicator final : public Communicator {
 
   void sum_pieces(void* values, std::int64_t count, std::size_t bytes, Handle type,
                   Handle operation) const noexcept {
+    const Exchange counted;
     const auto lock = locked();
     for (std::int64_t done = 0; done < count; done += most_values) {
       check(call().allreduce(
@@ -236,6 +253,7 @@ class MpiCommunicator final : public Communicator {
 
   static void finish(Sum& sum) noexcept {
     sum.started = false;
+    ended.fetch_add(1, std::memory_order_relaxed);
     if (sum.widened != nullptr) widen_bfloat16(sum.rounded.data(), sum.widened, sum.count);
   }
 
@@ -289,6 +307,11 @@ const std::vector<std::string>& mpi_handles() {
   static const std::vector<std::string> names{"MPI_FLOAT", "MPI_DOUBLE", "MPI_UINT16_T",
                                               "MPI_BYTE",  "MPI_SUM",    "MPI_IN_PLACE"};
   return names;
+}
+
+Exchanges exchanges() noexcept {
+  const std::int64_t over = ended.load(std::memory_order_relaxed);  // first, so that it is not the larger one
+  return {begun.load(std::memory_order_relaxed), over};
 }
 
 std::unique_ptr<Communicator> mpi_communicator(const MpiLibrary& library, std::uint64_t communicator) {

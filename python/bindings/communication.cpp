@@ -115,6 +115,13 @@ void bind_communication(py::module_& module) {
   module.attr("mpi_functions") = py::cast(mpi_functions());
   module.attr("mpi_handles") = py::cast(mpi_handles());
   module.def(
+      "exchanges",
+      [] {
+        const Exchanges made = exchanges();
+        return py::make_tuple(made.begun, made.ended);
+      },
+      "Collective calls of all communicators of MPI that this process has begun, and that are over.");
+  module.def(
       "thread_communicators",
       [](int ranks) {
         std::vector<std::shared_ptr<Communicator>> made;

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ravine._core_ranks import Communicator as Communicator
 from ravine._core_ranks import Ranks as Ranks
+from ravine._core_ranks import exchanges as exchanges
 from ravine._core_ranks import mpi_communicator as mpi_communicator
 from ravine._core_ranks import mpi_functions as mpi_functions
 from ravine._core_ranks import mpi_handles as mpi_handles

@@ -29,6 +29,9 @@ def mpi_communicator(
 mpi_functions: list[str]
 mpi_handles: list[str]
 
+def exchanges() -> tuple[int, int]:
+    """Collective calls of all communicators of MPI that this process has begun, and that are over."""
+
 def thread_communicators(ranks: int) -> list[Communicator]:
     """Ranks that are threads of this process, one communicator each."""
 

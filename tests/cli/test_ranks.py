@@ -15,7 +15,7 @@ def run(tmp_path: Path) -> RunFolder:
     """A run of four ranks that went on with two: rank 1 computes for 30 ms, rank 0 for 20."""
     folder = RunFolder.create(tmp_path / "runs", "two")
     first = np.full((4, 4, 4), 7.0, np.float32)
-    second = np.array([[[0.020, 0.012, 0.008, 0.004], [0.030, 0.002, 0.008, 0.004]]] * 10, np.float32)
+    second = np.array([[[0.020, 0.016, 0.008, 0.004], [0.030, 0.006, 0.008, 0.004]]] * 10, np.float32)
     with folder.writer(["loss"]) as writer:
         writer.record_rank_times(np.arange(1, 5), first)
         writer.record_rank_times(np.arange(5, 15), second)
@@ -30,8 +30,8 @@ def test_means_of_a_step(ravine, run):
         "10 recorded steps, 5 to 14; means of a step:",
         "rank  host    compute       wait  communicate  overlapped  share",
         "----  ----  ---------  ---------  -----------  ----------  -----",
-        "   0  anna  20.000 ms  12.000 ms     8.000 ms    4.000 ms   50 %",
-        "   1  bert  30.000 ms   2.000 ms     8.000 ms    4.000 ms   75 %",
+        "   0  anna  20.000 ms  16.000 ms     8.000 ms    4.000 ms   50 %",
+        "   1  bert  30.000 ms   6.000 ms     8.000 ms    4.000 ms   75 %",
         "rank 1 on bert is the slowest: the others wait 25 % of each step for it",
     ]
 

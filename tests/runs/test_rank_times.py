@@ -10,7 +10,7 @@ from ravine.runs.rank_times import Straggler, straggler, summarize
 
 def steps(compute: list[float], step: float = 1.0, communicate: float = 0.0, count: int = 5) -> np.ndarray:
     """Steps of equal length, in which each rank waits when it does not work; they vary, not their means."""
-    rows = [[c, step - c - communicate, communicate, communicate / 2] for c in compute]
+    rows = [[c, step - c - communicate / 2, communicate, communicate / 2] for c in compute]
     factors = np.linspace(0.5, 1.5, count)[:, None, None]
     return (np.array(rows) * factors).astype(np.float32)
 
@@ -20,7 +20,7 @@ def test_means_and_shares():
     assert [one.rank for one in found] == [0, 1]
     np.testing.assert_allclose(
         [(one.compute, one.wait, one.communicate, one.overlapped, one.share) for one in found],
-        [(0.5, 0.375, 0.125, 0.0625, 0.5), (0.75, 0.125, 0.125, 0.0625, 0.75)],
+        [(0.5, 0.4375, 0.125, 0.0625, 0.5), (0.75, 0.1875, 0.125, 0.0625, 0.75)],
         rtol=1e-6,
     )
     assert summarize(np.zeros((0, 2, 4), np.float32))[1].share == 0

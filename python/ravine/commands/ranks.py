@@ -108,11 +108,13 @@ def end_text(path: Path, step: int) -> list[str]:
     ranks = summarize(seconds)
     if not ranks:
         return []
-    total = sum(one.compute + one.wait + one.communicate for one in ranks)
-    shares = [
-        f"{name} {100 * sum(getattr(one, name) for one in ranks) / total:.0f} %"
-        for name in ("compute", "wait", "communicate")
-    ]
-    lines = [f"{len(ranks)} ranks: {', '.join(shares)} of a step; see: ravine ranks {shlex.quote(str(path))}"]
+    whole = sum(one.step for one in ranks) or 1.0
+    parts = {
+        "compute": sum(one.compute for one in ranks),
+        "wait": sum(one.wait for one in ranks),
+        "communicate beside that": sum(one.communicate - one.overlapped for one in ranks),
+    }
+    shares = ", ".join(f"{name} {100 * part / whole:.0f} %" for name, part in parts.items())
+    lines = [f"{len(ranks)} ranks: {shares} of a step; see: ravine ranks {shlex.quote(str(path))}"]
     slowest = straggler(seconds)
     return lines if slowest is None else [*lines, slowest.text(hosts[slowest.rank])]

@@ -105,9 +105,8 @@ class Mpi(Communicator):
     def watch(self) -> None:
         """From here on a rank that fails, hangs or leaves ends all. Collective."""
         if MPI.Query_thread() == MPI.THREAD_MULTIPLE:
-            native = getattr(_core, "exchanges", lambda: (0, 0))
             beats = Heartbeats(MPI.COMM_WORLD.Dup())
-            failure.watch(Watchdog(beats, self.names, self.abort, failure.tell, native))
+            failure.watch(Watchdog(beats, self.names, self.abort, failure.tell, _core.exchanges))
 
 
 def _wait(request: MPI.Request, seconds: float | None) -> bool:

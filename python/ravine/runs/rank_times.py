@@ -16,8 +16,8 @@ STRAGGLER_SHARE = 0.2  # of a step, that one rank may cost before it is named
 class RankTimes(NamedTuple):
     """What the ranks did in recorded steps: ``steps`` [n], ``seconds`` [n, ranks, 4] float32.
 
-    The last axis is compute, wait (for other ranks), communicate, and overlapped: a step takes the sum of the
-    first three, and overlapped is communication that went on beside computing.
+    The last axis is compute, wait (for slower ranks), communicate, and overlapped, which is the part of
+    communicate that went on beside computing: a step takes compute + wait + communicate - overlapped.
     """
 
     steps: NDArray[np.int64]
@@ -26,13 +26,14 @@ class RankTimes(NamedTuple):
 
 @dataclass(frozen=True)
 class RankSummary:
-    """Means over steps of one rank, in seconds; ``share`` is what it computes, of the whole step."""
+    """Means over steps of one rank, in seconds; ``share`` is what it computes, of the whole ``step``."""
 
     rank: int
     compute: float
     wait: float
     communicate: float
     overlapped: float
+    step: float
     share: float
 
 
@@ -78,22 +79,23 @@ def unpacked_times(rows: Sequence[tuple[Any, Any]]) -> RankTimes:
 def summarize(seconds: NDArray[np.float32]) -> list[RankSummary]:
     r"""Means over recorded steps, one entry a rank.
 
-    share = compute / (compute + wait + communicate)
+    step = compute + wait + communicate - overlapped
+    share = compute / step
 
     Args:
         seconds: [n, ranks, 4], as in `RankTimes`.
 
     Example:
-        >>> summarize(np.array([[[0.3, 0.1, 0.1, 0.2]]], np.float32))[0].share.__round__(3)
+        >>> summarize(np.array([[[0.3, 0.1, 0.3, 0.2]]], np.float32))[0].share.__round__(3)
         0.6
     """
     found = []
     for rank in range(seconds.shape[1]):
         means = seconds[:, rank].mean(axis=0, dtype=np.float64) if len(seconds) else np.zeros(len(NAMES))
         compute, wait, communicate, overlapped = map(float, means)
-        step = compute + wait + communicate
+        step = compute + wait + communicate - overlapped
         share = compute / step if step > 0 else 0.0
-        found.append(RankSummary(rank, compute, wait, communicate, overlapped, share))
+        found.append(RankSummary(rank, compute, wait, communicate, overlapped, step, share))
     return found
 
 
@@ -118,6 +120,5 @@ def straggler(seconds: NDArray[np.float32]) -> Straggler | None:
         return None
     slowest = max(ranks, key=lambda one: one.compute)
     others = float(np.median([one.compute for one in ranks if one is not slowest]))
-    step = slowest.compute + slowest.wait + slowest.communicate
-    cost = (slowest.compute - others) / step if step > 0 else 0.0
+    cost = (slowest.compute - others) / slowest.step if slowest.step > 0 else 0.0
     return Straggler(slowest.rank, round(cost, 6)) if cost > STRAGGLER_SHARE else None

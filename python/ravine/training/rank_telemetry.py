@@ -36,14 +36,11 @@ class RankTelemetry(Callback):
         self._quiet_until = 0.0
 
     def on_steps(self, trainer: Trainer, *_: object) -> None:
-        drain_times = getattr(trainer.network, "drain_times", None)
-        if drain_times is None:
-            return
-        steps, seconds = drain_times()
+        steps, seconds = trainer.network.drain_times()
         if len(steps):
             # All ranks record the same steps.
             numbers = steps.tobytes() if trainer.ranks.leads else b""
-            trainer.meeting.tell(steps=numbers, times=seconds.tobytes())
+            trainer.meeting.tell(steps=numbers, times=seconds.astype(np.float32).tobytes())
 
     def on_news(self, trainer: Trainer, news: list[dict[str, Any]]) -> None:
         if self.recorder is None or not all("times" in told for told in news):
