@@ -16,6 +16,7 @@ UpdateRuleTraits update_rule_traits(std::string_view rule) {
     found = true;
     traits.slots.assign(Rule<float>::slots.begin(), Rule<float>::slots.end());
     traits.looks_ahead = requires { &Rule<float>::look_ahead; };
+    traits.matrices = requires { &Rule<float>::direction; };
   });
   if (!found) throw Error(ErrorCode::internal, "no update rule '" + std::string(rule) + "'");
   return traits;

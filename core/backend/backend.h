@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/measured_by.h"
+#include "backend/measurements.h"
 #include "backend/program.h"
 #include "base/device.h"
 #include "rules/penalty.h"
@@ -48,28 +50,6 @@ struct RunContext {
   Histogram* outputs = nullptr;  // one a layer, which the values of its output are added to; null: none
   double* row_losses = nullptr;  // where the loss of each row is written, in evaluation; null: nowhere
 };
-
-// Moments of a layer's output.
-struct OutputMoments {
-  double mean = 0;
-  double variance = 0;
-  double zeros = 0;  // fraction
-};
-
-// What a program measured. Sized once; filled by the first worker at the end of each section.
-struct Measurements {
-  double loss = 0;           // weighted sum over the rows
-  double weight = 0;         // sum of the rows' weights; their number where they have none
-  std::int64_t correct = 0;  // rows whose largest output is the label
-  std::int64_t correct_top5 = 0;
-  std::vector<OutputMoments> layers;     // per observed layer
-  std::vector<double> gradient_squares;  // per parameter
-};
-
-// 0 where no row has a weight.
-inline double mean_loss(const Measurements& measured) {
-  return measured.weight > 0 ? measured.loss / measured.weight : measured.loss;
-}
 
 // Of an operation whose result depends on all parts of a batch, of which the program computes one.
 class Meeting {
@@ -148,6 +128,8 @@ struct UpdateBuffers {
   void* look_ahead;  // nullptr unless the rule looks ahead
   std::vector<void*> slots;
   std::vector<std::shared_ptr<void>> owners;  // what keeps these buffers alive
+  // Makes squares of the segments those of the whole, where they are slices; collective, by one worker.
+  MeasurementMerge* merge = nullptr;
 };
 
 // A slice of the parameter buffer, in elements.
@@ -215,6 +197,7 @@ class Backend {
 struct UpdateRuleTraits {
   std::vector<std::string> slots;
   bool looks_ahead;
+  bool matrices = false;  // whether it thinks of some parameters as matrices
 };
 UpdateRuleTraits update_rule_traits(std::string_view rule);
 

@@ -121,6 +121,10 @@ Places reading_places(Operation& operation) {
           [](Affine& o) { return Places{&o.input}; },
           [](WeightNormalization& o) { return Places{&o.direction, &o.gain}; },
           [](WeightNormalizationGradient& o) { return Places{&o.direction, &o.gain, &o.weight_gradient}; },
+          [](GatherColumns& o) { return Places{&o.input}; },
+          [](SumRanks& o) { return Places{&o.input}; },
+          [](Broadcast& o) { return Places{&o.input}; },
+          [](MergeMeasurements&) { return Places{}; },
       },
       operation);
 }
@@ -151,6 +155,8 @@ Places writing_places(Operation& operation) {
           },
           [](WeightNormalization& o) { return Places{&o.weight}; },
           [](WeightNormalizationGradient& o) { return Places{&o.direction_gradient, &o.gain_gradient}; },
+          [](GatherColumns& o) { return Places{&o.output, &o.arrived}; },
+          [](MergeMeasurements&) { return Places{}; },
           [](auto& o) { return Places{&o.output}; },
       },
       operation);
@@ -247,6 +253,13 @@ std::string name_of(const Operation& operation) {
           [](const Affine&) { return std::string("affine"); },
           [](const WeightNormalization&) { return std::string("weight normalization"); },
           [](const WeightNormalizationGradient&) { return std::string("weight normalization gradient"); },
+          [](const GatherColumns&) { return std::string("gather columns"); },
+          [](const SumRanks&) { return std::string("sum over ranks"); },
+          [](const Broadcast& o) {
+            return o.input != no_tensor ? std::string("send to all")
+                                        : "receive from rank " + std::to_string(o.root);
+          },
+          [](const MergeMeasurements&) { return std::string("merge measurements"); },
       },
       operation);
 }
@@ -278,6 +291,19 @@ bool is_by_rows(const Operation& operation, const Program& program) {
       operation);
 }
 
+bool is_collective(const Operation& operation) {
+  return std::holds_alternative<GatherColumns>(operation) || std::holds_alternative<SumRanks>(operation) ||
+         std::holds_alternative<Broadcast>(operation) || std::holds_alternative<MergeMeasurements>(operation);
+}
+
+double bytes_sent(const Operation& operation, const Program& program) {
+  if (!is_collective(operation)) return 0;
+  if (const auto* merge = std::get_if<MergeMeasurements>(&operation)) return bytes_of(merge->by);
+  if (const auto* sum = std::get_if<SumRanks>(&operation)) return bytes_of(program.tensor(sum->output));
+  const std::vector<TensorId> inputs = inputs_of(operation);
+  return inputs.empty() ? 0 : bytes_of(program.tensor(inputs.front()));
+}
+
 std::int64_t rows_of_tile(std::int64_t batch) {
   constexpr std::int64_t least = 16;
   constexpr std::int64_t most_tiles = 32;
@@ -302,6 +328,7 @@ double flops_of(const Operation& operation, const Program& program) {
     return static_cast<double>(program.tensor(sum->input).shape.elements());
   }
   const std::vector<TensorId> ids = inputs_of(operation);
+  if (ids.empty() || is_collective(operation)) return 0;
   return static_cast<double>(program.tensor(ids.front()).shape.elements());
 }
 

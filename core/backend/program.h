@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/compute_options.h"
+#include "backend/measured_by.h"
 #include "backend/normalization.h"
 #include "backend/tensor.h"
 #include "base/dtype.h"
@@ -17,6 +18,8 @@
 #include "base/values.h"
 
 namespace ravine {
+
+class Communicator;
 
 // output[m, n] = left[m, k] right[k, n], either factor transposed where said; then bias, activation, and for
 // gradients the multiplication by the derivative of the activation before.
@@ -217,13 +220,45 @@ struct Affine {
   Observation observe = {};
 };
 
+// Between the ranks of a model group (Program::model), which compute parts of one network.
+
+// output = the columns of all ranks' inputs side by side, in order of rank. They arrive rank by rank in a
+// tensor of the same size.
+struct GatherColumns {
+  TensorId input;
+  TensorId arrived;
+  TensorId output;
+  std::vector<std::int64_t> columns;  // of each rank, at least one
+  Observation observe = {};
+};
+
+// output = the sum of all ranks' inputs, of which some may be absent and count as 0; the same bits on every
+// rank. Input and output may be one tensor.
+struct SumRanks {
+  TensorId input;
+  TensorId output;
+};
+
+// The input of the rank `root`, which has no output, becomes the output of the others, which have no input.
+struct Broadcast {
+  int root;
+  TensorId input;
+  TensorId output;
+};
+
+// Lets every rank know what others have measured, at the end of the section.
+struct MergeMeasurements {
+  MeasuredBy by;
+};
+
 using Operation =
     std::variant<ColumnMoments, ColumnNormalization, ColumnNormalizationSums, ColumnNormalizationGradient,
                  MovingAverage, MergeMoments, MergeSums, BlockNormalization, BlockNormalizationGradient,
                  Affine, WeightNormalization, WeightNormalizationGradient, Convolution,
                  ConvolutionInputGradient, ConvolutionWeightGradient, Pooling, PoolingGradient, Add,
                  CopyColumns, Product, Activation, ActivationGradient, Dropout, ColumnSum,
-                 SoftmaxCrossEntropy, ElementwiseLoss, Softmax, SoftmaxGradient>;
+                 SoftmaxCrossEntropy, ElementwiseLoss, Softmax, SoftmaxGradient, GatherColumns, SumRanks,
+                 Broadcast, MergeMeasurements>;
 
 // `state` changes what layers keep, once a training step has succeeded.
 enum class Section { forward, loss, backward, state };
@@ -264,6 +299,7 @@ class Program {
   std::vector<Tensor> tensors;
   std::vector<Step> steps;
   ComputeOptions options;
+  Communicator* model = nullptr;       // the model group, where there is one
   std::vector<Phase> phases;           // of all steps, in their order; empty where each step is one
   Section section = Section::forward;  // given to operations that are added
   int layer = -1;
@@ -284,6 +320,10 @@ std::vector<Observation*> observations_of(Operation& operation);  // of the outp
 std::string name_of(const Operation& operation);                  // "product + bias + tanh"
 // Whether a row of its outputs needs no more than that row of its inputs, and parameters.
 bool is_by_rows(const Operation& operation, const Program& program);
+// Whether all ranks of the model group take part, in the order of their programs.
+bool is_collective(const Operation& operation);
+// Bytes that this rank gives to the others there.
+double bytes_sent(const Operation& operation, const Program& program);
 // Samples that a tile of a phase by rows takes: enough for kernels that share weights among rows.
 std::int64_t rows_of_tile(std::int64_t batch);
 double flops_of(const Operation& operation, const Program& program);

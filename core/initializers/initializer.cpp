@@ -118,31 +118,35 @@ const InitializerType initializer_types[13] = {
 
 template <typename T>
 void initialize(const Component& initializer, const Shape& shape, double fan_in, double fan_out,
-                std::uint64_t seed, int parameter, T* values) {
+                std::uint64_t seed, int parameter, std::int64_t first, std::int64_t count, T* values) {
   const InitializerType& type = find(initializer.name);
   const RandomKey key{seed, RandomPurpose::initialize, static_cast<std::uint32_t>(parameter), 0};
-  const std::int64_t count = shape.elements();
-  const auto draw = [&](auto* to) {
+  const auto draw = [&](auto* to, std::int64_t from, std::int64_t many) {
     std::visit(
         [&](const auto& rule) {
-          for (std::int64_t i = 0; i < count; ++i) {
+          for (std::int64_t i = 0; i < many; ++i) {
             to[i] = static_cast<std::remove_reference_t<decltype(*to)>>(
-                rule.draw(key.bits(static_cast<std::uint64_t>(i))));
+                rule.draw(key.bits(static_cast<std::uint64_t>(from + i))));
           }
         },
         type.distribution(initializer.values, fan_in, fan_out));
   };
   if (type.arrange == nullptr) {
-    draw(values);
+    draw(values, first, count);
     return;
   }
-  std::vector<double> matrix(static_cast<std::size_t>(count));
-  draw(matrix.data());
+  // The whole is arranged, whatever part of it is wanted.
+  const std::int64_t elements = shape.elements();
+  std::vector<double> matrix(static_cast<std::size_t>(elements));
+  draw(matrix.data(), 0, elements);
   const std::int64_t rows = shape.rank() == 0 ? 1 : shape[0];
-  type.arrange(initializer.values, matrix.data(), rows, count / rows);
-  for (std::int64_t i = 0; i < count; ++i) values[i] = static_cast<T>(matrix[static_cast<std::size_t>(i)]);
+  type.arrange(initializer.values, matrix.data(), rows, elements / rows);
+  for (std::int64_t i = 0; i < count; ++i)
+    values[i] = static_cast<T>(matrix[static_cast<std::size_t>(first + i)]);
 }
-template void initialize<float>(const Component&, const Shape&, double, double, std::uint64_t, int, float*);
-template void initialize<double>(const Component&, const Shape&, double, double, std::uint64_t, int, double*);
+template void initialize<float>(const Component&, const Shape&, double, double, std::uint64_t, int,
+                                std::int64_t, std::int64_t, float*);
+template void initialize<double>(const Component&, const Shape&, double, double, std::uint64_t, int,
+                                 std::int64_t, std::int64_t, double*);
 
 }  // namespace ravine

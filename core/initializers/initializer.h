@@ -26,10 +26,11 @@ struct InitializerType {
 
 extern const InitializerType initializer_types[13];
 
-// Fills a parameter with the initial values of a resolved initializer; draws are keyed by (seed, parameter,
-// element). Throws Error(invalid_parameter) where settings contradict each other.
+// Fills `count` elements of a parameter, from `first` on, with the initial values of a resolved initializer;
+// draws are keyed by (seed, parameter, element). Throws Error(invalid_parameter) where settings contradict
+// each other.
 template <typename T>
 void initialize(const Component& initializer, const Shape& shape, double fan_in, double fan_out,
-                std::uint64_t seed, int parameter, T* values);
+                std::uint64_t seed, int parameter, std::int64_t first, std::int64_t count, T* values);
 
 }  // namespace ravine

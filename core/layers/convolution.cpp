@@ -52,6 +52,18 @@ class ConvolutionLayer final : public UnaryLayer {
     return specs;
   }
 
+  // Filters, or groups of them with the channels that they read.
+  UnitBlocks unit_blocks() const override {
+    return groups_ == 1 ? UnitBlocks{filters_, 1} : UnitBlocks{groups_, filters_ / groups_};
+  }
+  bool blocks_divide_input() const override { return groups_ > 1; }
+  std::shared_ptr<const Layer> with_blocks(std::int64_t count) const override {
+    auto part = std::make_shared<ConvolutionLayer>(*this);
+    part->filters_ = count * unit_blocks().size;
+    if (groups_ > 1) part->groups_ = count;
+    return part;
+  }
+
   Forwarded forward(LayerContext& context, TensorId input) const override {
     Program& program = context.program;
     const Shape image = sample_shape(program, input);

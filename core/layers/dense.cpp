@@ -37,6 +37,13 @@ class Dense final : public UnaryLayer {
     return specs;
   }
 
+  UnitBlocks unit_blocks() const override { return {units_, 1}; }
+  std::shared_ptr<const Layer> with_blocks(std::int64_t count) const override {
+    auto part = std::make_shared<Dense>(*this);
+    part->units_ = count;
+    return part;
+  }
+
   Forwarded forward(LayerContext& context, TensorId input) const override {
     Program& program = context.program;
     const TensorId net = program.add_activation({units_}, context.name + ".net");

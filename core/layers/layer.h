@@ -55,6 +55,12 @@ struct Forwarded {
   std::vector<TensorId> kept = {};    // what else the backward pass reads
 };
 
+// The units of a layer as they can be told apart: `count` blocks of `size` units each, one behind the other.
+struct UnitBlocks {
+  std::int64_t count = 0;  // 0: they cannot
+  std::int64_t size = 1;
+};
+
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -62,6 +68,11 @@ class Layer {
   virtual Shape infer_output(const std::vector<Shape>& inputs) const = 0;
   virtual std::vector<ParameterSpec> infer_parameters(const std::vector<Shape>&) const { return {}; }
   virtual std::vector<StateSpec> infer_state(const std::vector<Shape>&) const { return {}; }
+  virtual UnitBlocks unit_blocks() const { return {}; }
+  // The layer with so many of its blocks alone, whose parameters are their slices of the first extent.
+  virtual std::shared_ptr<const Layer> with_blocks(std::int64_t) const { return nullptr; }
+  // Whether a block reads its own share of the input's columns, as large as any other's; else all read all.
+  virtual bool blocks_divide_input() const { return false; }
   virtual Forwarded add_forward(LayerContext& context, const std::vector<TensorId>& inputs) const = 0;
   // Returns the gradient of each input, no_tensor where it is not needed.
   virtual std::vector<TensorId> add_backward(LayerContext& context, const Forwarded& forwarded,

@@ -82,6 +82,7 @@ bool DistributedGradient::compute(Worker& worker) noexcept {
   if (trouble_part_ >= 0) return false;
   sum_->measure(worker);
   if (one) merged_.whole.gradient_squares = sum_->squares();
+  if (one && network_.merge_ != nullptr) network_.merge_->squares(merged_.whole.gradient_squares);
   worker.barrier();
   return true;
 }

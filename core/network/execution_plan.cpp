@@ -16,22 +16,34 @@ TensorId visible_output(const LoweredProgram& lowered) {
   return lowered.shown != no_tensor ? lowered.shown : lowered.output;
 }
 
+// All passes that change operations.
+void transform(LoweredProgram& lowered, const ComputeOptions& options, bool alone) {
+  lowered.program.options = options;
+  if (!alone) synchronize_normalization(lowered);
+  fuse(lowered);
+  fuse_normalization(lowered);
+  store_in_bfloat16(lowered);
+  recompute(lowered);
+}
+
 std::byte* offset_by(void* base, std::int64_t bytes) { return static_cast<std::byte*>(base) + bytes; }
 
 }  // namespace
 
 ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
                              const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
-                             bool alone)
+                             bool alone, Communicator* model)
     : lowered_(lower(graph, loss, mode, batch, dtype, alone)), parameters_(memory.parameters) {
   for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
-  lowered_.program.options = options;
-  if (!alone) synchronize_normalization(lowered_);
-  fuse(lowered_);
-  fuse_normalization(lowered_);
-  store_in_bfloat16(lowered_);
-  recompute(lowered_);
-  plan_phases(lowered_);
+  lowered_.program.model = model;
+  transform(lowered_, options, alone);
+  Tiling tiling = tiling_of(lowered_.program);
+  if (graph.whole) {
+    LoweredProgram whole = lower(*graph.whole, loss, mode, batch, dtype, alone);
+    transform(whole, options, alone);
+    tiling = tiling_of(whole.program);
+  }
+  plan_phases(lowered_, tiling);
   const Program& program = lowered_.program;
   std::vector<TensorId> kept{visible_output(lowered_)};
   if (lowered_.output_gradient != no_tensor) kept.push_back(lowered_.output_gradient);
@@ -115,6 +127,11 @@ bool ExecutionPlan::observes(int layer) {
     for (const Observation* observation : observations_of(step.operation)) {
       if (observation->layer == layer) return true;
     }
+    const auto* merge = std::get_if<MergeMeasurements>(&step.operation);
+    if (merge != nullptr && !merge->by.layers.empty() &&
+        merge->by.layers[static_cast<std::size_t>(layer)] != every_rank) {
+      return true;
+    }
   }
   return false;
 }
@@ -122,6 +139,13 @@ bool ExecutionPlan::observes(int layer) {
 double ExecutionPlan::flops() const {
   double total = 0;
   for (const Step& step : lowered_.program.steps) total += flops_of(step.operation, lowered_.program);
+  return total;
+}
+
+double ExecutionPlan::bytes_sent() const {
+  double total = 0;
+  for (const Step& step : lowered_.program.steps)
+    total += ravine::bytes_sent(step.operation, lowered_.program);
   return total;
 }
 
@@ -134,16 +158,20 @@ std::vector<PlanRow> ExecutionPlan::rows() const {
     const Step& step = program.steps[i];
     while (i >= program.phases[phase].first + program.phases[phase].count) ++phase;
     const std::vector<TensorId> outputs = outputs_of(step.operation);
-    const TensorId shown = outputs.empty() ? inputs_of(step.operation).front() : outputs.front();
+    const std::vector<TensorId> inputs = inputs_of(step.operation);
+    const TensorId shown = !outputs.empty() ? outputs.front() : !inputs.empty() ? inputs.front() : no_tensor;
+    const bool has_shape = shown != no_tensor;
     const char* section = step.section == Section::forward ? "forward"
                           : step.section == Section::loss  ? "loss"
                           : step.section == Section::state ? "state"
                                                            : "backward";
     rows.push_back({static_cast<int>(phase) + 1, program.phases[phase].by_rows, section,
                     step.layer < 0 ? "" : layer_names_[static_cast<std::size_t>(step.layer)],
-                    name_of(step.operation), engines[i], program.tensor(shown).shape.to_string(),
-                    std::string(name_of(program.tensor(shown).dtype)), flops_of(step.operation, program),
-                    bytes_of(step.operation, program)});
+                    name_of(step.operation), engines[i],
+                    has_shape ? program.tensor(shown).shape.to_string() : "",
+                    std::string(name_of(has_shape ? program.tensor(shown).dtype : program.dtype())),
+                    flops_of(step.operation, program), bytes_of(step.operation, program),
+                    ravine::bytes_sent(step.operation, program)});
   }
   return rows;
 }

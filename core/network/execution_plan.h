@@ -23,6 +23,7 @@ struct PlanRow {
   std::string type;   // of its elements, as they are stored
   double flops;
   double bytes;
+  double sent;  // bytes that this rank gives to the others of its model group
 };
 
 // Rows between two classes: a second label of each, and the share of the first, in the network's element
@@ -49,7 +50,7 @@ class ExecutionPlan {
   // `alone`: its rows are the whole batch; otherwise batch normalization meets with other parts of it.
   ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
                 const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
-                bool alone = true);
+                bool alone = true, Communicator* model = nullptr);
 
   void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
   // Weights of the rows in the network's element type, or nullptr where all weigh the same.
@@ -90,6 +91,7 @@ class ExecutionPlan {
   // Whether an operation measures that layer.
   bool observes(int layer);
   double flops() const;
+  double bytes_sent() const;
   std::vector<PlanRow> rows() const;
 
  private:

@@ -16,6 +16,7 @@ std::vector<int> readers(const LoweredProgram& lowered) {
   for (TensorId id : {lowered.output, lowered.shown, lowered.output_gradient}) {
     if (id != no_tensor) ++count[static_cast<std::size_t>(program.root(id))];
   }
+  for (TensorId id : lowered.crossing) ++count[static_cast<std::size_t>(program.root(id))];
   return count;
 }
 

@@ -85,16 +85,22 @@ Graph infer(const NetworkSpec& spec) {
     try {
       layer.output = layer.layer->infer_output(layer.inputs);
       for (ParameterSpec& parameter : layer.layer->infer_parameters(layer.inputs)) {
-        const std::int64_t elements = parameter.shape.elements();
-        graph.parameters.push_back({layer.name + "." + parameter.name, static_cast<int>(graph.layers.size()),
-                                    std::move(parameter), graph.parameter_elements});
+        const Shape shape = parameter.shape;
+        const std::int64_t elements = shape.elements();
+        graph.parameters.push_back({layer.name + "." + parameter.name,
+                                    static_cast<int>(graph.layers.size()),
+                                    std::move(parameter),
+                                    graph.parameter_elements,
+                                    {shape}});
         graph.parameter_elements += elements;
         ++layer.parameter_count;
       }
       layer.first_state = static_cast<int>(graph.state.size());
       for (StateSpec& state : layer.layer->infer_state(layer.inputs)) {
-        const std::int64_t elements = state.shape.elements();
-        graph.state.push_back({layer.name + "." + state.name, std::move(state), graph.state_elements});
+        const Shape shape = state.shape;
+        const std::int64_t elements = shape.elements();
+        graph.state.push_back(
+            {layer.name + "." + state.name, std::move(state), graph.state_elements, {shape}});
         graph.state_elements += elements;
         ++layer.state_count;
       }

@@ -104,6 +104,7 @@ bool LocalGradient::compute_parts(Worker& worker) noexcept {
   const double scale = merged_.whole.weight > 0 ? 1 / merged_.whole.weight : 0;
   sum_->finish(last_.program().measurements().weight, scale, worker);
   if (one) merged_.whole.gradient_squares = sum_->squares();
+  if (one && network_.merge_ != nullptr) network_.merge_->squares(merged_.whole.gradient_squares);
   worker.barrier();
   return true;
 }

@@ -28,7 +28,13 @@ struct LoweredProgram {
   std::vector<TensorId> parameters = {};
   std::vector<TensorId> gradients = {};
   std::vector<TensorId> state = {};
+  // In a model group, what is read on one rank as on the others or not at all: passes must do the same to it
+  // on each.
+  std::vector<TensorId> crossing = {};
 };
+
+// The layers whose output some operation measures.
+std::vector<bool> observed_layers(const LoweredProgram& lowered, const Graph& graph);
 
 // `alone`: the rows are all of the batch; in training, others may compute further parts of it.
 LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,

@@ -9,22 +9,14 @@
 #include "communication/thread_communicator.h"
 #include "initializers/initializer.h"
 #include "network/gradient_exchange.h"
+#include "network/model_group.h"
 #include "network/ordered_exchange.h"
 
 namespace ravine {
 namespace {
 
-// The layers whose output some operation measures.
-std::vector<bool> observed_layers(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
-  LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
-  std::vector<bool> observed(graph.layers.size(), false);
-  for (Step& step : lowered.program.steps) {
-    const Observation* observation = observation_of(step.operation);
-    if (observation != nullptr && observation->layer >= 0) {
-      observed[static_cast<std::size_t>(observation->layer)] = true;
-    }
-  }
-  return observed;
+std::vector<bool> observed_in_training(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
+  return observed_layers(lower(graph, loss, Mode::training, options.batch, options.dtype), graph);
 }
 
 std::unique_ptr<Loss> make_checked_loss(const Component& component, const Graph& graph) {
@@ -56,11 +48,13 @@ const std::byte* rows_from(const void* data, std::int64_t row, std::int64_t byte
 Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOptions& options)
     : options_(options),
       specification_(spec),
-      graph_(infer(spec)),
+      graph_(part_of(infer(spec), spec, options.ranks)),
       loss_(make_checked_loss(loss, graph_)),
+      slices_(slices_of(graph_)),
+      merge_(merge_of(graph_, options.ranks)),
       threads_(choose_threads(graph_, *loss_, options)),
       backend_(make_backend(options.device, threads_.most())),
-      observed_(observed_layers(graph_, *loss_, options)),
+      observed_(observed_in_training(whole_graph(), *loss_, options)),
       ring_(graph_, loss_->has_accuracy(), observed_, options.ring_rows) {
   if (options.batch < 1) {
     throw Error(ErrorCode::invalid_parameter, "the batch size must be at least 1").at_key("batch_size");
@@ -114,8 +108,9 @@ void Network::initialize(const std::string& name, const Component& initializer, 
 void Network::initialize(std::size_t index, const Component& initializer, std::uint64_t seed) {
   const GraphParameter& parameter = graph_.parameters[index];
   const auto fill = [&](auto* all) {
-    ravine::initialize(initializer, parameter.spec.shape, parameter.spec.fans.in, parameter.spec.fans.out,
-                       seed, static_cast<int>(index), all + parameter.offset);
+    ravine::initialize(initializer, parameter.slice.whole, parameter.spec.fans.in, parameter.spec.fans.out,
+                       seed, static_cast<int>(index), parameter.slice.first, parameter.spec.shape.elements(),
+                       all + parameter.offset);
   };
   try {
     if (options_.dtype == DType::float64) {
@@ -136,7 +131,7 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch, std::size_t number) 
   // Made before it is kept: a layer may refuse the batch size.
   auto made = std::make_unique<ExecutionPlan>(
       graph_, *loss_, mode, batch, options_.dtype, options_.compute, *backend_,
-      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()}, alone);
+      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()}, alone, model());
   if (mode == Mode::training && looking_ahead_) made->bind_parameters(looking_ahead_->data());
   return *plans_.emplace(std::make_tuple(mode, batch, number), std::move(made)).first->second;
 }
@@ -154,7 +149,8 @@ Network::Turn::~Turn() { network_.caller_.store({}); }
 PlanDescription Network::describe(Mode mode, std::int64_t batch) {
   const Turn turn(*this);
   const ExecutionPlan& chosen = plan(mode, batch);
-  return {chosen.rows(), chosen.flops(), chosen.memory().bytes, chosen.memory().unshared_bytes};
+  return {chosen.rows(), chosen.flops(), chosen.bytes_sent(), chosen.memory().bytes,
+          chosen.memory().unshared_bytes};
 }
 
 RunContext Network::context(bool observe) const {
@@ -241,16 +237,18 @@ void Network::attach_optimizer(Optimizer& optimizer) {
 }
 
 void Network::attach(Optimizer& optimizer) {
+  if (graph_.ranks > 1) check_optimizer(optimizer, graph_);
   std::vector<UpdateSegment> segments;
   std::vector<std::string> names;
   for (const GraphParameter& parameter : graph_.parameters) {
     const Shape& shape = parameter.spec.shape;
     UpdateSegment segment{parameter.offset, parameter.offset + shape.elements(), parameter.spec.decays};
     segment.layer = parameter.layer;
-    if (parameter.spec.decays && shape.rank() > 1) segment.unit = shape.elements() / shape[0];
+    const Shape& whole = parameter.slice.whole;
+    if (parameter.spec.decays && whole.rank() > 1) segment.unit = whole.elements() / whole[0];
     if (parameter.spec.matrix) {
       segment.rows = shape[0];
-      segment.columns = shape.elements() / shape[0];
+      segment.columns = whole.elements() / whole[0];
     }
     segments.push_back(segment);
     names.push_back(parameter.name);
@@ -258,7 +256,8 @@ void Network::attach(Optimizer& optimizer) {
   auto owner =
       std::make_shared<std::pair<std::shared_ptr<Buffer>, std::shared_ptr<Buffer>>>(parameters_, gradients_);
   optimizer.attach({backend_, options_.dtype, graph_.parameter_elements, parameters_->data(),
-                    gradients_->data(), std::move(segments), std::move(names), std::move(owner)});
+                    gradients_->data(), std::move(segments), std::move(names), std::move(owner),
+                    merge_.get()});
 }
 
 void Network::look_ahead(Optimizer& optimizer) {
@@ -285,6 +284,7 @@ std::vector<double> Network::gradient_squares() const {
     }
     squares.push_back(sum);
   }
+  if (merge_ != nullptr) merge_->squares(squares);
   return squares;
 }
 
@@ -374,7 +374,11 @@ bool Network::is_finite(std::size_t index) const {
   const GraphParameter& parameter = graph_.parameters[index];
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
   const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
-  return all_finite(options_.dtype, values, parameter.spec.shape.elements());
+  const bool finite = all_finite(options_.dtype, values, parameter.spec.shape.elements());
+  if (model() == nullptr) return finite;
+  double broken = finite ? 0 : 1;
+  model()->sum(&broken, 1, DType::float64);
+  return broken == 0;
 }
 
 std::pair<std::string, std::string> Network::named(std::size_t parameter) const {

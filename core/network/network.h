@@ -16,6 +16,7 @@
 #include "network/distributions.h"
 #include "network/execution_plan.h"
 #include "network/graph.h"
+#include "network/model_group.h"
 #include "network/ranks.h"
 #include "network/statistics.h"
 #include "network/step_times.h"
@@ -98,6 +99,7 @@ struct PassTimes {
 struct PlanDescription {
   std::vector<PlanRow> operations;
   double flops;
+  double sent_bytes;  // that this rank gives to the others of its model group
   std::int64_t arena_bytes;
   std::int64_t unshared_bytes;
 };
@@ -134,6 +136,8 @@ class Network {
 
   const NetworkSpec& specification() const { return specification_; }
   const Graph& graph() const { return graph_; }
+  // As one rank would have it.
+  const Graph& whole_graph() const { return graph_.whole ? *graph_.whole : graph_; }
   const Loss& loss_function() const { return *loss_; }
   const NetworkOptions& options() const { return options_; }
   // Chosen so far, where the choice is left open; then it may change while training goes on.
@@ -158,6 +162,11 @@ class Network {
   PassTimes time_passes(const void* inputs, std::int64_t rows, bool with_distributions, std::int64_t most,
                         double seconds);
   PlanDescription describe(Mode mode, std::int64_t batch);
+  // What this rank has of each parameter and of what layers keep.
+  const std::map<std::string, ArraySlice>& slices() const { return slices_; }
+  // From this rank's slice of a parameter, or of something of its shape, or of what a layer keeps, to the
+  // whole array on every rank. All ranks of the model group make the call.
+  void gather(const std::string& name, const void* slice, void* whole, DType dtype);
   // Calls visit(mode, batch size, bytes of its arena) for each plan that has been made.
   template <typename Visit>
   void for_plans(Visit&& visit) {
@@ -204,6 +213,8 @@ class Network {
   // Calls visit(plan, first row) for each batch of an array of rows.
   template <typename Visit>
   void for_batches(Mode mode, std::int64_t rows, Visit&& visit);
+  Communicator* model() const { return graph_.ranks > 1 ? options_.ranks.model.get() : nullptr; }
+  // Of the whole parameter: collective in a model group.
   bool is_finite(std::size_t parameter) const;
   // What is not finite, and its layer. `first_row` is that of the pass that went wrong: its masks are drawn
   // again.
@@ -215,6 +226,8 @@ class Network {
   NetworkSpec specification_;
   Graph graph_;
   std::unique_ptr<Loss> loss_;
+  std::map<std::string, ArraySlice> slices_;
+  std::unique_ptr<MeasurementMerge> merge_;  // of squares of parameters, in a model group
   ThreadChoice threads_;
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<Buffer> parameters_;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "base/errors.h"
 #include "network/network.h"
 
 namespace ravine {
@@ -25,6 +26,13 @@ std::vector<DistributionRecord> Network::drain_distributions() {
 }
 
 Distributions& Network::distributions() {
+  if (graph_.ranks > 1) {
+    throw Error(
+        ErrorCode::invalid_parameter,
+        "\"full\" records how the weights of whole layers are distributed, and this network's lie on " +
+            std::to_string(graph_.ranks) + " ranks; use \"norms\"")
+        .at_key("statistics");
+  }
   if (distributions_ == nullptr) {
     distributions_ =
         std::make_unique<Distributions>(graph_, observed_, *backend_, threads_.most(), options_.dtype);
@@ -70,7 +78,11 @@ PassTimes Network::time_passes(const void* inputs, std::int64_t rows, bool with_
         timed(times.distributed, distributed);
         if (first) all->take_back(no_step);
       }
-      if (first) done = ++times.passes >= most || seconds_since(begin) > seconds;
+      if (first) {
+        done = ++times.passes >= most || seconds_since(begin) > seconds;
+        // Ranks that share the network end together.
+        if (model() != nullptr) model()->broadcast(&done, sizeof(done), 0);
+      }
       worker.barrier();
       if (done) return;
     }

@@ -88,7 +88,9 @@ void delay_sums_over_rows(Program& program) {
     behind = Memory(program);
   };
   for (Step& step : program.steps) {
-    const bool waits = step.section == Section::backward && !is_by_rows(step.operation, program);
+    if (std::holds_alternative<MergeMeasurements>(step.operation)) flush();
+    const bool waits = step.section == Section::backward && !is_by_rows(step.operation, program) &&
+                       !is_collective(step.operation);
     if (waits) {
       behind.add(step);
       delayed.push_back(std::move(step));
@@ -103,10 +105,12 @@ void delay_sums_over_rows(Program& program) {
 
 }  // namespace
 
-void plan_phases(LoweredProgram& lowered) {
+Tiling tiling_of(const Program& program) { return {is_small(program), images_of_tile(program)}; }
+
+void plan_phases(LoweredProgram& lowered, const Tiling& tiling) {
   Program& program = lowered.program;
   const ComputeOptions& options = program.options;
-  const bool small = is_small(program);
+  const bool small = tiling.small;
   // What is computed again is to be forgotten soon.
   if (small && options.phases && options.checkpoint_every == 0) delay_sums_over_rows(program);
   program.phases.clear();
@@ -131,7 +135,10 @@ void plan_phases(LoweredProgram& lowered) {
     // An operation by rows takes the same tiles whatever stands beside it: what it measures, and what it
     // sums, keep their bits.
     const bool stays_independent = independent && !rows && memory.is_independent_of(step);
-    if (follows && options.phases && !is_checkpoint(i) && (stays_by_rows || stays_independent)) {
+    // The ranks of a group speak with each other one operation after the other.
+    const bool is_apart =
+        is_collective(step.operation) || (i > 0 && is_collective(program.steps[i - 1].operation));
+    if (follows && options.phases && !is_checkpoint(i) && !is_apart && (stays_by_rows || stays_independent)) {
       by_rows = stays_by_rows;
       independent = stays_independent;
       Phase& phase = program.phases.back();
@@ -150,7 +157,7 @@ void plan_phases(LoweredProgram& lowered) {
     if (!small) sums.add_written(sums_over_images(step.operation, program));
   }
   for (Phase& phase : program.phases) {
-    if (phase.by_rows) phase.samples = small ? rows_of_tile(program.batch()) : images_of_tile(program);
+    if (phase.by_rows) phase.samples = small ? rows_of_tile(program.batch()) : tiling.images;
   }
 }
 

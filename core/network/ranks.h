@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "communication/communicator.h"
 
@@ -28,6 +31,9 @@ struct Ranks {
   // Above that, what is recorded of a step is of this rank's rows, ranks have the same parameters after steps
   // whose number is a multiple of this alone, and trouble on one rank is heard of then, or in the end.
   std::int64_t average_every = 1;
+
+  // The layers whose units the ranks of the model group split; nullopt: those with enough units.
+  std::optional<std::vector<std::string>> split = std::nullopt;
 
   // Whether steps are made together: with others, or in parts as with others.
   bool work_together() const { return count() > 1 || deterministic_parts > 0; }

@@ -47,6 +47,8 @@ class Recomputation {
         last = std::max(last, segment);
         forward_.push_back(step);
         for (TensorId id : outputs_of(step.operation)) written_in_[program_.root(id)] = segment;
+        // What other ranks have sent is not sent again.
+        if (is_collective(step.operation)) insert_roots(kept_, program_, outputs_of(step.operation));
         for (TensorId id : inputs_of(step.operation)) {
           const auto written = written_in_.find(program_.root(id));
           if (written != written_in_.end() && written->second != segment) kept_.insert(written->first);

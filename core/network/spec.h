@@ -15,6 +15,8 @@ struct LayerSpec {
   std::string name;                      // unique; "dense_1" where the user gave none
   Component component;                   // resolved by the catalog
   std::vector<std::string> inputs = {};  // names of earlier layers, or "input"; empty: the layer before
+  int column = -1;                       // of the columns side by side that it stands in; -1: in none
+  int columns = 0;                       // how many there are
 };
 
 struct NetworkSpec {

@@ -60,6 +60,7 @@ class Storage {
       stored_[id] = tensor.role == TensorRole::activation && tensor.dtype == DType::float32;
     }
     for (TensorId id : {lowered.output, lowered.shown, lowered.output_gradient}) exclude(id);
+    for (TensorId id : lowered.crossing) exclude(id);
     for (const Step& step : program_.steps) exclude_others(step.operation);
     for (bool changed = true; changed;) {
       changed = false;

@@ -121,7 +121,7 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   count_ = buffers.count;
   dtype_ = buffers.dtype;
   const std::size_t bytes = static_cast<std::size_t>(count_) * size_of(dtype_);
-  UpdateBuffers update{buffers.parameters, buffers.gradients, nullptr, {}, {buffers.owner}};
+  UpdateBuffers update{buffers.parameters, buffers.gradients, nullptr, {}, {buffers.owner}, buffers.merge};
   slots_.clear();
   for (std::size_t slot = 0; slot < traits_.slots.size(); ++slot) {
     slots_.push_back(backend_->allocate(static_cast<std::size_t>(count_) * size_of(slot_dtype())));

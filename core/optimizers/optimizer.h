@@ -20,8 +20,9 @@ struct ParameterBuffers {
   void* parameters;
   void* gradients;
   std::vector<UpdateSegment> segments;
-  std::vector<std::string> names;  // of the segments
-  std::shared_ptr<void> owner;     // keeps the buffers alive
+  std::vector<std::string> names;     // of the segments
+  std::shared_ptr<void> owner;        // keeps the buffers alive
+  MeasurementMerge* merge = nullptr;  // where they are slices, of a model group
 };
 
 // Settings of the parameters whose names match a pattern, as in "dense_1.*"; the first group that matches a
@@ -65,6 +66,8 @@ class Optimizer {
   std::int64_t step_count() const { return step_count_; }
   void set_step_count(std::int64_t count) { step_count_ = count; }
 
+  // Whether the rule thinks of some parameters as matrices.
+  bool sees_matrices() const { return traits_.matrices; }
   const std::vector<std::string>& slot_names() const { return traits_.slots; }
   const std::shared_ptr<Buffer>& slot(std::size_t index) const { return slots_.at(index); }
   std::int64_t count() const { return count_; }

@@ -1,5 +1,9 @@
 #include "catalog/catalog.h"
 
+#include <optional>
+#include <tuple>
+#include <utility>
+
 #include "bindings.h"
 
 namespace ravine::bindings {
@@ -77,11 +81,15 @@ void bind_catalog(py::module_& module) {
       .def(
           "add",
           [](NetworkSpec& spec, const py::object& layer, const std::string& name,
-             const std::vector<std::string>& inputs) {
+             const std::vector<std::string>& inputs, const std::optional<std::pair<int, int>>& column) {
             catalog::add_layer(spec, to_component(layer, "layer"), name, inputs);
+            if (column) std::tie(spec.layers.back().column, spec.layers.back().columns) = *column;
           },
           py::arg("layer"), py::arg("name") = "", py::arg("inputs") = std::vector<std::string>{},
-          "Appends a layer (a name, or a table with 'type'); checked by the catalog at once.")
+          py::arg("column") = std::nullopt,
+          "Appends a layer (a name, or a table with 'type'); checked by the catalog at once. A column is "
+          "(which, "
+          "of how many) side by side.")
       .def_property_readonly("input_shape", [](const NetworkSpec& spec) { return to_python(spec.input); })
       .def_property_readonly("layers", [](const NetworkSpec& spec) {
         py::list layers;

@@ -55,7 +55,8 @@ MaybeCommunicator maybe(const std::shared_ptr<Communicator>& given) {
 
 Ranks make_ranks(const MaybeCommunicator& data, const MaybeCommunicator& model,
                  bool synchronized_normalization, std::int64_t bucket_bytes, const std::string& transport,
-                 bool overlap, int deterministic_parts, std::int64_t average_every) {
+                 bool overlap, int deterministic_parts, std::int64_t average_every,
+                 const std::optional<std::vector<std::string>>& split) {
   const auto at_least = [](std::int64_t value, std::int64_t least, const char* key) {
     if (value >= least) return;
     throw Error(ErrorCode::invalid_parameter,
@@ -88,7 +89,8 @@ Ranks make_ranks(const MaybeCommunicator& data, const MaybeCommunicator& model,
           transport == "bfloat16" ? Transport::bfloat16 : Transport::full,
           overlap,
           deterministic_parts,
-          average_every};
+          average_every,
+          split};
 }
 
 }  // namespace
@@ -134,7 +136,8 @@ void bind_communication(py::module_& module) {
       .def(py::init(&make_ranks), py::kw_only(), py::arg("data") = std::nullopt,
            py::arg("model") = std::nullopt, py::arg("synchronized_normalization") = false,
            py::arg("bucket_bytes") = std::int64_t{25} << 20, py::arg("transport") = "full",
-           py::arg("overlap") = true, py::arg("deterministic_parts") = 0, py::arg("average_every") = 1)
+           py::arg("overlap") = true, py::arg("deterministic_parts") = 0, py::arg("average_every") = 1,
+           py::arg("split") = std::nullopt)
       .def_property_readonly("data", [](const Ranks& ranks) { return maybe(ranks.data); })
       .def_property_readonly("model", [](const Ranks& ranks) { return maybe(ranks.model); })
       .def_readonly("synchronized_normalization", &Ranks::synchronized_normalization)
@@ -145,6 +148,7 @@ void bind_communication(py::module_& module) {
       .def_readonly("overlap", &Ranks::overlap)
       .def_readonly("deterministic_parts", &Ranks::deterministic_parts)
       .def_readonly("average_every", &Ranks::average_every)
+      .def_readonly("split", &Ranks::split)
       .def(
           "rows",
           [](const Ranks& ranks, std::int64_t global_batch) {

@@ -38,6 +38,7 @@ PYBIND11_MODULE(_core, module) {
   bind_custom_rule(module);
   bind_communication(module);
   bind_network(module);
+  bind_model_group(module);
   bind_training(module);
   bind_report(module);
 }

@@ -216,7 +216,7 @@ py::list layers(const Network& network) {
   for (const GraphLayer& layer : graph.layers) {
     std::int64_t parameters = 0;
     for (int i = layer.first_parameter; i < layer.first_parameter + layer.parameter_count; ++i) {
-      parameters += graph.parameters[static_cast<std::size_t>(i)].spec.shape.elements();
+      parameters += graph.parameters[static_cast<std::size_t>(i)].slice.whole.elements();
     }
     py::dict row;
     row["name"] = layer.name;
@@ -276,11 +276,13 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
     operation["type"] = row.type;
     operation["flops"] = row.flops;
     operation["bytes"] = row.bytes;
+    operation["sent"] = row.sent;
     operations.append(operation);
   }
   py::dict description;
   description["operations"] = operations;
   description["flops"] = plan.flops;
+  description["sent_bytes"] = plan.sent_bytes;
   description["arena_bytes"] = plan.arena_bytes;
   description["unshared_bytes"] = plan.unshared_bytes;
   description["parameters"] = network.graph().parameter_elements;

@@ -140,8 +140,17 @@ class NetworkSpec:
     """A network as its user describes it."""
 
     def __init__(self, input_shape: Sequence[int]) -> None: ...
-    def add(self, layer: dict[str, Any] | str, name: str = "", inputs: Sequence[str] = []) -> None:
-        """Appends a layer (a name, or a table with 'type'); checked by the catalog at once."""
+    def add(
+        self,
+        layer: dict[str, Any] | str,
+        name: str = "",
+        inputs: Sequence[str] = [],
+        column: tuple[int, int] | None = None,
+    ) -> None:
+        """Appends a layer (a name, or a table with 'type'); checked by the catalog at once.
+
+        A column is (which, of how many) side by side.
+        """
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
@@ -267,6 +276,18 @@ class Network:
     @property
     def state(self) -> dict[str, NDArray[Any]]:
         """Writable views, by name, of what layers keep from step to step and no gradient changes."""
+    @property
+    def slices(self) -> dict[str, tuple[tuple[int, ...], int, int]]:
+        """Where ranks share the network: what this one has of each parameter and state that is not whole
+        here, as (shape of the whole, first row, rows).
+        """
+    @property
+    def places(self) -> dict[str, str]:
+        """Where ranks share the network: which of them compute each layer, by its name."""
+    def gather(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """The whole of an array, laid out as the parameter or state of that name, of which `values` is this
+        rank's slice; `values` itself where that is whole. All ranks of the model group make the call.
+        """
     @property
     def flat_parameters(self) -> NDArray[Any]:
         """A writable view of all parameters, one behind the other."""

@@ -1,6 +1,6 @@
 """Of the compiled module ravine._core: groups of ranks, and how they train one network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class Ranks:
     data are ranks with rows of their own, model those that share layers. Gradients are summed in slices of
     bucket_bytes, as they are or rounded to bfloat16; with overlap while the backward pass goes on. With
     deterministic_parts the number of ranks changes no bit. With average_every above 1 ranks step alone and
-    average their parameters every so many steps.
+    average their parameters every so many steps. The units of the layers named in split are shared out among
+    the ranks of model; None: of those with enough of them.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Ranks:
         overlap: bool = True,
         deterministic_parts: int = 0,
         average_every: int = 1,
+        split: Sequence[str] | None = None,
     ) -> None: ...
     @property
     def data(self) -> Communicator | None: ...
@@ -72,5 +74,7 @@ class Ranks:
     def deterministic_parts(self) -> int: ...
     @property
     def average_every(self) -> int: ...
+    @property
+    def split(self) -> list[str] | None: ...
     def rows(self, global_batch: int) -> tuple[int, int]:
         """This rank's rows of a global batch: the first, and how many (perhaps none)."""

@@ -179,11 +179,12 @@ def _add_layers(
     key: str,
     first_input: str,
     places: dict[str, str],
+    column: tuple[int, int] | None = None,
 ) -> str:
     """Appends layers, the first of which takes `first_input` (or the layer before); returns the last name.
 
     `places` gets the key under which each layer is written, by its name; a layer that joins a block has the
-    block's.
+    block's. `column` is the outermost one that they stand in.
     """
     last = first_input
     follows = not first_input  # the next layer takes what was appended before it
@@ -195,7 +196,7 @@ def _add_layers(
         kind = settings.get("type")
         if kind in ("residual", "columns"):
             entry = last if not follows else (spec.layers[-1]["name"] if spec.layers else "input")
-            last = _add_block(spec, settings, where, entry, places)
+            last = _add_block(spec, settings, where, entry, places, column)
             follows = True
             continue
         name = settings.pop("name", "")
@@ -206,7 +207,7 @@ def _add_layers(
                 raise InputError("expected text", key="name")
             if not isinstance(inputs, (list, tuple)) or not all(isinstance(one, str) for one in inputs):
                 raise InputError("expected names of earlier layers", key="inputs")
-            spec.add(settings, name, list(inputs) or ([] if follows else [last]))
+            spec.add(settings, name, list(inputs) or ([] if follows else [last]), column)
         except InputError as error:
             inner = error.key not in (None, "", "layer")
             raise InputError(
@@ -219,12 +220,17 @@ def _add_layers(
 
 
 def _add_block(
-    spec: _core.NetworkSpec, settings: dict[str, Any], key: str, entry: str, places: dict[str, str]
+    spec: _core.NetworkSpec,
+    settings: dict[str, Any],
+    key: str,
+    entry: str,
+    places: dict[str, str],
+    column: tuple[int, int] | None,
 ) -> str:
     """Appends the layers of a block that begins at `entry`; returns the name of the layer that joins them."""
     kind = settings["type"]
-    own = {"residual": {"body", "shortcut"}, "columns": {"columns", "join"}}
-    known = {"type", "name", *own[kind]}
+    takes = {"residual": {"body", "shortcut"}, "columns": {"columns", "join"}}
+    known = {"type", "name", *takes[kind]}
     for setting in settings:
         if setting not in known:
             near = _core.closest(setting, sorted(known))
@@ -242,11 +248,12 @@ def _add_block(
         if join not in ("concatenate", "add"):
             raise InputError(f"must be 'concatenate' or 'add', got {join!r}", key=f"{key}.join")
     ends = []
-    for part, layers in branches.items():
+    for index, (part, layers) in enumerate(branches.items()):
         if not isinstance(layers, list) or (not layers and part != "shortcut"):
             raise InputError("expected a list of layers", key=f"{key}.{part}")
-        ends.append(_add_layers(spec, layers, f"{key}.{part}", entry, places))
-    spec.add(join, settings.get("name", ""), ends)
+        own = (index, len(branches)) if kind == "columns" else None
+        ends.append(_add_layers(spec, layers, f"{key}.{part}", entry, places, column or own))
+    spec.add(join, settings.get("name", ""), ends, column)
     name = str(spec.layers[-1]["name"])
     places[name] = key
     return name

@@ -23,7 +23,7 @@ LoweredProgram planned(const NetworkSpec& spec, std::int64_t batch = 32, const C
   lowered.program.options = options;
   fuse(lowered);
   fuse_normalization(lowered);
-  plan_phases(lowered);
+  plan_phases(lowered, tiling_of(lowered.program));
   return lowered;
 }
 

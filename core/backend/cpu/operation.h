@@ -69,6 +69,11 @@ std::unique_ptr<CpuOperation> prepare_pooling(const Given& o, const Program& pro
                                               const PointerTable& pointers, int workers,
                                               std::int64_t samples);
 
+// GatherColumns, SumRanks, Broadcast, MergeMeasurements.
+template <typename T, typename Given>
+std::unique_ptr<CpuOperation> prepare_model_group(const Given& o, const Program& program,
+                                                  const PointerTable& pointers);
+
 // Normalizations of columns, blocks and weights, and moving averages.
 template <typename T, typename Given>
 std::unique_ptr<CpuOperation> prepare_normalization(const Given& given, const Program& program,

@@ -237,6 +237,10 @@ struct Prepare {
   Result operator()(const Affine& o) const {
     return std::make_unique<AffineOperation<T>>(o, program, pointers);
   }
+  Result operator()(const GatherColumns& o) const { return model_group(o); }
+  Result operator()(const SumRanks& o) const { return model_group(o); }
+  Result operator()(const Broadcast& o) const { return model_group(o); }
+  Result operator()(const MergeMeasurements& o) const { return model_group(o); }
   Result operator()(const Softmax& o) const { return make<SoftmaxOperation<T>>(o); }
   Result operator()(const SoftmaxGradient& o) const { return make<SoftmaxGradientOperation<T>>(o); }
 
@@ -256,6 +260,10 @@ struct Prepare {
   template <typename Given>
   Result convolution(const Given& o) const {
     return prepare_convolution<T>(o, program, pointers, workers, samples);
+  }
+  template <typename Given>
+  Result model_group(const Given& o) const {
+    return prepare_model_group<T>(o, program, pointers);
   }
   template <typename Given>
   Result operator()(const Given& o) const {

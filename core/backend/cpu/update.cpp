@@ -17,6 +17,7 @@ class CpuUpdate final : public PreparedUpdate {
   CpuUpdate(std::string name, const UpdateBuffers& buffers, std::vector<UpdateSegment> segments, int workers)
       : name_(std::move(name)),
         segments_(std::move(segments)),
+        merge_(buffers.merge),
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()) {
     add_matrices(workers);
@@ -186,6 +187,7 @@ class CpuUpdate final : public PreparedUpdate {
       for (const Tile& tile : tiles_) {
         if (divides(tile)) weight_squares_[tile.segment] += tile.squares;
       }
+      if (merge_ != nullptr) merge_->squares(weight_squares_);
       for (Tile& tile : tiles_) {
         if (divides(tile)) tile.range.penalty.divide_l2(std::sqrt(weight_squares_[tile.segment]));
       }
@@ -275,10 +277,12 @@ class CpuUpdate final : public PreparedUpdate {
     if (max_norm_ > 0) {
       for (const Unit& unit : units_) weight_squares_[unit.segment] += unit.squares;
     }
+    if (merge_ != nullptr) merge_->squares({&weight_squares_, &update_squares_});
   }
 
   std::string name_;
   std::vector<UpdateSegment> segments_;
+  MeasurementMerge* merge_;
   std::vector<Variant> variants_;
   std::vector<Tile> tiles_;
   std::int64_t elements_ = 0;

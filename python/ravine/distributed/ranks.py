@@ -83,4 +83,5 @@ class Ranks:
             overlap=settings.overlap,
             deterministic_parts=settings.deterministic_parts if settings.deterministic else 0,
             average_every=settings.average_every,
+            split=None if settings.split == "auto" else settings.split,
         )

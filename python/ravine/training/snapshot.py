@@ -19,10 +19,10 @@ from ravine.errors import CheckpointError, InputError
 from ravine.hyperparameters import REGULARIZATION
 from ravine.training.checkpoint import Checkpoint
 from ravine.training.early_stopping import EarlyStopping
+from ravine.training.slices import SLOT_PREFIX, gathered, sliced
 from ravine.training.trainer import Position, Trainer
 from ravine.training.weights import by_name, training_weights
 
-SLOT_PREFIX = "optimizer."
 TRANSFORM_PREFIX = "preprocessing."
 SAMPLER_LOSSES = "sampler.losses"
 TARGET_PREFIX = "target_preprocessing."
@@ -36,7 +36,8 @@ def snapshot(
 
     The tensors that have the names of parameters are the weights that answer; where they are averages, those
     that train are there too.
-    The arrays are views: save the checkpoint, or copy them, before training goes on.
+    The arrays are views: save the checkpoint, or copy them, before training goes on. Where ranks share the
+    network they are whole, and the others put them together with this one.
     """
     optimizer, transform = trainer.optimizer, parts.transform
     trainer.meeting.call_for_weights()
@@ -68,14 +69,14 @@ def snapshot(
 
 
 def weights_and_slots(trainer: Trainer) -> dict[str, NDArray[Any]]:
-    """What training changes, by its names in a checkpoint."""
+    """What training changes, by its names in a checkpoint; whole. All ranks that share the network join in."""
     tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
     tensors |= {SLOT_PREFIX + name: values for name, values in trainer.optimizer.slots.items()}
     if trainer.averaged is not None:
         tensors |= trainer.averaged.tensors()
     if trainer.early_stopping is not None:
         tensors |= trainer.early_stopping.tensors()
-    return tensors
+    return gathered(trainer.network, tensors)
 
 
 def _sampler_losses(trainer: Trainer) -> NDArray[np.float64] | None:
@@ -116,8 +117,19 @@ def restore_network(network: _core.Network, checkpoint: Checkpoint, path: Path) 
     Raises:
         CheckpointError: a tensor is missing or has another shape; both shapes are named.
     """
+    _restore_network(network, _sliced(network, checkpoint, path), path)
+
+
+def _restore_network(network: _core.Network, checkpoint: Checkpoint, path: Path) -> None:
     for name, values in (network.parameters | network.state).items():
         _copy(name, checkpoint, values, path)
+
+
+def _sliced(network: _core.Network, checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    try:
+        return sliced(network, checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(error.message, file=path) from None
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Collection[str] = ()) -> None:
@@ -131,7 +143,8 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path, *, changed: Co
     """
     network, optimizer = trainer.network, trainer.optimizer
     trainer.attach()
-    restore_network(network, checkpoint, path)
+    checkpoint = _sliced(network, checkpoint, path)
+    _restore_network(network, checkpoint, path)
     for name, values in optimizer.slots.items():
         if SLOT_PREFIX + name not in checkpoint.tensors:
             raise CheckpointError(
