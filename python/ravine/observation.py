@@ -80,7 +80,7 @@ class LayerOutputs:
             (self._reader.state, self.network.state),
         ):
             for name, values in own.items():
-                values[...] = given[name]
+                values[...] = self.network.gather(name, given[name])
         joined = self._reader.forward(rows, training)
         outputs = {}
         first = 0

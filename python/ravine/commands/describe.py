@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ravine.commands.describe_ranks import shares, shares_text
 from ravine.commands.output import byte_count, print_json, table
 from ravine.commands.run_argument import find_run
 from ravine.commands.train import add_set, errors_naming
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("must be at least 1", key="--batch")
     experiment = found_experiment(arguments.SOURCE, arguments.overrides)
     from ravine.training.batches import rows_of_batch
-    from ravine.training.preparation import build, load_parts
+    from ravine.training.preparation import balanced_loss, build, load_parts
 
     with errors_naming(arguments.SOURCE):
         parts = load_parts(experiment)
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     in_parts = arguments.mode == "training" and not arguments.batch and network.batch_size < whole
     batch = arguments.batch or network.batch_size
     plan = network.describe(arguments.mode, batch)
+    with errors_naming(arguments.SOURCE):
+        ranks = shares(network, balanced_loss(experiment, parts), experiment, arguments.mode, batch)
     parameters = {
         name: {"shape": list(array.shape), "elements": int(array.size)}
         for name, array in network.parameters.items()
@@ -66,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "tensors": parameters,
                 "schedules": experiment.schedules,
                 "parallel": parallel_settings(experiment),
+                "ranks": ranks,
             }
         )
     else:
@@ -84,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"schedules   {', '.join(chosen)}; to draw them: ravine schedule")
         if given := parallel_text(experiment):
             print(f"parallel    {given}")
+        if ranks:
+            print(f"\nshared by {len(ranks)} ranks:\n\n{shares_text(ranks, network)}")
     return 0
 
 

@@ -31,7 +31,8 @@ def rows_per_slice(network: _core.Network, dataset: Dataset) -> int:
     """
     batch = max(network.batch_size, NATIVE_BATCH)
     # A product of n weights costs 2n operations a row; where rows have places, weights are used at each.
-    weights = network.flat_parameters.size
+    # Those of the whole network: ranks that share it go in step.
+    weights = sum(layer["parameters"] for layer in network.layers)
     places = max((math.prod(layer["output_shape"][:-1]) for layer in network.layers), default=1)
     operations = 2 * weights * places
     rows = min(SLICE_FLOPS / max(1, operations), SLICE_BYTES / max(1, sample_bytes(network, dataset)))

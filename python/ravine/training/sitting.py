@@ -22,6 +22,7 @@ from ravine.training.optimizer import advice
 from ravine.training.progress import Listener, Metrics, Reporter
 from ravine.training.rank_telemetry import RankTelemetry
 from ravine.training.recorder import Recorder
+from ravine.training.slices import gathered
 from ravine.training.statistics import StatisticsCost
 from ravine.training.trainer import Callback, Position, Trainer
 
@@ -208,7 +209,7 @@ class Sitting:
             trainer.epochs_done,
             trainer.position.seconds,
             {split: dict(metrics) for split, metrics in known["metrics"].items()},
-            checkpoints.digest(dict(trainer.network.parameters)),
+            checkpoints.digest(gathered(trainer.network, trainer.network.parameters)),
             self._best_step(),
             trainer.statistics.cost,
         )

@@ -69,7 +69,7 @@ def snapshot(
 
 
 def weights_and_slots(trainer: Trainer) -> dict[str, NDArray[Any]]:
-    """What training changes, by its names in a checkpoint; whole. All ranks that share the network join in."""
+    """What training changes, by its names in a checkpoint. All ranks that share the network join in."""
     tensors: dict[str, NDArray[Any]] = trainer.network.parameters | trainer.network.state
     tensors |= {SLOT_PREFIX + name: values for name, values in trainer.optimizer.slots.items()}
     if trainer.averaged is not None:
