@@ -44,7 +44,8 @@ array([[-1.,  2.]], dtype=float32))",
         .without =
             "A network too large for one device had to be cut within its layers, where every value is "
             "needed on both sides. Columns meet at chosen layers only, with fewer weights; what one column "
-            "finds, the other does not know until then. Here they run on one device.",
+            "finds, the other does not know until then. Ranks that share a network, as many as there are "
+            "columns, compute one each; a rank alone computes all.",
         .example =
             R"(>>> narrow, wide = [ravine.layers.Dense(3)], [ravine.layers.Dense(8, activation="relu"), ravine.layers.Dense(4)]
 >>> network = ravine.Sequential(ravine.Columns(narrow, wide)).network([5], loss="squared_error")

@@ -221,8 +221,8 @@ LoweredProgram lower(const Graph& graph, const Loss& loss, Mode mode, std::int64
 
   program.layer = -1;
   if (measures && graph.whole) {
-    merge_moments(lowered, graph, observed_layers(lower(*graph.whole, loss, mode, batch, dtype, alone), graph),
-                  in_slices);
+    merge_moments(lowered, graph,
+                  observed_layers(lower(*graph.whole, loss, mode, batch, dtype, alone), graph), in_slices);
   }
   if (mode == Mode::moments || mode == Mode::net_moments) return lowered;
   if (mode == Mode::prediction) {

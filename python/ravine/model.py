@@ -116,7 +116,7 @@ class Columns:
     """Columns of layers side by side that meet in a concatenation or a sum.
 
     A. Krizhevsky et al., NIPS 2012; lecture L3. Columns that cross at chosen layers only are several
-    `Columns`, one behind the other. In a file:
+    `Columns`, one behind the other. Where as many ranks share the network, each computes a column. In a file:
     ``{ type = "columns", columns = [[...], [...]], join = "add" }``.
 
     Args:

@@ -64,3 +64,26 @@ def test_passes_are_seen(ravine) -> None:
 )
 def test_bad_arguments(ravine, words: list[str], expected: str) -> None:
     assert expected in ravine("describe", *words).one_line_error()
+
+
+def test_what_ranks_that_share_a_network_do(ravine) -> None:
+    words = ["describe", "digits", "--set", "parallel.model=2", "--set", "parallel.split=['dense_1']"]
+    rows = ravine(*words, "--json").json["ranks"]
+    assert [row["rank"] for row in rows] == [0, 1]
+    for row in rows:
+        assert row["places"]["dense_1"] == "50 + 50 units"
+        assert row["places"]["dense_2"] == "every rank"
+        assert row["parameters"] == 50 * 64 + 50 + 10 * 100 + 10
+        assert row["tensors"]["dense_1.weight"] == [50, 64]
+        # Its columns of the layer's output, and a square of each of four parameters.
+        assert [(one["operation"], one["sent"]) for one in row["sends"]] == [
+            ("gather columns", 32 * 50 * 4),
+            ("merge measurements", 4 * 8),
+        ]
+        assert row["sent_bytes"] == 32 * 50 * 4 + 4 * 8
+    text = ravine(*words).out
+    for expected in ("shared by 2 ranks", "50 + 50 units", "every rank", "sends a step", "6.3 KiB"):
+        assert expected in text
+    assert ravine("describe", "digits", "--json").json["ranks"] == []
+    error = ravine("describe", "digits", "--set", "parallel.model=2").one_line_error()
+    assert "there is nothing in this network that 2 ranks could share" in error

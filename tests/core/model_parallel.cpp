@@ -71,12 +71,14 @@ Optimizer optimizer_of(const Task& task) {
   return {catalog::resolve(catalog::Kind::optimizer, {task.rule, {}}), task.regularization};
 }
 
-Outcome trained(const Task& task, Communicator* model) {
-  Ranks ranks;
-  if (model != nullptr) {
-    ranks.model = std::shared_ptr<Communicator>(model, [](Communicator*) {});
-    if (!task.split.empty()) ranks.split = task.split;
-  }
+std::shared_ptr<Communicator> shared(Communicator& communicator) {
+  return {&communicator, [](Communicator*) {}};
+}
+
+// On a rank, with its rows of every batch.
+Outcome trained(const Task& task, Ranks ranks) {
+  if (!task.split.empty()) ranks.split = task.split;
+  ranks.synchronized_normalization = true;
   const NetworkOptions options{
       .batch = batch, .dtype = task.dtype, .threads = 1, .seed = 3, .compute = task.compute, .ranks = ranks};
   Network network(task.spec, test::loss("softmax_cross_entropy"), options);
@@ -88,13 +90,24 @@ Outcome trained(const Task& task, Communicator* model) {
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = 2 * uniform_open(key.bits(i).word[0]) - 1;
   std::vector<std::int32_t> labels(static_cast<std::size_t>(rows));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i * i % 3);
+  const Rows own = rows_of_rank(batch, ranks.rank(), ranks.count(), 0);
+  std::vector<double> own_inputs;
+  std::vector<std::int32_t> own_labels;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const auto first = static_cast<std::ptrdiff_t>(step * batch + own.first);
+    const auto end = first + static_cast<std::ptrdiff_t>(own.count);
+    own_inputs.insert(own_inputs.end(), inputs.begin() + first * columns, inputs.begin() + end * columns);
+    own_labels.insert(own_labels.end(), labels.begin() + first, labels.begin() + end);
+  }
   Outcome outcome;
   outcome.initial = gathered(network, network.parameters(), false);
   TrainingChunk chunk;
-  chunk.inputs = inputs.data();
-  chunk.targets = labels.data();
+  chunk.inputs = own_inputs.data();
+  chunk.targets = own_labels.data();
   chunk.steps = steps;
-  chunk.batch = batch;
+  chunk.batch = own.count;
+  chunk.first_row = own.first;
+  chunk.global_batch = batch;
   chunk.micro_batch = task.micro_batch;
   chunk.statistics = StatisticsLevel::norms;
   const TrainingResult result = network.train(optimizer, chunk);
@@ -112,10 +125,21 @@ Outcome trained(const Task& task, Communicator* model) {
   return outcome;
 }
 
-std::vector<Outcome> trained_on(int ranks, const Task& task) {
-  std::vector<Outcome> outcomes(static_cast<std::size_t>(ranks));
-  test::on_ranks(ranks, [&](Communicator& model) {
-    outcomes[static_cast<std::size_t>(model.rank())] = trained(task, &model);
+// On a grid of data x model ranks.
+std::vector<Outcome> trained_on(int data, int model, const Task& task) {
+  std::vector<std::vector<std::unique_ptr<Communicator>>> rows_apart;   // by the rank within the model group
+  std::vector<std::vector<std::unique_ptr<Communicator>>> parts_apart;  // by the rank within the data group
+  for (int i = 0; i < model; ++i) rows_apart.push_back(thread_communicators(data));
+  for (int i = 0; i < data; ++i) parts_apart.push_back(thread_communicators(model));
+  std::vector<Outcome> outcomes(static_cast<std::size_t>(data * model));
+  test::on_ranks(data * model, [&](Communicator& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    const auto of_data = rank / static_cast<std::size_t>(model);
+    const auto of_model = rank % static_cast<std::size_t>(model);
+    Ranks ranks;
+    if (data > 1) ranks.data = shared(*rows_apart[of_model][of_data]);
+    ranks.model = shared(*parts_apart[of_data][of_model]);
+    outcomes[rank] = trained(task, ranks);
   });
   return outcomes;
 }
@@ -138,13 +162,16 @@ bool same_bits(const auto& one, const auto& other) {
          std::memcmp(one.data(), other.data(), one.size() * sizeof(one[0])) == 0;
 }
 
-void check_like_one_rank(const Task& task, std::initializer_list<int> counts = {2, 3}) {
-  const Outcome alone = trained(task, nullptr);
+using Grids = std::vector<std::pair<int, int>>;
+
+void check_like_one_rank(const Task& task, const Grids& grids = {{1, 2}, {1, 3}}) {
+  const Outcome alone = trained(task, {});
   REQUIRE(alone.trouble.empty());
   CHECK(alone.sent == 0);
-  for (const int ranks : counts) {
-    CAPTURE(ranks);
-    const std::vector<Outcome> outcomes = trained_on(ranks, task);
+  for (const auto& [data, model] : grids) {
+    CAPTURE(data);
+    CAPTURE(model);
+    const std::vector<Outcome> outcomes = trained_on(data, model, task);
     std::int64_t held = 0;
     for (const Outcome& outcome : outcomes) {
       CHECK(same_bits(outcome.initial, alone.initial));
@@ -167,7 +194,7 @@ void check_like_one_rank(const Task& task, std::initializer_list<int> counts = {
       CHECK(outcome.sent > 0);
       held += outcome.elements;
     }
-    CHECK(held >= alone.elements);
+    CHECK(held >= data * alone.elements);
   }
 }
 
@@ -258,10 +285,19 @@ TEST_CASE("convolutions whose filters are split over ranks train as one rank doe
 }
 
 TEST_CASE("columns lie on one rank each, and cross where they are joined") {
-  check_like_one_rank({two_columns("concatenate"), {"dense_1"}}, {2});
-  check_like_one_rank({two_columns("add"), {"dense_1"}, "adam"}, {2});
+  check_like_one_rank({two_columns("concatenate"), {"dense_1"}}, {{1, 2}});
+  check_like_one_rank({two_columns("add"), {"dense_1"}, "adam"}, {{1, 2}});
   Task all_placed{two_columns("add")};
-  check_like_one_rank(all_placed, {2});
+  check_like_one_rank(all_placed, {{1, 2}});
+}
+
+TEST_CASE("a grid of ranks with rows of their own, and parts of the layers, trains as one rank does") {
+  Task split{multilayer(), {"dense_1", "dense_2"}, "adam"};
+  split.regularization.clip_norm = 0.2;
+  check_like_one_rank(split, {{2, 2}, {3, 2}, {2, 3}});
+  Task columns{two_columns("concatenate"), {"dense_1"}};
+  columns.regularization.clip_norm = 0.3;
+  check_like_one_rank(columns, {{2, 2}});
 }
 
 TEST_CASE("a batch in parts, recomputation and plans without passes change nothing of that") {
@@ -273,10 +309,10 @@ TEST_CASE("a batch in parts, recomputation and plans without passes change nothi
   check_like_one_rank(parts);
   Task again{two_columns("concatenate"), {"dense_1"}};
   again.compute.checkpoint_every = 3;
-  check_like_one_rank(again, {2});
+  check_like_one_rank(again, {{1, 2}});
   Task plain{two_columns("concatenate"), {"dense_1"}};
   plain.compute.fuse = plain.compute.fuse_normalization = plain.compute.phases = plain.compute.chunks = false;
-  check_like_one_rank(plain, {2});
+  check_like_one_rank(plain, {{1, 2}});
 }
 
 TEST_CASE("what is not finite is found by every rank, wherever it lies") {
@@ -285,7 +321,7 @@ TEST_CASE("what is not finite is found by every rank, wherever it lies") {
   std::vector<std::string> found(3);
   test::on_ranks(3, [&](Communicator& model) {
     Ranks ranks;
-    ranks.model = std::shared_ptr<Communicator>(&model, [](Communicator*) {});
+    ranks.model = shared(model);
     ranks.split = task.split;
     Network network(task.spec, test::loss("softmax_cross_entropy"),
                     {.batch = 4, .dtype = DType::float64, .threads = 1, .ranks = ranks});
@@ -316,7 +352,7 @@ TEST_CASE("moments before activations are those of whole layers") {
     alone = measured({}, before);
     test::on_ranks(2, [&](Communicator& model) {
       Ranks ranks;
-      ranks.model = std::shared_ptr<Communicator>(&model, [](Communicator*) {});
+      ranks.model = shared(model);
       ranks.split = task.split;
       const std::vector<OutputMoments> moments = measured(ranks, before);
       for (std::size_t i = 0; i < alone.size(); ++i) {
@@ -337,7 +373,7 @@ TEST_CASE("what ranks cannot share is refused in one line") {
     test::on_ranks(ranks, [&](Communicator& model) {
       try {
         Ranks group;
-        group.model = std::shared_ptr<Communicator>(&model, [](Communicator*) {});
+        group.model = shared(model);
         group.split = split;
         Network network(spec, test::loss("softmax_cross_entropy"),
                         {.batch = 4, .threads = 1, .ranks = group});

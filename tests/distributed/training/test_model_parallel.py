@@ -118,14 +118,26 @@ def assert_close(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ranks", "model"),
-    [("shared", 2, 2), ("plain", 2, 2), ("plain", 3, 3), ("shared", 4, 2), ("plain", 4, 2)],
+    ("name", "ranks", "model", "overrides"),
+    [
+        ("shared", 2, 2, []),
+        ("plain", 2, 2, ["model.calibrate=true"]),
+        ("plain", 3, 3, ["training.micro_batch=5", "parallel.normalization='rank'"]),
+        ("shared", 4, 2, []),
+        ("plain", 4, 2, ["optimizer={type='nesterov', learning_rate=0.02}", "regularization.max_norm=1.5"]),
+    ],
 )
 def test_a_run_on_a_grid_is_that_of_one_rank(
-    name: str, ranks: int, model: int, folder: Path, tmp_path: Path, on_ranks: OnRanks
+    name: str,
+    ranks: int,
+    model: int,
+    overrides: list[str],
+    folder: Path,
+    tmp_path: Path,
+    on_ranks: OnRanks,
 ) -> None:
-    experiment = experiment_of(folder, name, f"parallel.model={model}")
-    one = run(on_ranks, 1, experiment_of(folder, name), tmp_path / "one")
+    experiment = experiment_of(folder, name, f"parallel.model={model}", *overrides)
+    one = run(on_ranks, 1, experiment_of(folder, name, *overrides), tmp_path / "one")
     assert_close(one, run(on_ranks, ranks, experiment, tmp_path / "grid"))
 
 
@@ -173,3 +185,18 @@ def test_over_mpi(folder: Path, tmp_path: Path, on_ranks: OnRanks, mpirun: Any) 
         done = mpirun(ranks, "-m", "ravine", "train", folder / "shared.toml", *words, "--quiet")
         assert done.code == 0, done
         assert_close(one, tmp_path / "runs" / f"on-{ranks}")
+
+
+def test_the_example_of_two_columns(folder: Path, tmp_path: Path, on_ranks: OnRanks) -> None:
+    """Each rank has a column and half of the units of the dense layers: about half of the weights."""
+    random = np.random.default_rng(3)
+    images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", inputs=images, targets=np.arange(40) % 10)
+    data = f"data={{source='npz', file='{tmp_path / 'images.npz'}', preprocessing='standardize'}}"
+    settings = ["training.epochs=2", "training.batch_size=16", "compute={dtype='float64', threads=1}"]
+
+    def train(ranks: int) -> Path:
+        overrides = [data, *settings, f"parallel.model={ranks}"]
+        return run(on_ranks, ranks, load_experiment("alexnet_columns", overrides), tmp_path / str(ranks))
+
+    assert_close(train(1), train(2))
