@@ -1,4 +1,4 @@
-"""Trains experiments on 1, 2, 3 and 4 ranks of one MPI job: mpirun -n 4 cells.py FOLDER EXPERIMENT..."""
+"""Trains experiments on the first ranks of one MPI job: mpirun -n 4 cells.py FOLDER RANKS:EXPERIMENT..."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from ravine import load_experiment, train_experiment
 from ravine.distributed.communicator import Serial
 from ravine.distributed.mpi import Mpi
 
-folder, *files = map(Path, sys.argv[1:])
+folder, cells = Path(sys.argv[1]), sys.argv[2:]
 world = MPI.COMM_WORLD
-for ranks in (1, 2, 3, 4):
-    part = world.Split(world.rank < ranks, world.rank)
-    if world.rank < ranks:
-        for file in files:
-            train_experiment(
-                load_experiment(file), folder=folder / f"{file.stem}-{ranks}", stop_on_signal=False,
-                world=Mpi(communicator=part) if ranks > 1 else Serial(),
-            )  # fmt: skip
-    world.Barrier()
+parts = {
+    ranks: Mpi(communicator=world.Split(world.rank < ranks, world.rank)) if ranks > 1 else Serial()
+    for ranks in range(1, world.size + 1)
+}
+for cell in cells:
+    count, _, file = cell.partition(":")
+    if world.rank < int(count):
+        train_experiment(
+            load_experiment(file), folder=folder / f"{Path(file).stem}-{count}", stop_on_signal=False,
+            world=parts[int(count)],
+        )  # fmt: skip
