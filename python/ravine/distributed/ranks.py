@@ -9,6 +9,7 @@ from ravine.distributed.buckets import SIZES, measured_size
 from ravine.distributed.communicator import Communicator, Serial
 from ravine.distributed.grid import Grid, grid_of
 from ravine.distributed.settings import ParallelSettings
+from ravine.errors import InputError
 
 
 class Ranks:
@@ -56,6 +57,11 @@ class Ranks:
         return self.size == 1
 
     @property
+    def average_every(self) -> int:
+        """Steps between averages of ranks that step alone; 1 where gradients are summed in every step."""
+        return 1 if self.grid.data == 1 else self.settings.average_every
+
+    @property
     def measures_passes(self) -> bool:
         """Whether this rank may run passes that the others do not: they are to exchange nothing."""
         return self.leads and self.grid.model == 1 and self.settings.normalization == "rank"
@@ -74,14 +80,17 @@ class Ranks:
             size = max(1, round(settings.bucket_megabytes * 1e6))
         else:
             size = SIZES[-1] if data is None else measured_size(self.world, data)
-        return _core.Ranks(
-            data=data,
-            model=model,
-            synchronized_normalization=settings.normalization == "synchronized",
-            bucket_bytes=size,
-            transport=settings.transport,
-            overlap=settings.overlap,
-            deterministic_parts=settings.deterministic_parts if settings.deterministic else 0,
-            average_every=settings.average_every,
-            split=None if settings.split == "auto" else settings.split,
-        )
+        try:
+            return _core.Ranks(
+                data=data,
+                model=model,
+                synchronized_normalization=settings.normalization == "synchronized",
+                bucket_bytes=size,
+                transport=settings.transport,
+                overlap=settings.overlap,
+                deterministic_parts=settings.deterministic_parts if settings.deterministic else 0,
+                average_every=self.average_every,
+                split=None if settings.split == "auto" else settings.split,
+            )
+        except InputError as error:
+            raise InputError(error.message, key=f"parallel.{error.key}") from None

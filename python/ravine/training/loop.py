@@ -40,7 +40,9 @@ class Loop:
         if position.batch == 0 and not self._observe_losses():
             return
         start = time.perf_counter()
-        chunk = source.chunk(position.epoch, position.batch, trainer.meeting.steps)
+        every = trainer.ranks.average_every
+        wanted = trainer.meeting.steps if position.step % every == 0 else every - position.step % every
+        chunk = source.chunk(position.epoch, position.batch, wanted)
         if chunk is None:
             trainer.meeting.control()
             return
@@ -87,7 +89,10 @@ class Loop:
             callback.on_steps(trainer, *recorded)
         if result.trouble:
             raise self._not_finite(result)
-        trainer.meeting.control()
+        if position.batch >= source.batches_per_epoch:
+            trainer.meeting.average()
+        if trainer.meeting.in_step:
+            trainer.meeting.control()
 
     def end_epoch(self) -> None:
         """Evaluations, and what follows from them; nothing if the training is stopped meanwhile."""

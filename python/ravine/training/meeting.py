@@ -94,6 +94,30 @@ class Meeting:
             for callback in trainer.callbacks:
                 callback.on_news(trainer, [one["news"] for one in found])
 
+    @property
+    def in_step(self) -> bool:
+        """Whether all ranks have the same weights: always, but between the averages of ranks that step alone.
+
+        Then they were averaged after this step, or are about to be, as an epoch has ended.
+        """
+        trainer, plan = self.trainer, self.trainer.plan
+        ended = plan is not None and trainer.position.batch >= plan.source.batches_per_epoch
+        return ended or trainer.position.step % trainer.ranks.average_every == 0
+
+    def average(self) -> None:
+        """At the end of an epoch: gives ranks that step alone the mean of their weights. Collective."""
+        trainer = self.trainer
+        native = trainer.ranks.native
+        if native is None or native.data is None or trainer.position.step % native.average_every == 0:
+            return
+        arrays = [trainer.network.flat_parameters, *trainer.network.state.values()]
+        arrays += trainer.optimizer.slots.values()
+        if trainer.averaged is not None:
+            arrays.append(trainer.averaged.native.flat_values)
+        for values in arrays:
+            values /= native.data.ranks
+            native.data.sum(values)
+
     def call_for_weights(self) -> None:
         """On rank 0: those that hold parts of the same layers join it in putting the weights together.
 
@@ -114,4 +138,8 @@ class Meeting:
         trainer, wanted = self.trainer, 1
         if trainer.step_seconds > 0:
             wanted = max(1, min(MOST_STEPS, int(0.8 * CONTROL_SECONDS / trainer.step_seconds)))
-        return wanted if trainer.limit_steps is None else min(wanted, trainer.limit_steps)
+        if trainer.limit_steps is not None:
+            wanted = min(wanted, trainer.limit_steps)
+        # Ranks that step alone have something to agree on when they have averaged.
+        every, step = trainer.ranks.average_every, trainer.position.step
+        return -(-(step + wanted) // every) * every - step
