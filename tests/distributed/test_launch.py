@@ -18,7 +18,7 @@ RULE = "-" * 74
 FAKE = f"""#!{sys.executable}
 import json, os, pathlib, signal, sys, time
 if "--version" in sys.argv:
-    print("mpirun (Open MPI) 5.0.11")
+    print(os.environ.get("VERSION", "mpirun (Open MPI) 5.0.11"))
     sys.exit()
 counter = pathlib.Path("starts")
 start = len(counter.read_text()) if counter.exists() else 0
@@ -36,12 +36,12 @@ def banner(text):
 def launch(mpirun, tmp_path):
     """Runs `ravine launch` with an mpirun that does what a script says: launch(script, *words) -> Result."""
 
-    def run(script: str, *words: object, timeout: float = 30):
+    def run(script: str, *words: object, timeout: float = 30, **extra: str):
         program = tmp_path / "mpirun"
         program.write_text(FAKE + script)
         program.chmod(0o755)
         words = words or ("-n", 2, "train", "digits")
-        return mpirun.run(*LAUNCH, "--mpirun", program, *words).wait(timeout)
+        return mpirun.run(*LAUNCH, "--mpirun", program, *words, **extra).wait(timeout)
 
     return run
 
@@ -84,6 +84,32 @@ KILLED = "prterun noticed that process rank 1 with PID 71 on node anna exited on
 def test_what_mpirun_says_of_a_killed_rank(launch):
     done = launch(f"banner({KILLED!r}); sys.exit(137)".replace("\\\\", "\\"))
     assert (done.code, said(done)) == (137, ["ravine: error: rank 1 on anna was killed by signal 9 (Killed)"])
+
+
+def test_mpich_has_the_signal_as_its_exit_code(launch):
+    done = launch("sys.exit(9)", VERSION="HYDRA build details:\n    Version:   5.0.2")
+    assert done.code == 137
+    assert said(done)[-1] == "ravine: error: a rank was killed by signal 9 (Killed)"
+
+
+def test_what_comes_of_a_failure_is_not_shown(launch):
+    """But all of it where nobody says what the failure was."""
+    noise = "[anna:00000] *** An error occurred in Socket closed"
+    script = f"print({noise!r}, file=sys.stderr); sys.exit(14)"
+    told = launch("fact(failed='rank 1 on anna: it broke', rank=1, code=70);" + script)
+    assert (told.code, said(told)) == (70, [])
+    untold = launch(script)
+    assert (untold.code, said(untold)[:1]) == (14, [noise])
+
+
+def test_a_word_of_rank_0_is_found_in_any_line(launch):
+    done = launch("os.write(2, b'half a line '); fact(ended=0); os.write(2, b'and more\\n\\0')")
+    assert (done.code, done.err.splitlines()[-1]) == (0, "half a line and more")
+
+
+def test_mpirun_that_waits_for_a_lost_machine_is_ended(launch, monkeypatch):
+    done = launch("fact(failed='rank 1 on anna: it broke', rank=1, code=70); time.sleep(600)", timeout=20)
+    assert done.code == 70
 
 
 def test_other_words_of_mpirun_are_passed_on(launch):

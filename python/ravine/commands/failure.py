@@ -36,6 +36,7 @@ def report(error: BaseException, *, as_json: bool) -> int:
     # Standard error itself may be closed or full; the exit code still tells.
     with suppress(OSError, ValueError):
         print(f"ravine: error: {known}", file=sys.stderr, flush=True)
+    distributed.told(str(known), code)
     if as_json:
         with suppress(OSError, ValueError):
             print_json({"error": described(known, type(known).__name__, code)})

@@ -75,7 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(shlex.join(words))
             return 0
         notice(shlex.join(words))
-        ending = run_job(words, on_fact=tell_start if restarts else lambda _: None)
+        ending = run_job(
+            words,
+            codes_are_signals=launcher.kind == "MPICH",
+            on_fact=tell_start if restarts else lambda _: None,
+        )
         if ending.interrupted:
             return INTERRUPTED
         final = ending.code == 0 or ending.finished or ending.code in FINAL

@@ -60,6 +60,14 @@ def fail(error: BaseException, reason: str, code: int) -> None:
         failure.fail(reason, code)
 
 
+def told(reason: str, code: int) -> None:
+    """Lets `ravine launch` know that an error is on the terminal."""
+    if not place().alone:
+        from ravine.distributed import failure
+
+        failure.fact(failed=reason, code=code)
+
+
 def end(code: int) -> int:
     """What a process does last, of its own accord: says so, for all ranks end together; returns the code."""
     if _world is not None and _world.size > 1:

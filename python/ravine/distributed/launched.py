@@ -25,15 +25,16 @@ _KILLED = re.compile(
 )
 _LEFT = re.compile(r"process rank (?P<rank>\d+) with PID \d+ on node (?P<host>\S+) exiting improperly")
 _CODE = re.compile(r"Process name: \S+?,(?P<rank>\d+)\]\s+Exit code:\s+(?P<code>\d+)")
-_MPICH = re.compile(r"PID \d+ RUNNING AT (?P<host>\S+)\s.*EXIT CODE: (?P<code>\d+)", re.DOTALL)
 # What Open MPI says of connections to ranks that have ended; it follows from what has ended them.
-_NOISE = re.compile(rb"\[[\w.-]+(:\d+)?\]|\[warn\]|\s*\d+ more process(es)? ha(s|ve) sent help message")
+_NOISE = re.compile(
+    rb"\[[\w.-]+(:\d+)?\]|\[warn\]|\s*\d+ more process(es)? ha(s|ve) sent help message"
+    rb"|Abort\(\d+\) on node \d+"
+)
 _LOST = re.compile(r"lost communication with a remote daemon\..*Remote daemon\s*: \S+ on node (?P<host>\S+)")
 _KNOWN = (
     "MPI_ABORT was invoked on rank",
     'calling "abort"',
     'calling\n"abort"',
-    "BAD TERMINATION",
     "peer process has unexpectedly",
 )
 
@@ -70,7 +71,12 @@ class _Heard:
     failed: threading.Event = field(default_factory=threading.Event)
 
 
-def run_job(words: Sequence[str], *, on_fact: Callable[[dict[str, Any]], None] = lambda _: None) -> Ending:
+def run_job(
+    words: Sequence[str],
+    *,
+    codes_are_signals: bool = False,
+    on_fact: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> Ending:
     """Runs a job to its end.
 
     The first SIGINT or SIGTERM is passed on as SIGUSR1, at which ranks finish the step, save and end; the
@@ -78,6 +84,7 @@ def run_job(words: Sequence[str], *, on_fact: Callable[[dict[str, Any]], None] =
 
     Args:
         words: the command line of mpirun.
+        codes_are_signals: where a signal has ended a rank, its number is the exit code, as MPICH has it.
         on_fact: is given what rank 0 says of itself.
     """
     heard = _Heard()
@@ -102,6 +109,9 @@ def run_job(words: Sequence[str], *, on_fact: Callable[[dict[str, Any]], None] =
         late.cancel()
         # Whoever of its children still holds the other end has nothing to say any more.
         reader.join(1)
+    if codes_are_signals and 0 < code < 32 and not heard.loss:
+        heard.loss = f"a rank was killed by signal {code} ({signal.strsignal(code)})"
+        code += 128
     ending = _ending(code, heard)
     ending.interrupted = bool(passed_on)
     return ending
@@ -212,10 +222,6 @@ def _take_block(block: list[bytes], heard: _Heard) -> None:
         heard.loss = heard.loss or f"{match['host']}, or the link to it, was lost"
     elif match := _CODE.search(flat):
         heard.loss = heard.loss or f"rank {match['rank']} ended with exit code {match['code']}"
-    elif match := _MPICH.search(text):
-        code = int(match["code"])
-        how = f"signal {code} ({signal.strsignal(code)})" if 0 < code < 32 else f"exit code {code}"
-        heard.loss = heard.loss or f"a rank on {match['host']} ended with {how}"
     elif not any(known in text for known in _KNOWN):
         _pass_on(b"".join(block))
 
