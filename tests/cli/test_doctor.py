@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 
 def test_reports_this_machine(ravine) -> None:
@@ -53,3 +54,58 @@ def test_it_does_not_advise_what_would_not_help(ravine) -> None:
     advice = done.out.partition("to get what is missing:")[2]
     assert "CUDA" not in advice
     assert "nvcc" not in advice
+
+
+def test_mpi_is_described(ravine) -> None:
+    pytest.importorskip("mpi4py")
+    found = {one["name"]: one for one in ravine("doctor", "--json").json["findings"]}
+    from mpi4py import MPI
+
+    assert found["mpi4py"]["status"] == found["MPI"]["status"] == "ok"
+    assert MPI.Get_library_version().startswith(found["MPI"]["detail"].partition(", standard")[0])
+    assert found["MPI threads"]["detail"] == "MPI_THREAD_MULTIPLE"
+    assert found["mpirun"]["detail"].startswith("/")
+
+
+SSH = """#!/bin/sh
+echo "$@" >>ssh-words
+for host; do case $host in far*) break; esac; done
+case $host in
+  far-away) echo 'ssh: connect to host far-away: No route to host' >&2; exit 255 ;;
+  far-unknown) echo 'ssh: Could not resolve hostname far-unknown: Name or service not known' >&2; exit 255 ;;
+  far-closed) echo 'far-closed: Permission denied (publickey,password).' >&2; exit 255 ;;
+  far-bare) echo 'sh: 1: python: not found' >&2; exit 127 ;;
+  far-old) echo '["0.0.1", "far-old"]' ;;
+  far-good) echo 'Welcome!'; echo "[\\"$VERSION\\", \\"far-good\\"]" ;;
+  far-twin) echo "[\\"$VERSION\\", \\"far-good\\"]" ;;
+esac
+"""
+
+
+def test_other_machines_are_checked(ravine, tmp_path) -> None:
+    from ravine import _core
+
+    program = tmp_path / "ssh"
+    program.write_text(SSH)
+    program.chmod(0o755)
+    names = ("good", "away", "unknown", "closed", "bare", "old", "twin")
+    done = ravine(
+        "doctor", "--json", "--hosts", ",".join(f"far-{name}:2" for name in names),
+        PATH=f"{tmp_path}:{os.environ['PATH']}", VERSION=_core.__version__,
+    )  # fmt: skip
+    assert done.code == 1
+    found = {one["name"].removeprefix("host far-"): one for one in done.json["findings"]}
+    assert found["good"]["status"] == "ok"
+    assert found["good"]["detail"] == f"calls itself far-good, has Ravine {_core.__version__}"
+    for name, detail, fix in (
+        ("away", "ssh does not get there: ssh: connect to host far-away: No route to host", ""),
+        ("unknown", "ssh does not get there: ssh: Could not resolve", "add its address to /etc/hosts"),
+        ("closed", "ssh does not get there: far-closed: Permission denied", "ssh-copy-id far-closed"),
+        ("bare", f"has no Ravine with MPI at {sys.executable}: sh: 1: python: not found", "ssh far-bare"),
+        ("old", f"has Ravine 0.0.1, this machine {_core.__version__}", "ssh far-old"),
+        ("twin", "calls itself far-good, as host far-good does", "hostnamectl set-hostname"),
+    ):
+        assert found[name]["status"] == "broken"
+        assert found[name]["detail"].startswith(detail)
+        assert fix in found[name]["fix"]
+    assert "-o BatchMode=yes" in (tmp_path / "ssh-words").read_text()

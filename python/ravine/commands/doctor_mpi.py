@@ -125,10 +125,14 @@ def other_host(name: str) -> Finding:
     except subprocess.TimeoutExpired:
         return Finding(title, "broken", f"does not answer within {SECONDS} s")
     last = (asked.stderr.strip().splitlines() or ["no word of why"])[-1]
-    if asked.returncode == 255:
-        return Finding(
-            title, "broken", f"cannot be reached without a password: {last}", f"ssh-copy-id {name}"
-        )
+    if asked.returncode == 255:  # of ssh itself
+        fixes = {
+            "Could not resolve": f"add its address to /etc/hosts, such as: 192.168.1.7 {name}",
+            "Permission denied": f"ssh-copy-id {name}",
+            "Host key verification": f"ssh {name} true",
+        }
+        fix = next((fix for words, fix in fixes.items() if words in last), "")
+        return Finding(title, "broken", f"ssh does not get there: {last}", fix)
     try:
         version, own = json.loads(asked.stdout.splitlines()[-1])
     except (ValueError, IndexError):

@@ -100,10 +100,10 @@ def summarize(seconds: NDArray[np.float32]) -> list[RankSummary]:
 
 
 def straggler(seconds: NDArray[np.float32]) -> Straggler | None:
-    """The rank that computes the longest, where it costs more than 20 % of a step.
+    """The rank that waits the least, where that costs more than 20 % of a step: the others wait for it.
 
-    cost = (its compute - median of the others' compute) / its step: what a step would be shorter by, if
-    that rank were as fast as the others.
+    cost = (median of the others' wait - its wait) / step: what a step would be shorter by, if that rank were
+    as fast as the others, be it in computing or in reading its data.
 
     Args:
         seconds: [n, ranks, 4], as in `RankTimes`.
@@ -118,7 +118,8 @@ def straggler(seconds: NDArray[np.float32]) -> Straggler | None:
     ranks = summarize(seconds)
     if len(ranks) < 2:
         return None
-    slowest = max(ranks, key=lambda one: one.compute)
-    others = float(np.median([one.compute for one in ranks if one is not slowest]))
-    cost = (slowest.compute - others) / slowest.step if slowest.step > 0 else 0.0
+    slowest = min(ranks, key=lambda one: one.wait)
+    others = float(np.median([one.wait for one in ranks if one is not slowest]))
+    step = max(one.step for one in ranks)
+    cost = (others - slowest.wait) / step if step > 0 else 0.0
     return Straggler(slowest.rank, round(cost, 6)) if cost > STRAGGLER_SHARE else None
