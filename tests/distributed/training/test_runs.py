@@ -120,7 +120,7 @@ def test_a_run_of_ranks_is_a_run_like_any_other(on_ranks: OnRanks, tmp_path: Pat
     assert "2 ranks, 2 x 1 (data x model): rank 0 on host0, rank 1 on host1" in log
 
 
-def test_commands(on_ranks: OnRanks, tmp_path: Path) -> None:
+def test_commands(on_ranks: OnRanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pause, single steps, an edit and a stop come to all ranks; a replay makes the edit after the same step."""  # noqa: E501
     parent = tmp_path / "runs"
 
@@ -149,15 +149,8 @@ def test_commands(on_ranks: OnRanks, tmp_path: Path) -> None:
         taken = next(command.taken_step for command in commands if command.kind == "set")
     # One rank that makes the same edit after the same step.
     edit = At(taken, lambda trainer: trainer.meeting.edit("learning_rate", 0.004))
-
-    class Single(At):
-        def on_start(self, trainer: Trainer) -> None:
-            trainer.limit_steps = 1
-
-        on_epoch_end = on_control = on_start
-
-    single = Single(taken, edit.action)
-    one = train(on_ranks, 1, tmp_path / "one", short(), lambda rank: [single])
+    monkeypatch.setattr("ravine.training.meeting.CONTROL_SECONDS", 1e-9)  # a step a call
+    one = train(on_ranks, 1, tmp_path / "one", short(), lambda rank: [edit])
     assert_close(one.path, edited.path)
 
 
