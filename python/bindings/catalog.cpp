@@ -97,6 +97,7 @@ void bind_catalog(py::module_& module) {
           py::dict table = to_python(layer.component);
           table["name"] = layer.name;
           if (!layer.inputs.empty()) table["inputs"] = layer.inputs;
+          if (layer.columns > 0) table["column"] = std::vector<int>{layer.column, layer.columns};
           layers.append(table);
         }
         return layers;

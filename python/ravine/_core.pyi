@@ -156,7 +156,7 @@ class NetworkSpec:
         """The shape of one sample."""
     @property
     def layers(self) -> list[dict[str, Any]]:
-        """The layers as tables with "type", "name" and all settings."""
+        """The layers as tables with "type", "name" and all settings; those in columns with "column"."""
 
 class Network:
     """A network at work: parameters, gradients and execution plans."""

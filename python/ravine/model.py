@@ -145,7 +145,8 @@ def specification(
     """A network specification from layer tables; errors carry the key ``layers.N.setting``.
 
     A layer takes the output of the layer before it, or of those that its key "inputs" names ("input" is the
-    network's own). Blocks ("residual", "columns") become layers with such inputs.
+    network's own). Blocks ("residual", "columns") become layers with such inputs, and with the key "column":
+    in which of how many columns a layer stands.
 
     Example:
         >>> specification([4], [{"type": "dense", "units": 2}, "relu"]).layers[1]["name"]
@@ -202,12 +203,15 @@ def _add_layers(
         name = settings.pop("name", "")
         inputs = settings.pop("inputs", [])
         inputs = [inputs] if isinstance(inputs, str) else inputs
+        stands_in = settings.pop("column", None)
         try:
             if not isinstance(name, str):
                 raise InputError("expected text", key="name")
             if not isinstance(inputs, (list, tuple)) or not all(isinstance(one, str) for one in inputs):
                 raise InputError("expected names of earlier layers", key="inputs")
-            spec.add(settings, name, list(inputs) or ([] if follows else [last]), column)
+            if stands_in is not None:
+                stands_in = _column(stands_in)
+            spec.add(settings, name, list(inputs) or ([] if follows else [last]), column or stands_in)
         except InputError as error:
             inner = error.key not in (None, "", "layer")
             raise InputError(
@@ -217,6 +221,14 @@ def _add_layers(
         places[last] = where
         follows = True
     return last
+
+
+def _column(given: object) -> tuple[int, int]:
+    numbers = list(given) if isinstance(given, (list, tuple)) else []
+    whole = len(numbers) == 2 and all(type(one) is int for one in numbers)
+    if not whole or not 0 <= numbers[0] < numbers[1] < 2**31:
+        raise InputError("expected which column and of how many, such as [0, 2]", key="column")
+    return numbers[0], numbers[1]
 
 
 def _add_block(

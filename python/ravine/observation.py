@@ -99,6 +99,7 @@ def _reading(network: _core.Network, wanted: list[str]) -> _core.NetworkSpec:
     for layer in network.specification.layers:
         settings = dict(layer)
         name = settings.pop("name")
+        settings.pop("column", None)
         sources[name] = settings.pop("inputs", None) or [before]
         tables[name] = settings
         before = name

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravine import Sequential
-from ravine.experiment import load_experiment
+from ravine import Sequential, _core
+from ravine.experiment import load_experiment, to_toml
 from ravine.training.session import train_experiment
 
 
@@ -25,12 +25,30 @@ def test_columns_cross_at_one_place() -> None:
     assert dense == [(256,), (256,), (10,)]
 
 
+def test_two_ranks_have_half_of_it_each(tmp_path: Path) -> None:
+    """A column each and half of the dense layers; the last of them, of 2,570 weights, is on both."""
+    written = tmp_path / "written.toml"
+    written.write_text(to_toml(load_experiment("alexnet_columns")), encoding="utf-8")
+    for file in ("alexnet_columns", written):
+        experiment = load_experiment(file)
+        for group in _core.thread_communicators(2):
+            network = Sequential(*experiment.model.layers).network(
+                [32, 32, 3], loss=experiment.loss, threads=1, ranks=_core.Ranks(model=group)
+            )
+            places = network.places
+            assert [places[f"convolution_{n}"] for n in (1, 2, 5, 6, 7)] == ["rank 0"] * 5
+            assert [places[f"convolution_{n}"] for n in (3, 4, 8, 9, 10)] == ["rank 1"] * 5
+            assert places["dense_1"] == places["dense_2"] == "128 + 128 units"
+            whole = sum(layer["parameters"] for layer in network.layers)
+            assert network.flat_parameters.size == (whole - 2570) // 2 + 2570
+
+
 def test_it_trains(tmp_path: Path, stripes: list[str]) -> None:
     settings = [
         "training.epochs=12",
         "training.batch_size=20",
         "schedules={}",
-        "optimizer.learning_rate=0.03",
+        "optimizer={type='adam', learning_rate=0.001}",
     ]
     experiment = load_experiment("alexnet_columns", [*stripes, *settings])
     outcome = train_experiment(experiment, parent=tmp_path)

@@ -102,3 +102,26 @@ def test_a_layer_may_name_its_inputs() -> None:
 def test_blocks_that_do_not_fit_are_refused(layers: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         compiled(*layers)
+
+
+def test_layers_know_their_columns() -> None:
+    """The outermost ones, also when written out one by one, as experiments of runs are."""
+    layers = [
+        "relu",
+        {
+            "type": "columns",
+            "columns": [["relu", {"type": "residual", "body": ["relu"]}], ["relu"], ["relu"]],
+        },
+        {"type": "columns", "columns": [["relu"], [{"type": "columns", "columns": [["relu"], ["relu"]]}]]},
+    ]
+    written = specification([4], layers).layers
+    expected = [None, [0, 3], [0, 3], [0, 3], [1, 3], [2, 3], None, [0, 2], [1, 2], [1, 2], [1, 2], None]
+    assert [table.get("column") for table in written] == expected
+    assert specification([4], written).layers == written
+
+
+@pytest.mark.parametrize("column", [0, [0], [2, 2], [-1, 2], [0.0, 2], "left", [0, 1, 2], [True, 2]])
+def test_a_column_that_cannot_be(column: object) -> None:
+    with pytest.raises(InputError, match=r"such as \[0, 2\]") as raised:
+        specification([4], [{"type": "relu", "column": column}])
+    assert raised.value.key == "layers.0.column"
