@@ -26,8 +26,8 @@ struct MpiLibrary {
 const std::vector<std::string>& mpi_functions();
 const std::vector<std::string>& mpi_handles();
 
-// Collective calls that this process has begun and that are over, of all communicators of MPI: a rank that has
-// begun fewer than others keeps them waiting.
+// Collective calls that this process has begun and that are over, of all communicators of MPI: a rank that
+// has begun fewer than others keeps them waiting.
 struct Exchanges {
   std::int64_t begun = 0, ended = 0;
 };

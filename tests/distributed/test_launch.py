@@ -102,6 +102,13 @@ def test_what_comes_of_a_failure_is_not_shown(launch):
     assert (untold.code, said(untold)[:1]) == (14, [noise])
 
 
+def test_a_failure_that_two_ranks_tell_of_is_shown_once(launch):
+    line = "rank 0 on anna has given no sign of life"
+    tell = f"fact(failed={line!r}, rank=0, code=75); os.write(2, b'ravine: error: {line}\\n');"
+    done = launch(2 * tell + "sys.exit(75)")
+    assert (done.code, said(done)) == (75, [f"ravine: error: {line}"])
+
+
 def test_a_word_of_rank_0_is_found_in_any_line(launch):
     done = launch("os.write(2, b'half a line '); fact(ended=0); os.write(2, b'and more\\n\\0')")
     assert (done.code, done.err.splitlines()[-1]) == (0, "half a line and more")

@@ -67,6 +67,7 @@ class _Heard:
     facts: dict[str, Any] = field(default_factory=dict)
     loss: str = ""  # what mpirun says of a rank
     noise: list[bytes] = field(default_factory=list)
+    repeated: set[bytes] = field(default_factory=set)
     started: threading.Event = field(default_factory=threading.Event)
     failed: threading.Event = field(default_factory=threading.Event)
 
@@ -192,7 +193,7 @@ def _read(stream: IO[bytes], heard: _Heard, on_fact: Callable[[dict[str, Any]], 
             block = [line]
         elif _NOISE.match(line):
             heard.noise.append(line)
-        elif line:
+        elif line and line not in heard.repeated:
             _pass_on(line)
     if block is not None:
         _take_block(block, heard)
@@ -202,6 +203,7 @@ def _take_fact(text: bytes, heard: _Heard, on_fact: Callable[[dict[str, Any]], N
     with suppress(ValueError, TypeError):
         fact = json.loads(text)
         if "failed" in fact and "failed" in heard.facts:
+            heard.repeated.add(f"ravine: error: {fact['failed']}\n".encode())
             return  # the first one is the cause
         heard.facts.update(fact)
         heard.started.set()

@@ -138,7 +138,7 @@ class Watchdog:
             if self._messages.send(own):
                 self._said = own.state
         # One after the other, so that one of them tells of it; and none before rank 0 has told of another.
-        patience = self.timeout + min(5.5, 1.5 * self._messages.rank)
+        patience = self.timeout + min(6.5, 2.5 * self._messages.rank - 1.0)
         if now - self._heard[0][0] > patience:
             self._finish_job([0], self._silent(0), LOST)
         return False
