@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravine import Sequential, _core
+from ravine import Residual, Sequential, _core
 from ravine.errors import InputError, RavineError
 
 LAYERS = (
@@ -83,6 +83,66 @@ def test_deterministic_ranks_have_the_bits_of_one() -> None:
             np.testing.assert_array_equal(trained["recorded"], alone["recorded"])
             for name, values in alone["state"].items():
                 np.testing.assert_array_equal(trained["state"][name], values)
+
+
+def convolution(units: int, stride: int = 1) -> dict[str, Any]:
+    return {
+        "type": "convolution",
+        "units": units,
+        "kernel": 3,
+        "padding": "same",
+        "stride": stride,
+        "use_bias": False,
+    }
+
+
+def train_images(
+    communicator: _core.Communicator, compute: dict[str, bool | int], **settings: Any
+) -> np.ndarray:
+    """Some steps of a network whose operations are large: workers take images through several of them."""
+    norm = {"type": "batch_normalization"}
+    block = Residual(
+        convolution(24, 2), norm, "relu", convolution(24), norm, shortcut=[convolution(24, 2), norm]
+    )
+    ranks = _core.Ranks(data=communicator, synchronized_normalization=True, **settings)
+    made = Sequential(
+        convolution(16), norm, "relu", block, "relu", "global_average_pooling", {"type": "dense", "units": 3}
+    ).network(
+        [24, 24, 3],
+        loss="softmax_cross_entropy",
+        batch_size=8,
+        dtype="float64",
+        threads=1,
+        ranks=ranks,
+        compute=compute,
+    )
+    random = np.random.default_rng(2)
+    inputs, labels = (
+        random.standard_normal((3, 20, 24, 24, 3)),
+        random.integers(0, 3, (3, 20)).astype(np.int32),
+    )
+    first, rows = ranks.rows(20)
+    own = slice(first, first + rows)
+    made.train(
+        _core.Optimizer({"type": "momentum", "learning_rate": 0.05}),
+        np.ascontiguousarray(inputs[:, own]).reshape(-1, 24, 24, 3),
+        np.ascontiguousarray(labels[:, own]).reshape(-1),
+        batch_size=rows,
+        first_row=first,
+        global_batch=20,
+    )
+    return np.concatenate([made.flat_parameters, *made.state.values()])
+
+
+@pytest.mark.parametrize("compute", [{}, {"checkpoint_every": 3}, {"chunks": False, "fuse": False}])
+def test_ranks_agree_on_images(compute: dict[str, bool | int]) -> None:
+    (alone,) = on_ranks(1, lambda c: train_images(c, compute))
+    for values in on_ranks(3, lambda c: train_images(c, compute, bucket_bytes=4000)):
+        np.testing.assert_allclose(values, alone, rtol=0, atol=1e-13 * np.abs(alone).max())
+    (ordered,) = on_ranks(1, lambda c: train_images(c, compute, deterministic_parts=4))
+    np.testing.assert_allclose(ordered, alone, rtol=0, atol=1e-13 * np.abs(alone).max())
+    for values in on_ranks(3, lambda c: train_images(c, compute, deterministic_parts=4)):
+        np.testing.assert_array_equal(values, ordered)
 
 
 def test_times_of_steps() -> None:
