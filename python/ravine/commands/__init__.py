@@ -22,6 +22,7 @@ from ravine.commands import (
     ranks,
     resume,
     runs,
+    scaling,
     schedule,
     train,
 )
@@ -35,6 +36,7 @@ COMMANDS: dict[str, ModuleType] = {
     "describe": describe,
     "data": data,
     "schedule": schedule,
+    "scaling": scaling,
     "catalog": catalog,
     "runs": runs,
     "layers": layers,
