@@ -8,10 +8,10 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 
 class LeftOutError(Exception):
@@ -33,7 +33,8 @@ class Contender:
         self.threads = threads
         context = multiprocessing.get_context("spawn")  # a fork would inherit threads in an unknown state
         self._connection, end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(end, module, threads), daemon=True)
+        processors = sorted(os.sched_getaffinity(0))[:threads]
+        self._process = context.Process(target=serve, args=(end, module, processors), daemon=True)
         self._process.start()
         end.close()
 
@@ -75,9 +76,9 @@ class Contender:
         self._process.terminate()
 
 
-def _serve(connection: Connection, module: str, threads: int) -> None:
-    """Answers until the other end is closed."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+def serve(connection: Connection, module: str, processors: Collection[int]) -> None:
+    """Answers, on these processors, until the other end is closed."""
+    os.sched_setaffinity(0, processors)
     prepared: dict[str, Any] = {}
     while True:
         try:
@@ -102,7 +103,14 @@ def _serve(connection: Connection, module: str, threads: int) -> None:
             connection.send(("left out", f"{error} (make peers installs it)"))
 
 
-def alternately(runs: Mapping[str, Contender], repeats: int) -> dict[str, dict[str, float]]:
+class Runner(Protocol):
+    """Who runs what was prepared: a process, or several."""
+
+    def run(self, name: str) -> tuple[float, Any]:
+        """Seconds that a prepared call took, and what it returned."""
+
+
+def alternately(runs: Mapping[str, Runner], repeats: int) -> dict[str, dict[str, float]]:
     """Microseconds a step of each prepared run, one repeat after a warm-up of all.
 
     They take turns, so that a busy machine is busy for all.

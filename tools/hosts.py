@@ -179,7 +179,7 @@ class Hosts:
         """
         return subprocess.run(
             self.words(host, command, folder),
-            env={**os.environ, **self.environment, **(environment or {})},
+            env={**os.environ, **(environment or {}), **self.environment},
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,
@@ -194,12 +194,18 @@ class Hosts:
         command: Sequence[str | Path],
         *,
         folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         output: IO[str] | int | None = None,
     ) -> subprocess.Popen[str]:
-        """Starts a command on a host; standard error goes where standard output goes."""
+        """Starts a command on a host; standard error goes where standard output goes.
+
+        Args:
+            host, command, folder, environment: as for `run`.
+            output: as `subprocess.Popen` takes it.
+        """
         return subprocess.Popen(
             self.words(host, command, folder),
-            env={**os.environ, **self.environment},
+            env={**os.environ, **(environment or {}), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output is not None else None,

@@ -25,6 +25,7 @@ SCRIPTS = {
     "augmentation": "jitter",
     "gather": "64",
     "tables": "rows_100k",
+    "distributed": "lenet",
 }
 
 

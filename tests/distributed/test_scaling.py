@@ -71,6 +71,8 @@ def test_what_is_hidden_and_what_is_not() -> None:
         found = step(WORKLOAD, MACHINE, ranks, rows, choice)
         assert found.communicate == pytest.approx(whole)
         assert found.seconds == pytest.approx(0.011 + whole)
+    found = step(WORKLOAD, MACHINE, ranks, rows, Choice(overlap=False, bucket_bytes=2e6))
+    assert found.seconds == pytest.approx(0.011 + first + second)
     # A bucket a layer: that of b begins at 8 ms and ends at 11.4, after the backward pass; then that of a.
     buckets = replace(Choice(), bucket_bytes=2e6)
     found = step(WORKLOAD, MACHINE, ranks, rows, buckets)
