@@ -97,21 +97,36 @@ ALGORITHMS: dict[str, Callable[[int], Cost]] = {
 }
 
 
-def sum_seconds(ranks: int, count: float, link: Link, algorithm: str = "rabenseifner") -> float:
+def best_algorithm(ranks: int) -> str:
+    """The one that sends least: halves are exchanged where the ranks can be halved, else parts go round.
+
+    Example:
+        >>> best_algorithm(8), best_algorithm(12)
+        ('rabenseifner', 'ring')
+    """
+    return "ring" if ranks & (ranks - 1) else "rabenseifner"
+
+
+def sum_seconds(ranks: int, count: float, link: Link, algorithm: str = "best") -> float:
     """Seconds in which so many ranks add `count` bytes each, and all get the sum.
 
     Args:
         ranks: at least 1; one alone takes no time.
         count: bytes; none take no time.
         link: between any two.
-        algorithm: one of ALGORITHMS.
+        algorithm: one of ALGORITHMS, or "best".
 
     Example:
         >>> link = Link(latency=1e-3, bandwidth=1e6)
         >>> sum_seconds(4, 1e6, link), sum_seconds(4, 1e6, link, "ring"), sum_seconds(1, 1e6, link)
         (1.504, 1.506, 0.0)
     """
-    return ALGORITHMS[algorithm](ranks).seconds(count, link) if ranks > 1 and count > 0 else 0.0
+    return cost(ranks, algorithm).seconds(count, link) if ranks > 1 and count > 0 else 0.0
+
+
+def cost(ranks: int, algorithm: str = "best") -> Cost:
+    """What an algorithm costs, by its name."""
+    return ALGORITHMS[best_algorithm(ranks) if algorithm == "best" else algorithm](ranks)
 
 
 def gather_seconds(ranks: int, count: float, link: Link) -> float:
@@ -134,7 +149,7 @@ class Measured(NamedTuple):
     seconds: float
 
 
-def fitted_link(measured: Sequence[Measured], algorithm: str = "rabenseifner") -> Link:
+def fitted_link(measured: Sequence[Measured], algorithm: str = "best") -> Link:
     """The link that explains times of sums: least squares of relative errors, neither number below zero.
 
     Adding is not told apart from sending: it is part of the bandwidth.
@@ -150,9 +165,9 @@ def fitted_link(measured: Sequence[Measured], algorithm: str = "rabenseifner") -
         >>> round(link.latency, 9), round(link.bandwidth)
         (0.0001, 100000000)
     """
-    costs = [ALGORITHMS[algorithm](one.ranks) for one in measured]
+    costs = [cost(one.ranks, algorithm) for one in measured]
     columns = np.array(
-        [(cost.messages, cost.sent * one.size) for cost, one in zip(costs, measured, strict=True)]
+        [(of_one.messages, of_one.sent * one.size) for of_one, one in zip(costs, measured, strict=True)]
     )
     latency, by_byte = fitted(columns, np.array([one.seconds for one in measured]))
     return Link(latency, 1 / by_byte if by_byte else math.inf)

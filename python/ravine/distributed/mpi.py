@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from ravine import _core
 from ravine.distributed import failure
+from ravine.distributed.collectives import best_algorithm
 from ravine.distributed.communicator import Communicator, host_name
+from ravine.distributed.environment import place
 from ravine.distributed.heartbeats import Heartbeats
 from ravine.distributed.watchdog import Watchdog, exchange
 from ravine.errors import InputError, InternalError
@@ -21,6 +23,12 @@ from ravine.errors import InputError, InternalError
 # Where a rank is killed, the others hear of it by their connections, at which Open MPI ends them. This lets
 # mpirun be first, which says which rank it was.
 os.environ.setdefault("OMPI_MCA_mpi_abort_delay", "1")
+# Beside other work Open MPI sums in place up a tree and down again, which takes twice as long.
+_OPEN_MPI_ALGORITHMS = {"ring": "1", "rabenseifner": "3"}
+os.environ.setdefault(
+    "OMPI_MCA_coll_libnbc_iallreduce_algorithm", _OPEN_MPI_ALGORITHMS[best_algorithm(max(1, place().size))]
+)
+
 try:
     from mpi4py import MPI
 except (ImportError, RuntimeError) as error:  # RuntimeError: there is no library of an MPI

@@ -122,7 +122,7 @@ class Choice:
     transport: str = "full"
     overlap: bool = True
     average_every: int = 1
-    algorithm: str = "rabenseifner"
+    algorithm: str = "best"
 
 
 @dataclass(frozen=True)
