@@ -24,7 +24,6 @@ from types import TracebackType
 from typing import IO, Any
 
 ROOM = Path(__file__).with_name("machine_room.py")
-PREFIX = "host"
 # What an agent starts knows no more of the environment than what ssh starts; prted looks for a PATH.
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 PERMISSION = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")  # everybody is root in there
@@ -45,7 +44,8 @@ class Hosts:
     """Hosts in namespaces, as a context.
 
     Args:
-        count: of hosts, named host1, host2, ... with the addresses 10.77.0.1, 10.77.0.2, ...
+        count: of hosts, with the addresses 10.77.0.1, 10.77.0.2, ...
+        names: theirs; host1, host2, ... if there are none.
         bandwidth: of each host's link, in bits a second, sending; None: as fast as the machine can.
         latency: seconds that a packet is under way from one host to another.
         sshd: a real one on each host; it takes root. Nobody may come in before `introduce`.
@@ -58,11 +58,12 @@ class Hosts:
         self,
         count: int = 3,
         *,
+        names: Sequence[str] = (),
         bandwidth: float | None = None,
         latency: float | None = None,
         sshd: bool = False,
     ) -> None:
-        self.names = [f"{PREFIX}{place}" for place in range(1, count + 1)]
+        self.names = list(names) or [f"host{place}" for place in range(1, count + 1)]
         self._settings = {"names": self.names, "bandwidth": bandwidth, "latency": latency, "sshd": sshd}
         self._sshd = sshd
 

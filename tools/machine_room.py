@@ -174,7 +174,7 @@ def start_sshd(name: str, process: int, address: str, folder: Path, environment:
     known = " ".join(f"{key}={value}" for key, value in environment.items())
     settings.write_text(
         f"ListenAddress {address}\nHostKey {key}\nPidFile none\n"
-        f"UsePAM no\nPasswordAuthentication no\nSetEnv {known}\n"
+        f"UsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\nSetEnv {known}\n"
     )
     call("/usr/sbin/sshd", "-f", str(settings), "-E", str(folder / f"{name}.sshd.log"), inside=process)
 
