@@ -128,7 +128,7 @@ def main(words: Sequence[str] | None = None) -> None:
             rows.append({"workload": workload.name, "network": "this machine", "times": times})
             say(rows[-1])
         if "sums" in only:
-            bare = stack.enter_context(Team("in_mpi4py", 2))
+            bare = stack.enter_context(Team("in_mpi", 2))
             megabytes = 0.1 if chosen.quick else MEGABYTES
             sums = measure_sums(megabytes, {"mpi": bare, **team}, chosen.repeats)
             rows.append({"workload": "sums", "megabytes": megabytes, "microseconds": sums})

@@ -28,7 +28,7 @@ MUST_NOT_IMPORT = {
 MAY_USE_THE_APP = ("ravine.gui", "ravine.commands.app")
 APP = ("python/ravine/gui/", "benchmarks/app.py", "tools/screenshots.py")
 ONLY_IN = {  # a library, and the places that import it
-    "mpi4py": ("python/ravine/distributed/mpi.py", "benchmarks/in_mpi4py.py"),
+    "mpi4py": ("python/ravine/distributed/mpi.py",),
     **dict.fromkeys(["PySide6", "PySide2", "PyQt6", "PyQt5", "pyqtgraph", "qtpy", "shiboken6"], APP),
 }
 NOWHERE = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "joblib", "marshal"}

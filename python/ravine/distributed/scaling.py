@@ -242,7 +242,7 @@ def step(workload: Workload, machine: Machine, ranks: int, rows: float, choice: 
             ready.append((now, count))
     backward = now
     held = sum(layer.parameters / (group if name in split else 1) for name, layer in workload.layers.items())
-    fixed = workload.compute.fixed * late * (held / workload.parameters if workload.parameters else 1.0)
+    fixed = workload.compute.fixed * late  # a group's update is shorter, by how much is not known
     if choice.average_every > 1:
         averaged = sum_seconds(copies, held * VALUE_BYTES, link, choice.algorithm) / choice.average_every
         return Step(backward - told + fixed, told + averaged, told + averaged)

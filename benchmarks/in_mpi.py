@@ -1,11 +1,12 @@
-"""Bare sums of MPI, without Ravine."""
+"""Bare sums of MPI, of the library and with the algorithms that Ravine takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
-from mpi4py import MPI
+
+from ravine.distributed.mpi import MPI
 
 
 def prepare_sum(count: int, repeats: int, in_background: bool = False) -> Callable[[], int]:
