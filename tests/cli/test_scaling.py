@@ -19,6 +19,18 @@ def test_a_forecast_of_a_given_step(ravine) -> None:
     assert "4 ranks train 4.0 times as fast as one" in found["recommendation"]
 
 
+def test_settings_of_the_experiment_count(ravine) -> None:
+    words = ["scaling", "digits", "--step", "1ms", "--ranks", "2", "--bandwidth", "1Mbit", "--latency", "0"]
+    plain, rounded = (
+        ravine(*words, *settings, "--json").json["strong"][0]["communicate"]
+        for settings in ([], ["--set", "parallel.transport=bfloat16"])
+    )
+    assert plain == pytest.approx(7510 * 4 * 8 / 1e6)  # between two, each sends as much as all gradients
+    assert rounded == pytest.approx(plain / 2)
+    error = ravine(*words, "--set", "parallel.model=4").one_line_error()
+    assert error == "--ranks: 2 is no multiple of parallel.model, 4"
+
+
 def test_a_forecast_of_this_machine(ravine) -> None:
     found = ravine("scaling", "digits", "--measure", "--json").json
     assert [size for size, _ in found["measured"]] == [32, 16, 8, 4, 2, 1]

@@ -84,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         workload, measured = step_of(experiment, parts, batch, given, arguments.measure)
     machine = Machine(Link(latency, bandwidth), spread=share(arguments.spread))
     choice = chosen(experiment)
+    if uneven := [count for count in ranks if count % choice.model]:
+        raise InputError(f"{uneven[0]} is no multiple of parallel.model, {choice.model}", key="--ranks")
     rows = {
         name: forecast(workload, machine, ranks, batch, choice, strong)
         for name, strong in (("strong", True), ("weak", False))
@@ -141,10 +143,18 @@ def step_of(
 
 
 def chosen(experiment: Experiment) -> Choice:
-    """How the experiment's section [parallel] shares the work."""
+    """How the experiment's section [parallel] shares the work; buckets of a measured size are as usual."""
     from ravine.distributed.scaling import Choice
 
-    return Choice()
+    settings = experiment.parallel
+    size = settings.bucket_megabytes
+    return Choice(
+        model=settings.model,
+        bucket_bytes=Choice.bucket_bytes if size == "auto" else size * 1e6,
+        transport=settings.transport,
+        overlap=settings.overlap,
+        average_every=settings.average_every,
+    )
 
 
 def text(rows: Sequence[Row], choice: Choice) -> str:
