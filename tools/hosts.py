@@ -160,7 +160,7 @@ class Hosts:
         host: str,
         command: Sequence[str | Path],
         *,
-        timeout: float = 60.0,
+        timeout: float = 180.0,
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         given: str | None = None,

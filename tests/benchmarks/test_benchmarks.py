@@ -26,6 +26,7 @@ SCRIPTS = {
     "gather": "64",
     "tables": "rows_100k",
     "distributed": "lenet",
+    "scaling": "lenet",
 }
 
 

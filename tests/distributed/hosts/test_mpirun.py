@@ -38,15 +38,17 @@ def test_ranks_of_three_hosts_meet(make_hosts, mpirun_words, sshd):
 def test_three_hosts_train_one_network(make_hosts, mpirun_words, sshd):
     """Each host has a home of its own, so that nothing but messages goes from one to another."""
     hosts = make_hosts(3, sshd=sshd)
-    agent = {}
+    # More ranks than cores: who waits must give its core to who works.
+    environment = {"OMPI_MCA_mpi_yield_when_idle": "1"}
     if sshd:
         hosts.introduce()
     else:
-        agent = {"PRTE_MCA_plm_ssh_agent": str(hosts.agent)}
+        environment["PRTE_MCA_plm_ssh_agent"] = str(hosts.agent)
     ravine = Path(sys.executable).with_name("ravine")
-    short = ["--set", "training.epochs=3", "--set", "compute.dtype=float64"]
+    settings = ("training.epochs=5", "training.batch_size=256", "compute.dtype=float64")
+    short = [word for setting in settings for word in ("--set", setting)]
     command = [ravine, "launch", "--hostfile", hosts.hostfile(), "train", "digits", *short]
-    done = hosts.run("host1", command, environment=agent)
+    done = hosts.run("host1", command, environment=environment)
     assert done.returncode == 0, done.stderr
     assert "rank 0 on host1, rank 1 on host2, rank 2 on host3" in hosts.run("host1", ["cat", LOG]).stdout
     assert [hosts.run(name, ["ls"]).stdout for name in hosts.names] == ["runs\n", "", ""]

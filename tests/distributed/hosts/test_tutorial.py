@@ -43,7 +43,7 @@ class Terminal:
         """Runs a line to its end, and gives what it printed."""
         if line.startswith(". "):
             self.activated = f"{line}; "
-        done = self.hosts.run(host, self.words(line), timeout=60)
+        done = self.hosts.run(host, self.words(line), timeout=180)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         return str(done.stdout)
 
@@ -61,7 +61,7 @@ def newest_checkpoint(terminal: Terminal) -> int:
 
 def wait_for_checkpoint(terminal: Terminal, after: int) -> None:
     """Waits until the job that was begun last has saved a checkpoint."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while newest_checkpoint(terminal) <= after:
         assert time.monotonic() < deadline
         assert terminal.jobs[-1].poll() is None, terminal.jobs[-1].communicate()[0]
@@ -87,7 +87,7 @@ def test_every_line_works(make_hosts: Any, mpirun_words: Any) -> None:
             job = terminal.begin(host, line)
             wait_for_checkpoint(terminal, 0)
             hosts.cut("bert")
-            ended = job.communicate(timeout=60)[0]
+            ended = job.communicate(timeout=180)[0]
             assert job.returncode != 0
             assert "a machine, or the link to one, was lost" in ended
             assert "ravine launch: go on with: " in ended
@@ -100,7 +100,7 @@ def test_every_line_works(make_hosts: Any, mpirun_words: Any) -> None:
             job = terminal.jobs[-1]
             assert job.poll() is None, job.communicate()[0]
             terminal.type(host, line)
-            assert "resume" in job.communicate(timeout=60)[0]
+            assert "resume" in job.communicate(timeout=180)[0]
             assert job.returncode in (0, 130)
         else:
             said[line] = terminal.type(host, line)
