@@ -37,7 +37,8 @@ class Terminal:
         self.jobs: list[subprocess.Popen[str]] = []
 
     def words(self, line: str) -> list[str]:
-        return ["bash", "-c", f"{self.activated}{line}"]
+        # Both laptops share the processors of one machine: who waits must give way to who works.
+        return ["env", "OMPI_MCA_mpi_yield_when_idle=1", "bash", "-c", f"{self.activated}{line}"]
 
     def type(self, host: str, line: str) -> str:
         """Runs a line to its end, and gives what it printed."""
@@ -89,7 +90,7 @@ def test_every_line_works(make_hosts: Any, mpirun_words: Any) -> None:
             hosts.cut("bert")
             ended = job.communicate(timeout=180)[0]
             assert job.returncode != 0
-            assert "a machine, or the link to one, was lost" in ended
+            assert "bert, or the link to it, was lost" in ended
             assert "ravine launch: go on with: " in ended
             hosts.mend("bert")
         elif "resume runs/long" in line:
