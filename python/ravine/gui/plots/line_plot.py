@@ -160,6 +160,7 @@ class LinePlot(Surface):
         texts = picture.marks[-MOST_TEXTS:]
         while len(self._texts) < len(texts):
             item = pg.TextItem(anchor=(0, 0))
+            item.setZValue(10)  # before the curves
             self.view.addItem(item, ignoreBounds=True)
             self._texts.append(item)
         for number, item in enumerate(self._texts):

@@ -84,6 +84,7 @@ class Surface(QtWidgets.QWidget):
         self.graphics = pg.PlotWidget(viewBox=self.view, enableMenu=False, axisItems=axes)
         self.graphics.setMinimumSize(180, 110)
         self.graphics.setAccessibleName(title)
+        self.graphics.setAccessibleDescription("nothing to show yet")
         self.graphics.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
         self.item = self.graphics.getPlotItem()
         self.item.hideButtons()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from ravine.commands.output import byte_count
@@ -193,5 +195,9 @@ class ExperimentPanel(QtWidgets.QWidget):
                 editor = section.editor_at(key)
                 self.show_problems()  # at editors too that were just made
                 target = editor.editor if editor is not None else section.head
-                self.scroll_area.ensureWidgetVisible(target)
                 target.setFocus(QtCore.Qt.FocusReason.ShortcutFocusReason)
+                # Its place is known once what was just made is laid out.
+                QtCore.QTimer.singleShot(0, target, partial(self._show, target))
+
+    def _show(self, target: QtWidgets.QWidget) -> None:
+        self.scroll_area.ensureWidgetVisible(target, 50, 120)

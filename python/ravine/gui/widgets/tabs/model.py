@@ -17,10 +17,10 @@ HEADS = {
     "input": "shape of a sample",
     "output": "shape of a sample",
     "parameters": "weights and biases, and their share",
-    "FLOP a step": "floating-point operations, forward and backward",
+    "FLOP/step": "floating-point operations of a step, forward and backward",
     "memory": "weights, their gradients, the optimizer's state of them, and the outputs for a batch; in all "
     "it is another number, as outputs that do not live at once share memory, and have gradients too",
-    "moved a step": "bytes that a step reads and writes",
+    "moved/step": "bytes that a step reads and writes",
 }
 
 
@@ -56,7 +56,7 @@ class ModelTab(Tab):
         self.table.setAccessibleName("Layers of the network")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
         self.totals = QtWidgets.QLabel(wordWrap=True)
         self.totals.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QtWidgets.QVBoxLayout(self)
@@ -119,5 +119,6 @@ class ModelTab(Tab):
             font = item.font()
             font.setBold(bold)
             item.setFont(font)
+            item.setToolTip(text)
             if column >= 4:
                 item.setTextAlignment(flag.AlignRight | flag.AlignVCenter)
