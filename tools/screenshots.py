@@ -116,7 +116,7 @@ def draw(window: MainWindow, folder: Path, theme: str) -> None:
             deep = isinstance(page, LayersTab)
             window.app.select(window.app.runs_folder / "deep-tanh" if deep else live)
             window.tabs.setCurrentIndex(number)
-            wait(lambda: ready(window))
+            wait(lambda: ready(window) and window.app.status is not None)
             pause(500)
             save(window, folder / f"app-{page.TITLE.lower()}-{theme}-{width}.png")
     draw_forms(window, folder, theme)
@@ -148,17 +148,20 @@ def draw_forms(window: MainWindow, folder: Path, theme: str) -> None:
             show_setting(window, key)
             save(window, folder / f"app-{name}-{theme}-{width}.png")
     if AUGMENTED.exists():
+        data = next(page for page in window.pages if isinstance(page, DataTab))
+        window.tabs.setCurrentIndex(window.pages.index(data))
+        wait(lambda: ready(window))
+        shown = data.found
         app.open_experiment(AUGMENTED)
-        window.tabs.setCurrentIndex(
-            next(n for n, page in enumerate(window.pages) if isinstance(page, DataTab))
-        )
-        wait(lambda: ready(window) and not app.checking)
-        pause(1000)
+        wait(lambda: data.found is not shown and data.found is not None and not app.checking)
         for width, height in SIZES:
             window.resize(width, height)
             show_setting(window, "data.augmentation.4.size")
             save(window, folder / f"app-augmentation-{theme}-{width}.png")
     app.draft.replace(before, folder_before, "as it was")
+    for section in window.panel.sections:
+        section.head.setChecked(section.name in ("experiment", "model", "optimizer"))
+    window.panel.scroll_area.verticalScrollBar().setValue(0)
     wait(lambda: not app.checking)
     window.resize(*SIZES[0])
     window.tabs.setCurrentIndex(
@@ -182,16 +185,19 @@ def animate(window: MainWindow, folder: Path) -> None:
     """A training run from its first second on, as a GIF."""
     window.resize(*SIZES[0])
     window.tabs.setCurrentIndex(0)
-    window.app.draft.set(("training", "epochs"), 1500)
+    window.app.draft.set(("training", "epochs"), 8000)
     wait(lambda: not window.app.checking)
     window.commands.start()
     pictures = []
     for _ in range(FRAMES):
         pause(FRAME_MILLISECONDS)
-        pictures.append(picture_of(window).resize((960, 600)).quantize(64))
+        pictures.append(picture_of(window).resize((960, 600)).quantize(128))
     pictures[0].save(
         folder / "app.gif", save_all=True, append_images=pictures[1:], duration=FRAME_MILLISECONDS, loop=0
     )
+
+    window.commands.stop()
+    wait(lambda: not window.app.trainers.running)
 
 
 def main(words: list[str]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ravine.gui.plots.axis import Axis, decade_text
@@ -40,12 +41,33 @@ def test_an_axis_is_written_in_one_way(qtbot, low, high, plain):
     axis.setRange(low, high)
     texts = [
         text
-        for _, values in axis.tickValues(low, high, 400)
-        for text in axis.tickStrings(values, 1.0, 1.0)
+        for spacing, values in axis.tickValues(low, high, 400)
+        for text in axis.tickStrings(values, 1.0, spacing)
         if text
     ]
     assert len(texts) > 1
     assert {any(one in text for one in "⁰¹²³⁴⁵⁶⁷⁸⁹") for text in texts} == {not plain}
+
+
+@pytest.mark.parametrize("side", ["left", "bottom"])
+@given(low=st.floats(-9, 9), span=st.floats(0.05, 14), size=st.integers(100, 900))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_numbers_of_a_logarithmic_axis_do_not_overlap(qapp, side, low, span, size):
+    axis = Axis(side)
+    axis.setLogMode(x=side == "bottom", y=side == "left")
+    axis.setRange(low, low + span)
+    levels = axis.tickValues(low, low + span, size)
+    texts = [
+        (value, text)
+        for spacing, values in levels
+        for value, text in zip(values, axis.tickStrings(values, 1.0, spacing), strict=True)
+        if text and low <= value <= low + span
+    ]
+    assert len({text for _, text in texts}) == len({round(value, 9) for value, _ in texts})
+    if levels[0][0] == 1.0 and levels[-1][0] is None:
+        places = sorted(value * size / span for value, _ in texts)
+        assert all(two - one > 3 for one, two in pairwise(places))
+        assert len(places) >= 2
 
 
 def test_the_left_axis_grows_for_long_numbers(qtbot):

@@ -30,7 +30,9 @@ def problem_button(qtbot, window, text: str) -> QtWidgets.QToolButton:
         buttons = window.problems.findChildren(QtWidgets.QToolButton)
         return [one for one in buttons if one.text() == text and one.isVisible()]
 
-    qtbot.waitUntil(lambda: bool(found()), timeout=TIMEOUT)  # what is added to a layout is shown a little later
+    qtbot.waitUntil(
+        lambda: bool(found()), timeout=TIMEOUT
+    )  # what is added to a layout is shown a little later
     return found()[0]
 
 

@@ -16,6 +16,7 @@ from ravine.gui.state.curves import Curve, Picture
 
 MOST_NAMED = 5  # curves that are named in the heading; more are layers, whose colours go from first to last
 MOST_TEXTS = 6  # marks with a text
+ROWS_OF_TEXTS, HEIGHT_OF_TEXT = 3, 0.09  # where they stand, above the curves; in heights of the plot
 FAINT = 70  # of 255, of raw values
 
 
@@ -64,7 +65,6 @@ class LinePlot(Surface):
 
     def _on_log(self, logarithmic: bool) -> None:
         self.item.getAxis("left").setLogMode(x=False, y=logarithmic)
-        self.item.getAxis("left").setStyle(maxTextLevel=2)
         self.view_changed.emit()
 
     def draw(self, picture: Picture) -> None:
@@ -92,9 +92,7 @@ class LinePlot(Surface):
                 raw.setData(curve.raw_x, curve.raw_y, skipFiniteCheck=True)
         self._draw_points(picture, colours)
         x_range = self.limits or _rounded(picture.x_range, begin=False)
-        y_range = self._steady(_padded(picture.y_range))
-        if self.log_y:  # between decades there is room for numbers only where few decades are shown
-            self.item.getAxis("left").setStyle(maxTextLevel=0 if y_range[1] - y_range[0] > 1 else 2)
+        y_range = self._steady(_padded(picture.y_range, min(len(picture.marks), ROWS_OF_TEXTS)))
         self._set_range(x_range, y_range)
         self._draw_notes(picture, y_range)
         hidden = f" · {picture.hidden:,} values ≤ 0 not shown" if picture.hidden else ""
@@ -170,7 +168,7 @@ class LinePlot(Surface):
                 item.fill = self._behind_texts
                 left, right = self.view.viewRange()[0]
                 item.setAnchor((0, 0) if texts[number].x < (left + right) / 2 else (1, 0))
-                item.setPos(texts[number].x, top - 0.09 * (number % 3) * (top - bottom))
+                item.setPos(texts[number].x, top - HEIGHT_OF_TEXT * (number % ROWS_OF_TEXTS) * (top - bottom))
 
     def set_cursor(self, x: float | None) -> None:
         super().set_cursor(x)
@@ -250,9 +248,11 @@ def _rounded(limits: tuple[float, float] | None, *, begin: bool = True) -> tuple
     return math.floor(low / step) * step if begin else low, math.ceil(high / step) * step
 
 
-def _padded(limits: tuple[float, float] | None) -> tuple[float, float]:
+def _padded(limits: tuple[float, float] | None, texts: int = 0) -> tuple[float, float]:
+    """Limits with some space around, and above it room for lines of text."""
     if limits is None:
         return 0.0, 1.0
     low, high = limits
     space = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    return low - space, high + space
+    low, high = low - space, high + space
+    return low, high + (high - low) * HEIGHT_OF_TEXT * texts / (1 - HEIGHT_OF_TEXT * texts)

@@ -59,7 +59,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.experiment_dock = self._dock(
             "Experiment", self.panel, QtCore.Qt.DockWidgetArea.RightDockWidgetArea
         )
-        self.resizeDocks([self.runs_dock, self.experiment_dock], [225, 365], QtCore.Qt.Orientation.Horizontal)
+        self.resizeDocks([self.runs_dock, self.experiment_dock], [250, 365], QtCore.Qt.Orientation.Horizontal)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
         self.cards = StartCards()

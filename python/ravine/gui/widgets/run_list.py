@@ -126,7 +126,9 @@ class RunModel(QtCore.QAbstractTableModel):
         if role == SEARCHED:
             return " ".join([group.label, *names])
         if role in (ROLE.DisplayRole, ROLE.AccessibleTextRole) and column == 1:
-            result = f"mean ± std {row.result}" if len(names) > 1 and row.result else row.result
+            result = row.result
+            if role == ROLE.AccessibleTextRole and len(names) > 1 and result:
+                result = f"mean ± std {result}"
             text = f"{'▸' if folded else '▾'} {group.label}\n{result} ({len(names)})"
             return text if role == ROLE.DisplayRole else f"Group {group.label}: {result}, {len(names)} runs"
         if role == ROLE.CheckStateRole and column == 0:
@@ -136,7 +138,8 @@ class RunModel(QtCore.QAbstractTableModel):
                 return states.Checked if compared else states.Unchecked
             return states.PartiallyChecked
         if role == ROLE.ToolTipRole:
-            return "\n".join([group.label, *names[:20]])
+            mean = [f"mean ± standard deviation {row.result}"] if len(names) > 1 and row.result else []
+            return "\n".join([group.label, *mean, *names[:20]])
         return None
 
     def setData(self, index: Index, value: Any, role: int = 0) -> bool:  # noqa: N802
@@ -158,6 +161,17 @@ class RunModel(QtCore.QAbstractTableModel):
     def _on_compared(self) -> None:
         if self.rows:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, len(HEADS) - 1))
+
+
+class Line(QtWidgets.QStyledItemDelegate):
+    """Names of runs, which often differ at their ends, lose their middle; lines of groups their end."""
+
+    def initStyleOption(  # noqa: N802
+        self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex | QtCore.QPersistentModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        modes = QtCore.Qt.TextElideMode
+        option.textElideMode = modes.ElideRight if "\n" in option.text else modes.ElideMiddle
 
 
 class RunList(QtWidgets.QWidget):
@@ -196,7 +210,7 @@ class RunList(QtWidgets.QWidget):
         self.table.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
-        self.table.setTextElideMode(QtCore.Qt.TextElideMode.ElideMiddle)  # names often differ at their ends
+        self.table.setItemDelegateForColumn(1, Line(self.table))
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
