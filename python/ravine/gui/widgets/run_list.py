@@ -163,17 +163,6 @@ class RunModel(QtCore.QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, len(HEADS) - 1))
 
 
-class Line(QtWidgets.QStyledItemDelegate):
-    """Names of runs, which often differ at their ends, lose their middle; lines of groups their end."""
-
-    def initStyleOption(  # noqa: N802
-        self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex | QtCore.QPersistentModelIndex
-    ) -> None:
-        super().initStyleOption(option, index)
-        modes = QtCore.Qt.TextElideMode
-        option.textElideMode = modes.ElideRight if "\n" in option.text else modes.ElideMiddle
-
-
 class RunList(QtWidgets.QWidget):
     """Search and table.
 
@@ -210,7 +199,7 @@ class RunList(QtWidgets.QWidget):
         self.table.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
-        self.table.setItemDelegateForColumn(1, Line(self.table))
+        self.table.setTextElideMode(QtCore.Qt.TextElideMode.ElideMiddle)  # names often differ at their ends
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
