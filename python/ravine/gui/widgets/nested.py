@@ -26,6 +26,7 @@ from ravine.gui.widgets.fields import (
 )
 from ravine.gui.widgets.mapping import MappingEditor
 
+MOST_OPEN = 6  # items of a list whose settings are shown at once
 ITEM_KEYS = {
     "Alt+Up": "Move up", "Alt+Down": "Move down", "Alt+Insert": "Repeat", "Alt+Delete": "Take out",
 }  # fmt: skip
@@ -36,10 +37,13 @@ class ComponentEditor(FieldEditor):
 
     Args:
         nested: settings are folded away until they are asked for, or the draft has some.
+        folded: they are folded away in any case.
     """
 
-    def __init__(self, app: App, key: Key, field: Field, *, nested: bool = True) -> None:
-        self._nested = nested
+    def __init__(
+        self, app: App, key: Key, field: Field, *, nested: bool = True, folded: bool = False
+    ) -> None:
+        self._nested, self._folded = nested, folded
         self._name: str | None = None
         self.settings: list[FieldEditor] = []
         super().__init__(app, key, field)
@@ -112,9 +116,9 @@ class ComponentEditor(FieldEditor):
             if not self._nested:
                 self._show_settings(True)
                 return
-            # Blocks stay folded: a deep network has hundreds of editors.
             block = any(field.kind in ("layers", "columns") for field in fields)
-            has_own = isinstance(self.value, dict) and len(self.value) > 1 and not block
+            folded = self._folded or block
+            has_own = isinstance(self.value, dict) and len(self.value) > 1 and not folded
             self.more.setChecked(has_own)
             self._show_settings(has_own)
         for editor in self.settings:
@@ -192,8 +196,10 @@ class ItemsEditor(FieldEditor):
 
     def _item(self, index: int) -> FieldEditor:
         key = (*self.key, index)
-        kind = ComponentEditor if self._names() else TableEditor
-        return kind(self.app, key, self._item_field)
+        if not self._names():
+            return TableEditor(self.app, key, self._item_field)
+        # A deep network has hundreds of editors, which take a second to make.
+        return ComponentEditor(self.app, key, self._item_field, folded=len(self.items) > MOST_OPEN)
 
     @property
     def inner(self) -> list[FieldEditor]:
