@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,22 +85,50 @@ def heat_picture(tail: RunTail, statistic: str, view: View, table: NDArray[np.ui
         table: [256, 3] colours from the smallest value to the largest.
     """
     names, above, below = layer_columns(tail, statistic)
-    logarithmic = statistic not in LINEAR
     records = tail.closely(view.x_axis, view.limits, view.log_x, view.width)
-    x = tail.x(view.x_axis, records)
+    rows = Rows(names, tail.x(view.x_axis, records), lambda rows: _read(tail, records, above, below, rows))
+    return coloured(rows, _whole(tail.x(view.x_axis), view), view, table, logarithmic=statistic not in LINEAR)
+
+
+class Rows(NamedTuple):
+    """Rows of a heat map.
+
+    Args:
+        names: of the rows.
+        x: [n] places of what was recorded, never falling.
+        read: from a slice of these places to values [rows, m], and to where one is not finite.
+    """
+
+    names: tuple[str, ...]
+    x: NDArray[np.float64]
+    read: Callable[[slice], tuple[NDArray[np.floating], NDArray[np.bool_]]]
+
+
+def coloured(
+    rows: Rows, whole: tuple[float, float] | None, view: View, table: NDArray[np.uint8], *, logarithmic: bool
+) -> HeatPicture:
+    """Draws up rows of values.
+
+    Args:
+        rows: what was recorded.
+        whole: ends of the x axis in display coordinates, where the view shows all; None: of these rows.
+        view: the x axis of the picture.
+        table: [256, 3] colours from the smallest value to the largest.
+        logarithmic: the colours.
+    """
+    names, x = rows.names, rows.x
     empty = np.zeros((len(names), 1, 4), np.uint8)
     if len(x) == 0 or not names:
         return HeatPicture(names, empty, np.empty((len(names), 0)), None, (0.0, 1.0), logarithmic)
-    whole = _whole(tail.x(view.x_axis), view)
-    low, high = view.limits or whole
+    low, high = view.limits or whole or _whole(x, view) or (0.0, 1.0)
     if high <= low:
         high = low + 1.0
     found = pixel_columns(x, low, high, view.width, view.log_x)
     inside = (found.numbers >= 0) & (found.numbers <= view.width)
-    rows = slice(int(found.begins[0]) if len(found.begins) else 0, found.end)
-    values, bad = _read(tail, records, above, below, rows)
+    there = slice(int(found.begins[0]) if len(found.begins) else 0, found.end)
+    values, bad = rows.read(there)
     means = column_means(values, bad, found)[:, inside]
-    broken = np.logical_or.reduceat(bad, found.begins - rows.start, axis=1)[:, inside]
+    broken = np.logical_or.reduceat(bad, found.begins - there.start, axis=1)[:, inside]
     places = np.minimum(found.numbers[inside], view.width - 1)
     shown = np.where(means > 0, means, np.nan)
     shown = np.log10(shown) if logarithmic else means
@@ -123,7 +153,9 @@ def heat_picture(tail: RunTail, statistic: str, view: View, table: NDArray[np.ui
     return HeatPicture(names, colours, columns, (low, high), levels, logarithmic)
 
 
-def _whole(x: NDArray[np.float64], view: View) -> tuple[float, float]:
+def _whole(x: NDArray[np.float64], view: View) -> tuple[float, float] | None:
+    if len(x) == 0:
+        return None
     if not view.log_x:
         return float(x[0]), float(x[-1])
     first = float(x[min(int(np.searchsorted(x, 0.0, "right")), len(x) - 1)])

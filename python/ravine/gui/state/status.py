@@ -31,6 +31,7 @@ class RunStatus:
         metrics: newest, "validation.loss" and so on.
         broken: the first recorded step whose loss is not finite, or 0.
         trouble, trouble_text: what is wrong with the gradients of a run that goes on.
+        ranks: processes that train.
     """
 
     run: Path
@@ -49,6 +50,7 @@ class RunStatus:
     broken: int = 0
     trouble: Kind = ""
     trouble_text: str = ""
+    ranks: int = 1
 
     @property
     def training(self) -> bool:
@@ -103,6 +105,7 @@ def status_of(tail: RunTail) -> RunStatus:
         time.time() - saved if isinstance(saved, float) else math.nan,
         tuple(tail.commands), float(rate_now), int(first) if math.isfinite(first) else 0,
         *(trouble_of(tail) if state.state in ("running", "paused") else ("", "")),
+        max(1, len(tail.hosts)),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ravine.distributions import Distribution
 from ravine.errors import RunError
 from ravine.gui.state.evaluations import Evaluations
+from ravine.gui.state.rank_records import RankRecords
 from ravine.gui.state.records import BYTES, Records
 from ravine.gui.state.smoothing import Smoothing
 from ravine.runs import Command, Event, RunReader, RunState
@@ -80,6 +81,7 @@ class RunTail:
         self._detail: Detail | None = None
         self._wanted: tuple[float, float] | None = None  # steps of the detail that the last answers asked for
         self._outputs: dict[str, tuple[Records, list[Distribution]]] = {}
+        self._ranks = RankRecords(0)
         self.evaluations = Evaluations()
         self.events: list[Event] = []
         self.commands: list[Command] = []
@@ -317,6 +319,23 @@ class RunTail:
                     newest[:] = found[-1:]
         values = known.means(range(len(percentiles)))
         return known.places(0), values, newest[0] if newest else None
+
+    @property
+    def hosts(self) -> list[str]:
+        """Names of the ranks' hosts, in order; empty where a run has one rank alone."""
+        hosts = self.state.meta.get("hosts") if self.state else None
+        names = [str(host) for host in hosts] if isinstance(hosts, list) else []
+        return names if len(names) > 1 else []
+
+    def ranks(self) -> RankRecords:
+        """What the ranks did since there were another number of them; read when it is asked for."""
+        if self._reader is not None:
+            with suppress(RunError):
+                while len((found := self._reader.rank_times(self._ranks.last_step, READ_ROWS)).steps):
+                    if found.seconds.shape[1] != self._ranks.count:
+                        self._ranks = RankRecords(found.seconds.shape[1])
+                    self._ranks.append(found)
+        return self._ranks
 
     def close(self) -> None:
         """Lets go of the database."""

@@ -292,7 +292,8 @@ class WindowCommands:
     # ---- the window ----
 
     def show_tab(self, number: int) -> None:
-        self.window.tabs.setCurrentIndex(number)
+        if self.window.tabs.isTabVisible(number):
+            self.window.tabs.setCurrentIndex(number)
 
     def show_all(self) -> None:
         for surface in self.window.surfaces():

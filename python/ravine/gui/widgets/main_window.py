@@ -94,6 +94,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.timer.setTimerType(QtCore.Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
         self.timer.start()
+        self.show_tabs()
         self.show_current()
 
     def _dock(
@@ -112,6 +113,7 @@ class MainWindow(QtWidgets.QMainWindow):
         app.feed.answered.connect(self._on_answers)
         app.current_changed.connect(self.show_current)
         app.status_changed.connect(self.show_status)
+        app.status_changed.connect(self.show_tabs)
         app.runs_changed.connect(self._find_running)
         app.checked.connect(self._name_experiment)
         changes = (app.checked, app.draft_changed, app.status_changed, app.current_changed)
@@ -203,6 +205,13 @@ class MainWindow(QtWidgets.QMainWindow):
         self.page.opened()
         self.show_status()
         self.enable_actions()
+
+    def show_tabs(self) -> None:
+        """Shows the tabs that have something to show."""
+        for number, page in enumerate(self.pages):
+            if self.tabs.isTabVisible(number) != page.wanted:
+                self.tabs.setTabVisible(number, page.wanted)
+            self.actions_by_name[f"tab {page.TITLE}"].setVisible(page.wanted)
 
     def _name_experiment(self) -> None:
         check = self.app.check

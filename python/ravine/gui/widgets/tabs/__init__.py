@@ -10,7 +10,19 @@ from ravine.gui.widgets.tabs.layers import LayersTab
 from ravine.gui.widgets.tabs.live import LiveTab
 from ravine.gui.widgets.tabs.log import LogTab
 from ravine.gui.widgets.tabs.model import ModelTab
+from ravine.gui.widgets.tabs.ranks import RanksTab
 
-TABS: tuple[type[Tab], ...] = (LiveTab, LayersTab, CompareTab, DataTab, ModelTab, LabTab, LogTab)
+TABS: tuple[type[Tab], ...] = (LiveTab, LayersTab, CompareTab, DataTab, ModelTab, LabTab, LogTab, RanksTab)
 
-__all__ = ["TABS", "CompareTab", "DataTab", "LabTab", "LayersTab", "LiveTab", "LogTab", "ModelTab", "Tab"]
+__all__ = [
+    "TABS",
+    "CompareTab",
+    "DataTab",
+    "LabTab",
+    "LayersTab",
+    "LiveTab",
+    "LogTab",
+    "ModelTab",
+    "RanksTab",
+    "Tab",
+]

@@ -25,6 +25,11 @@ class Tab(QtWidgets.QWidget):
         super().__init__()
         self.app = app
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the tab has anything to show of the current run; if not, it is hidden."""
+        return True
+
     def queries(self) -> dict[str, Query]:
         """What the tab wants to know now, by name; asked again and again while it is visible."""
         return {}

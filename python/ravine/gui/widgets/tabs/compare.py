@@ -31,8 +31,9 @@ class CompareTab(Tab):
     def __init__(self, app: App) -> None:
         super().__init__(app)
         self._names: tuple[str, ...] = ()
-        self._bands: list[pg.FillBetweenItem] = []
+        self._bands: dict[str, list[pg.FillBetweenItem]] = {}
         self.plot = LinePlot("compare", "Comparison", "loss", colour_of=self._colour)
+        self.by_time = LinePlot("compare_by_time", "Comparison", "loss", colour_of=self._colour)
         self.quantity = ComboBox()
         self.quantity.setAccessibleName("Quantity that is compared")
         self.quantity.setMinimumContentsLength(14)
@@ -41,6 +42,9 @@ class CompareTab(Tab):
         self.x_axis.setAccessibleName("X axis of the comparison")
         self.x_axis.currentTextChanged.connect(self._on_axis)
         self.grouped = QtWidgets.QCheckBox("mean ± deviation over seeds")
+        self.beside = QtWidgets.QCheckBox("by training time beside it")
+        self.beside.setChecked(True)
+        self.beside.toggled.connect(self._on_axis)
         self.choose = QtWidgets.QPushButton("Compare the newest runs")
         self.choose.clicked.connect(self._choose_newest)
         self.table = QtWidgets.QTableWidget()
@@ -51,14 +55,19 @@ class CompareTab(Tab):
         self.table.setTabKeyNavigation(False)
         self.table.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
         row = QtWidgets.QHBoxLayout()
-        for widget in (self.quantity, QtWidgets.QLabel("by"), self.x_axis, self.grouped):
+        for widget in (self.quantity, QtWidgets.QLabel("by"), self.x_axis, self.beside, self.grouped):
             row.addWidget(widget)
         row.addStretch(1)
         body = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(body)
         column.setContentsMargins(4, 2, 4, 2)
         column.addLayout(row)
-        column.addWidget(self.plot, 3)
+        plots = QtWidgets.QHBoxLayout()
+        plots.setSpacing(2)
+        for plot in (self.plot, self.by_time):
+            plot.stack_legend()
+            plots.addWidget(plot, 1)
+        column.addLayout(plots, 3)
         column.addWidget(self.table, 1)
         empty = QtWidgets.QWidget()
         middle = QtWidgets.QVBoxLayout(empty)
@@ -81,7 +90,7 @@ class CompareTab(Tab):
         return tuple(self.app.compared)
 
     def surfaces(self) -> list[Surface]:
-        return [self.plot]
+        return [self.plot, self.by_time] if self.by_time.isVisibleTo(self.body) else [self.plot]
 
     def _colour(self, number: int, curve: Curve) -> str:
         return self.plot.colours.of(self.app.colour_number(curve.source.run))
@@ -105,21 +114,29 @@ class CompareTab(Tab):
     def _on_axis(self, *_: object) -> None:
         self.plot.limits = None
         self.plot.set_x_axis(self.x_axis.currentText(), False)
+        self.by_time.set_x_axis("seconds", False)
+        self.by_time.setVisible(self.beside.isChecked() and self.x_axis.currentText() != "seconds")
 
     def queries(self) -> dict[str, Query]:
         if not self.runs:
             return {}
         preferences = self.app.preferences
         axis = next(axis for axis in X_AXES if axis == self.x_axis.currentText())
-        view = View(
-            axis, False, self.plot.log_y, self.plot.limits, self.plot.width_pixels,
-            Smoothing(preferences.smoothing, preferences.span),
-        )  # fmt: skip
         name = self.quantity.currentText() or FIRST[0]
-        self.plot.query = CompareQuery(self.runs, name, view, self.grouped.isChecked())
-        return {"comparison": self.plot.query}
+        found: dict[str, Query] = {}
+        for key, plot, by in (("comparison", self.plot, axis), ("by time", self.by_time, X_AXES[-1])):
+            if plot in self.surfaces():
+                view = View(
+                    by, False, plot.log_y, plot.limits, plot.width_pixels,
+                    Smoothing(preferences.smoothing, preferences.span),
+                )  # fmt: skip
+                found[key] = plot.query = CompareQuery(self.runs, name, view, self.grouped.isChecked())
+        return found
 
     def show_answers(self, answers: dict[str, Any]) -> None:
+        beside = answers.get("by time")
+        if isinstance(beside, Comparison):
+            self._draw(self.by_time, beside)
         found = answers.get("comparison")
         if not isinstance(found, Comparison):
             return
@@ -130,25 +147,26 @@ class CompareTab(Tab):
             self.quantity.addItems(list(found.choices))
             wanted = [before, *FIRST, *found.choices]
             self.quantity.setCurrentText(next((name for name in wanted if name in found.choices), ""))
-        label = self.quantity.currentText().replace(":", ": ").replace("_", " ")
-        self.plot.title.setText(f"<b>{label.capitalize()}</b>")
-        self.plot.y_label = label
-        self.plot.draw(found.picture)
-        self._draw_bands(found)
+        self._draw(self.plot, found)
         self._show_settings(found)
 
-    def _draw_bands(self, found: Comparison) -> None:
-        for item in self._bands:
-            self.plot.view.removeItem(item)
-        self._bands.clear()
+    def _draw(self, plot: LinePlot, found: Comparison) -> None:
+        label = self.quantity.currentText().replace(":", ": ").replace("_", " ")
+        plot.title.setText(f"<b>{label.capitalize()}</b>")
+        plot.y_label = label
+        plot.draw(found.picture)
+        bands = self._bands.setdefault(plot.name, [])
+        for item in bands:
+            plot.view.removeItem(item)
+        bands.clear()
         for number, (x, low, high) in enumerate(found.bands):
             if len(x) > 1:
                 colour = QtGui.QColor(self._colour(number, found.picture.curves[number]))
                 colour.setAlpha(60)
                 ends = [pg.PlotCurveItem(x, y) for y in (low, high)]
                 item = pg.FillBetweenItem(*ends, brush=pg.mkBrush(colour))
-                self.plot.view.addItem(item, ignoreBounds=True)
-                self._bands.append(item)
+                plot.view.addItem(item, ignoreBounds=True)
+                bands.append(item)
 
     def _show_settings(self, found: Comparison) -> None:
         heads = ["run", *(key for key, _ in found.settings)]
