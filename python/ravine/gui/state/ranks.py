@@ -80,9 +80,7 @@ class RanksQuery:
             Rows(names, x, lambda rows: (found.wait.means(columns, rows), found.wait.brokens(columns, rows))),
             None, self.view, self.table, logarithmic=False,
         )  # fmt: skip
-        return RanksPicture(
-            rows if found.wait.count else (), None if slowest is None else slowest.rank, text, wait
-        )
+        return RanksPicture(rows, None if slowest is None else slowest.rank, text, wait)
 
 
 def milliseconds(seconds: float) -> str:

@@ -189,7 +189,8 @@ class MainWindow(QtWidgets.QMainWindow):
             self.app.set_status(status)
         if answers.keys() != {"status"}:
             self._changed = True
-        self.page.show_answers(answers)
+        for page in self.pages:  # what was asked for may come when another tab is shown
+            page.show_answers(answers)
 
     def show_current(self) -> None:
         """Shows the tab, or the cards where it needs a run and none is chosen."""
