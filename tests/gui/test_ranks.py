@@ -8,6 +8,7 @@ from PySide6 import QtGui
 
 from ravine.gui.plots.colours import colour_table
 from ravine.gui.state.curves import View
+from ravine.gui.state.mpi import processors, why_no_ranks
 from ravine.gui.state.ranks import HEADS, RanksQuery
 from ravine.gui.state.tail import RunTail
 from ravine.gui.widgets.tabs.compare import CompareTab
@@ -122,3 +123,38 @@ def test_errors_are_compared_by_step_and_by_time_side_by_side(qtbot, window, mak
     tab.x_axis.setCurrentText("epoch")
     tab.beside.setChecked(False)
     assert tab.surfaces() == [tab.plot]
+
+
+def test_two_ranks_are_chosen_train_and_show_what_they_did(qtbot, make_window):
+    if why_no_ranks():
+        pytest.skip(f"needs MPI: {why_no_ranks()}")
+    window = make_window(epochs=30)
+    ranks = window.toolbar.ranks
+    assert [ranks.itemText(row) for row in range(ranks.count())] == [
+        str(count) for count in range(1, max(2, processors()) + 1)
+    ]
+    qtbot.waitUntil(lambda: ranks.model().item(1).isEnabled(), timeout=TIMEOUT)
+    assert ranks.toolTip() == ""
+    ranks.setCurrentIndex(1)
+    window.commands.copy_command()
+    assert QtGui.QGuiApplication.clipboard().text().startswith("ravine launch -n 2 train ")
+    window.commands.start()
+    qtbot.waitUntil(
+        lambda: window.app.status is not None and window.app.status.state == "finished", timeout=120_000
+    )
+    number = next(number for number, page in enumerate(window.pages) if isinstance(page, RanksTab))
+    assert window.tabs.isTabVisible(number)
+    window.commands.show_tab(number)
+    qtbot.waitUntil(lambda: window.page.table.rowCount() == 2, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
+
+
+def test_what_is_missing_for_ranks_is_said(qtbot, make_window, monkeypatch):
+    missing = 'mpi4py is missing; install it with: pip install "ravine[mpi]"'
+    monkeypatch.setattr("ravine.gui.widgets.toolbar.why_no_ranks", lambda: missing)
+    window = make_window()
+    ranks = window.toolbar.ranks
+    qtbot.waitUntil(lambda: ranks.toolTip() == missing, timeout=TIMEOUT)
+    assert not ranks.model().item(1).isEnabled()
+    assert ranks.model().item(0).isEnabled()
+    assert ranks.model().item(1).toolTip() == missing

@@ -190,8 +190,8 @@ def test_the_command_is_what_a_terminal_would_use(tmp_path):
     )
     assert launch.command[:3] == [sys.executable, "-m", "ravine"]
     many = train_launch(tmp_path / "a.toml", tmp_path / "runs" / "a", ranks=4)
-    assert many.command[:3] == ["mpirun", "-n", "4"]
-    assert many.text.startswith("mpirun -n 4 --bind-to none ravine train")
+    assert many.command[1:6] == ["-m", "ravine", "launch", "-n", "4"]
+    assert many.text.startswith("ravine launch -n 4 train")
     compile(as_python(tmp_path / "a.toml", tmp_path / "runs" / "a", ["seed=1"]), "script", "exec")
 
 

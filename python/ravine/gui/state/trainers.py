@@ -30,7 +30,7 @@ class Launch:
     Args:
         words: after `ravine`.
         run: the folder that the run has, or will have.
-        ranks: processes; above 1 under mpirun.
+        ranks: processes; above 1 by `ravine launch`.
     """
 
     words: tuple[str, ...]
@@ -40,14 +40,16 @@ class Launch:
     @property
     def command(self) -> list[str]:
         """What is started: this Python, so that no other installation is taken by mistake."""
-        own = [sys.executable, "-m", "ravine", *self.words, "--quiet"]
-        return ["mpirun", "-n", str(self.ranks), "--bind-to", "none", *own] if self.ranks > 1 else own
+        return [sys.executable, "-m", "ravine", *self._launched, *self.words, "--quiet"]
 
     @property
     def text(self) -> str:
         """The same as it is typed in a terminal."""
-        start = f"mpirun -n {self.ranks} --bind-to none " if self.ranks > 1 else ""
-        return f"{start}ravine {shlex.join(self.words)}"
+        return shlex.join(["ravine", *self._launched, *self.words])
+
+    @property
+    def _launched(self) -> list[str]:
+        return ["launch", "-n", str(self.ranks)] if self.ranks > 1 else []
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from PySide6 import QtGui, QtWidgets
 from ravine.errors import InputError, RavineError
 from ravine.experiment import embedded_experiments
 from ravine.gui.plots.surface import Surface
+from ravine.gui.state.mpi import mpirun_line
 from ravine.gui.state.preferences import Theme
 from ravine.gui.state.run_list import run_table
-from ravine.gui.state.trainers import as_python
+from ravine.gui.state.trainers import Launch, as_python
+from ravine.gui.state.worker import Failure
 from ravine.gui.widgets.actions import Entry, Palette
 from ravine.gui.widgets.export import ask_and_export
 from ravine.gui.widgets.tabs import TABS, DataTab
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 DATA_FILES = (
     "Data (*.csv *.tsv *.parquet *.npz *.npy *ubyte *.gz *.tar *.tgz *.zip *.data *.txt);;All files (*)"
 )
+MPIRUN = "line of mpirun"  # work of the background
 
 
 class WindowCommands:
@@ -38,6 +41,7 @@ class WindowCommands:
     def __init__(self, window: MainWindow) -> None:
         self.window = window
         self.app = window.app
+        self.app.work_done.connect(self._on_work)
 
     def entries(self) -> list[Entry]:
         """All actions, in the order of the menus."""
@@ -187,17 +191,33 @@ class WindowCommands:
         QtGui.QGuiApplication.clipboard().setText(text)
         self.window.statusBar().showMessage(f"Copied: {text.splitlines()[0]}", 4000)
 
-    def _saved_launch(self, ranks: int = 1) -> str:
+    def _saved_launch(self, ranks: int) -> Launch:
         launch = self.app.launch(self._device, ranks)
         self.app.write_draft(Path(launch.words[1]))
-        return launch.text
+        return launch
+
+    @property
+    def _ranks(self) -> int:
+        return int(self.window.toolbar.ranks.currentText())
 
     def copy_command(self) -> None:
-        self._attempt(lambda: self._copy(self._saved_launch()))
+        self._attempt(lambda: self._copy(self._saved_launch(self._ranks).text))
 
     def copy_mpirun(self) -> None:
-        ranks = max(2, int(self.window.toolbar.ranks.currentText()))
-        self._attempt(lambda: self._copy(self._saved_launch(ranks)))
+        """The line that `ravine launch` runs: what stands in it depends on the mpirun that is there."""
+        ranks = max(2, self._ranks)
+
+        def look_for_it() -> None:
+            words = self._saved_launch(ranks).words
+            self.app.background.submit(MPIRUN, lambda: mpirun_line(words, ranks))
+
+        self._attempt(look_for_it)
+
+    def _on_work(self, key: object, result: object) -> None:
+        if key == MPIRUN and isinstance(result, Failure):
+            self.window.report(result.error)
+        elif key == MPIRUN:
+            self._copy(str(result))
 
     def copy_python(self) -> None:
         launch = self.app.launch()
@@ -219,8 +239,7 @@ class WindowCommands:
         if errors:
             self.window.report(InputError(errors[0].message, key=errors[0].key or None))
             return
-        ranks = int(self.window.toolbar.ranks.currentText())
-        if self._attempt(partial(self.app.start, self._device, ranks)):
+        if self._attempt(partial(self.app.start, self._device, self._ranks)):
             self.show_tab(0)
 
     def pause(self) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import shutil
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -12,8 +10,12 @@ from ravine import _core
 from ravine.errors import RavineError
 from ravine.gui.state.app import App
 from ravine.gui.state.fields import component_names
+from ravine.gui.state.mpi import processors, why_no_ranks
 from ravine.gui.state.status import duration
+from ravine.gui.state.worker import Failure
 from ravine.gui.widgets.fields import ComboBox
+
+LOOK = "look for ranks"  # work of the background
 
 
 def devices() -> list[tuple[str, str]]:
@@ -30,15 +32,6 @@ def devices() -> list[tuple[str, str]]:
         text = str(error)
         found.append(("cuda:0", text if "cuda" in text.lower() or "device" in text.lower() else ""))
     return found
-
-
-def why_no_ranks() -> str:
-    """Why there is no choice of ranks; empty where there is."""
-    if importlib.util.find_spec("ravine.distributed") is None:
-        return "This build trains with one rank: training under MPI is not part of it yet"
-    if shutil.which("mpirun") is None:
-        return 'mpirun is missing; install it with: pip install "ravine[mpi]"'
-    return ""
 
 
 class RunToolbar(QtWidgets.QToolBar):
@@ -69,10 +62,13 @@ class RunToolbar(QtWidgets.QToolBar):
             self.addWidget(QtWidgets.QLabel(label))
             self.addWidget(box)
         for name, reason in devices():
-            self._add(self.device, name, reason)
-        reason = why_no_ranks()
-        for count in (1, 2, 4, 8):
-            self._add(self.ranks, str(count), reason if count > 1 else "")
+            self.device.addItem(name)
+            self._explain(self.device, self.device.count() - 1, reason)
+        # Ranks need not be found before the window is there.
+        self.ranks.addItems([str(count) for count in range(1, max(2, processors()) + 1)])
+        self._explain_ranks("looking for mpirun")
+        app.work_done.connect(self._on_work)
+        app.background.submit(LOOK, why_no_ranks)
         self.addSeparator()
         self.where = QtWidgets.QLabel()
         self.where.setMinimumWidth(110)
@@ -87,16 +83,23 @@ class RunToolbar(QtWidgets.QToolBar):
         app.status_changed.connect(self.refresh)
         self.refresh()
 
+    def _on_work(self, key: object, result: object) -> None:
+        if key == LOOK:
+            self._explain_ranks(str(result.error) if isinstance(result, Failure) else str(result))
+
+    def _explain_ranks(self, reason: str) -> None:
+        for row in range(1, self.ranks.count()):
+            self._explain(self.ranks, row, reason)
+
     @staticmethod
-    def _add(box: QtWidgets.QComboBox, text: str, reason: str) -> None:
-        box.addItem(text)
-        if reason:
-            model = box.model()
-            assert isinstance(model, QtGui.QStandardItemModel)
-            item = model.item(box.count() - 1)
-            item.setEnabled(False)
-            item.setToolTip(reason)
-            box.setToolTip(reason)
+    def _explain(box: QtWidgets.QComboBox, row: int, reason: str) -> None:
+        """Says why a line cannot be chosen; lets it be chosen where there is no reason."""
+        model = box.model()
+        assert isinstance(model, QtGui.QStandardItemModel)
+        item = model.item(row)
+        item.setEnabled(not reason)
+        item.setToolTip(reason)
+        box.setToolTip(reason)
 
     def refresh(self) -> None:
         """Shows how far the current run has come."""
