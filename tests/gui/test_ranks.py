@@ -94,6 +94,7 @@ def test_the_tab_is_there_for_runs_of_several_ranks(qtbot, window, tmp_path, mak
     assert tab.table.item(2, 0).foreground().color() == QtGui.QColor(tab.map.colours.error)
     assert tab.map.picture.layers == ("rank 0", "rank 1", "rank 2")
     assert "rank 0" in tab.map.summary()
+    assert "Rank 2 on carl is the slowest" in tab.about.text()
     window.app.select(alone)
     qtbot.waitUntil(lambda: window.app.status is not None and window.app.status.run == alone, timeout=TIMEOUT)
     assert not window.tabs.isTabVisible(number)

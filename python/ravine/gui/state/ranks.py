@@ -69,11 +69,12 @@ class RanksQuery:
             for one in ranks
         )  # fmt: skip
         text = f"Means of a step, over {found.wait.count:,} recorded steps."
+        if not rows:
+            rows = tuple((str(rank), host, *["-"] * 5) for rank, host in enumerate(tail.hosts))
+            text = "Nothing was recorded yet of what the ranks do."
         if slowest is not None:
-            text = (
-                f"Rank {slowest.rank} on {hosts[slowest.rank]} is the slowest: the others wait "
-                f"{100 * slowest.cost:.0f} % of each step for it. {text}"
-            )
+            said = slowest.text(hosts[slowest.rank])
+            text = f"{said[0].upper()}{said[1:]}. {text}"
         names, columns = tuple(f"rank {rank}" for rank in range(found.count)), range(found.count)
         x = tail.steps_x(self.view.x_axis, found.wait.places(0))
         wait = coloured(
