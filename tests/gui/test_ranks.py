@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 import pytest
 from PySide6 import QtGui
@@ -148,6 +150,19 @@ def test_two_ranks_are_chosen_train_and_show_what_they_did(qtbot, make_window):
     window.commands.show_tab(number)
     qtbot.waitUntil(lambda: window.page.table.rowCount() == 2, timeout=TIMEOUT)
     qtbot.waitUntil(lambda: not window.app.trainers.running, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_run_goes_on_with_the_ranks_that_it_had_here(qtbot, window, tmp_path, monkeypatch, elsewhere):
+    hosts = [socket.gethostname(), "elsewhere" if elsewhere else socket.gethostname()]
+    path = run_of_ranks(tmp_path / "runs", times(20, 2), hosts)
+    window.app.select(path)
+    qtbot.waitUntil(lambda: window.app.status is not None and window.app.status.ranks == 2, timeout=TIMEOUT)
+    started = []
+    monkeypatch.setattr(window.app.trainers, "start", started.append)
+    window.app.resume(path)
+    assert started[0].ranks == (1 if elsewhere else 2)
+    assert started[0].text.startswith("ravine resume" if elsewhere else "ravine launch -n 2 resume")
 
 
 def test_what_is_missing_for_ranks_is_said(qtbot, make_window, monkeypatch):

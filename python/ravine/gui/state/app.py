@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,7 +263,7 @@ class App(QtCore.QObject):
             raise RunError(f"cannot be written: {files.cause(error)}", file=path) from error
 
     def resume(self, run: Path, changes: dict[str, float] | None = None, checkpoint: str = "last") -> None:
-        """Goes on with a run from a checkpoint, in a process of its own.
+        """Goes on with a run from a checkpoint, in a process of its own; with as many ranks as it had here.
 
         Args:
             run: its folder.
@@ -272,7 +273,9 @@ class App(QtCore.QObject):
         Raises:
             RunError: it cannot be started.
         """
-        self.trainers.start(resume_launch(run, changes or {}, checkpoint=checkpoint))
+        hosts = self.status.hosts if self.status is not None and self.status.run == run else ()
+        ranks = max(1, len(hosts)) if set(hosts) <= {socket.gethostname()} else 1
+        self.trainers.start(resume_launch(run, changes or {}, ranks, checkpoint))
         self._after_start(run)
 
     def list_checkpoints(self, run: Path) -> None:

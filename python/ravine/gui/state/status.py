@@ -31,7 +31,7 @@ class RunStatus:
         metrics: newest, "validation.loss" and so on.
         broken: the first recorded step whose loss is not finite, or 0.
         trouble, trouble_text: what is wrong with the gradients of a run that goes on.
-        ranks: processes that train.
+        hosts: of the ranks, in their order; empty where there is one rank alone.
     """
 
     run: Path
@@ -50,12 +50,17 @@ class RunStatus:
     broken: int = 0
     trouble: Kind = ""
     trouble_text: str = ""
-    ranks: int = 1
+    hosts: tuple[str, ...] = ()
 
     @property
     def training(self) -> bool:
         """Whether a process is at work."""
         return self.state in ("running", "paused")
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train."""
+        return max(1, len(self.hosts))
 
     @property
     def can_resume(self) -> bool:
@@ -105,7 +110,7 @@ def status_of(tail: RunTail) -> RunStatus:
         time.time() - saved if isinstance(saved, float) else math.nan,
         tuple(tail.commands), float(rate_now), int(first) if math.isfinite(first) else 0,
         *(trouble_of(tail) if state.state in ("running", "paused") else ("", "")),
-        max(1, len(tail.hosts)),
+        tuple(tail.hosts),
     )  # fmt: skip
 
 
