@@ -32,7 +32,8 @@ from ravine.training.resume import REPLACED
 
 LIST_SECONDS = 1.0  # between two looks at the folder of runs
 LIST_SHARE = 0.01  # of a processor that these looks may take
-FIRST_SECONDS = 0.15  # after which the newest runs of a large folder are shown
+FIRST_SECONDS = 0.1  # of reading, after which the newest runs of a large folder are shown
+MORE_SECONDS = 0.5  # of reading, after which more of them are
 Level = Literal["error", "warning", "note"]
 
 
@@ -214,8 +215,8 @@ class App(QtCore.QObject):
     def refresh_runs(self) -> None:
         """Looks at the folder of runs."""
         self._listed_at = time.monotonic()
-        listing = self._listing
-        self.background.submit("runs", lambda: (listing, listing.refresh(FIRST_SECONDS)))
+        listing, seconds = self._listing, FIRST_SECONDS if self._listing.complete else MORE_SECONDS
+        self.background.submit("runs", lambda: (listing, listing.refresh(seconds)))
 
     def group_runs(self, on: bool) -> None:
         """Lists runs by their settings, those that differ by name and seed alone together; or one by one."""

@@ -63,12 +63,13 @@ class RunListing:
         """The summaries now, the newest first.
 
         Args:
-            seconds: after which runs that were never looked at are left for the next call, the oldest ones.
+            seconds: of processor time, after which runs that were never looked at are left for the next call,
+                the oldest ones.
 
         Raises:
             RunError: the folder cannot be read.
         """
-        deadline, start = time.monotonic() + seconds, time.thread_time()
+        start = time.thread_time()
         found, fresh = {}, []
         for path in run_paths(self.parent):
             stamp = _stamp(path)
@@ -81,9 +82,10 @@ class RunListing:
                 known = (stamp, summary(path))
             found[path] = known
         there = len(found) + len(fresh)
+        begin = time.thread_time()
         for stamp, path in sorted(fresh, reverse=True):  # by the time of their last change
             found[path] = (stamp, summary(path))
-            if time.monotonic() > deadline:
+            if time.thread_time() > begin + seconds:
                 break
         self.complete = len(found) == there
         self._known = found
