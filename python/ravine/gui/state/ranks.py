@@ -13,7 +13,7 @@ from ravine.gui.state.heat import HeatPicture, Rows, coloured
 from ravine.gui.state.tail import RunTail
 from ravine.runs.rank_times import straggler, summarize
 
-HEADS = ("rank", "host", "compute", "wait", "communicate", "overlapped", "share of the step")
+HEADS = ("rank", "host", "compute", "wait", "communicate", "overlapped", "share")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class RanksPicture:
     """What the Ranks tab shows.
 
     Args:
-        rows: of the table, in the order of `HEADS`; times are means of a step.
+        rows: of the table, in the order of `HEADS`: means of a step, and the share of it that is computing.
         slowest: the rank that costs over 20 % of a step, or None.
         text: the same in words.
         wait: seconds that each rank waited, by step.
