@@ -39,6 +39,8 @@ def mpirun_line(words: Sequence[str], ranks: int) -> str:
     Raises:
         InputError: there is no mpirun.
     """
+    if reason := why_no_ranks():
+        raise InputError(reason)
     from ravine.distributed.mpirun import find_launcher
 
     return shlex.join(find_launcher().words(ranks, [sys.executable, "-m", "ravine", *words]))
