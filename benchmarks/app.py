@@ -160,15 +160,18 @@ def frames(parent: Path, points: int, seconds: float, repeats: int) -> dict[str,
                     spent.append(time.thread_time() - start)
 
             tab.show_answers = show_and_count
-            rates = []
+            rates, costs = [], []
             for _ in range(repeats):
                 drawn.clear()
+                start = time.process_time()
                 pass_time(seconds)
                 rates.append(len(drawn) / seconds)
+                costs.append((time.process_time() - start) / max(1, len(drawn)))
             return {
                 "frames_a_second": max(rates),
                 "median_of_frames_a_second": statistics.median(rates),
                 "window_milliseconds_a_frame": 1e3 * statistics.median(spent),
+                "processor_milliseconds_a_frame": 1e3 * min(costs),
                 "points": float(window.app.status.step),
             }
 
@@ -247,8 +250,8 @@ def many_layers(parent: Path, layers: int, steps: int) -> dict[str, float]:
     }
 
 
-def trained_steps(parent: Path, seconds: float, watched: bool) -> float:
-    """Steps a second of a trainer with one thread, with and without an app that shows its Live tab."""
+def trained_steps(parent: Path, seconds: float, watched: bool) -> tuple[float, float]:
+    """Steps a second of a trainer with one thread, and the share of a processor of an app that shows it."""
     run = parent / "runs" / "watched"
     shutil.rmtree(run, ignore_errors=True)
     words = ["--threads", 1, "--name", run.name, "--set", "training.epochs=1000000", "--quiet"]
@@ -266,9 +269,12 @@ def trained_steps(parent: Path, seconds: float, watched: bool) -> float:
             return (last.step - first.step) / (last.seconds - first.seconds)
 
         if not watched:
-            return measured(lambda: time.sleep(seconds))
+            return measured(lambda: time.sleep(seconds)), 0.0
         with window_on(parent, run):
-            return measured(lambda: pass_time(seconds))
+            pass_time(1.0)
+            start = time.process_time()
+            rate = measured(lambda: pass_time(seconds))
+            return rate, (time.process_time() - start) / seconds
 
 
 def idle(parent: Path, seconds: float) -> dict[str, float]:
@@ -347,8 +353,9 @@ def main(words: Sequence[str] | None = None) -> None:
             for _ in range(chosen.repeats)
         ]
         return {
-            "slower": 1 - statistics.median(watched / alone for alone, watched in pairs),
-            "steps_a_second_alone": statistics.median(alone for alone, _ in pairs),
+            "slower": 1 - statistics.median(watched / alone for (alone, _), (watched, _) in pairs),
+            "steps_a_second_alone": statistics.median(alone for (alone, _), _ in pairs),
+            "share_of_a_processor_of_the_app": min(share for _, (_, share) in pairs),
         }
 
     measures: dict[str, Callable[[Path], dict[str, float]]] = {
