@@ -118,7 +118,7 @@ class MainWindow(QtWidgets.QMainWindow):
         app.checked.connect(self._name_experiment)
         changes = (app.checked, app.draft_changed, app.status_changed, app.current_changed)
         for signal in (*changes, app.compared_changed, app.work_done):
-            signal.connect(lambda *_: self.enable_actions())
+            signal.connect(self.enable_actions)  # no lambda: it would outlive the window
         self.cards.wants_training.connect(commands.start)
         self.cards.wants_data.connect(commands.open_data)
         self.cards.wants_run.connect(commands.open_run)
