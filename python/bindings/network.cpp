@@ -294,11 +294,9 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
 void bind_network(py::module_& module) {
   py::class_<Evaluation>(module, "Evaluation", "Sums over rows that were evaluated; two can be added.")
       .def(py::init([](double loss, double weight, std::int64_t correct, std::int64_t correct_top5,
-                       std::int64_t rows) {
-             return Evaluation{loss, weight, correct, correct_top5, rows};
-           }),
-           py::arg("loss") = 0.0, py::arg("weight") = 0.0, py::arg("correct") = 0, py::arg("correct_top5") = 0,
-           py::arg("rows") = 0)
+                       std::int64_t rows) { return Evaluation{loss, weight, correct, correct_top5, rows}; }),
+           py::arg("loss") = 0.0, py::arg("weight") = 0.0, py::arg("correct") = 0,
+           py::arg("correct_top5") = 0, py::arg("rows") = 0)
       .def_readonly("loss", &Evaluation::loss)
       .def_readonly("weight", &Evaluation::weight)
       .def_readonly("correct", &Evaluation::correct)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ravine.distributed.environment import place as place
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 _world: Communicator | None = None
 _starting = False  # MPI is to begin
+TELLING_SECONDS = 3.0
 notes: list[str] = []  # warnings of this rank, of which rank 0 is still to hear
 
 
@@ -105,6 +107,9 @@ def leave(error: BaseException, code: int) -> None:
         error: that ends this one, and has been told of.
         code: the exit code that it means.
     """
+    if _world is None and not tells(error):
+        # mpirun kills all ranks when the first one leaves; that is to be the one that tells.
+        time.sleep(TELLING_SECONDS)
     if not is_agreed(error):
         abort(code)
 
