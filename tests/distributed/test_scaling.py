@@ -40,7 +40,7 @@ WORKLOAD = Workload(
     },
 )
 LINK = Link(latency=1e-4, bandwidth=1e9)
-MACHINE = Machine(LINK)
+MACHINE = Machine(LINK, meetings=0)
 NO_TIME = Machine(Link(0.0, math.inf))
 
 
@@ -91,7 +91,7 @@ def test_what_is_hidden_and_what_is_not() -> None:
 
 def test_a_group_that_divides_layers() -> None:
     rows = 100
-    fast = Machine(Link(1e-6, 1e11))
+    fast = Machine(Link(1e-6, 1e11), meetings=0)
     found = step(WORKLOAD, fast, 2, rows, Choice(model=2))
     # Outputs of a and b go forward; the gradient of b's input comes back, that of the data is not computed.
     talk = (
@@ -105,7 +105,7 @@ def test_a_group_that_divides_layers() -> None:
     found = step(WORKLOAD, fast, 4, rows, Choice(model=2))
     assert found.communicate == pytest.approx(talk + sum_seconds(2, 1.5e6, fast.link))
     # Where talking costs more than it saves nothing is divided: both do the same.
-    slow = Machine(Link(1.0, 1e3))
+    slow = Machine(Link(1.0, 1e3), meetings=0)
     assert step(WORKLOAD, slow, 2, rows, Choice(model=2)).seconds == pytest.approx(0.011)
 
 
@@ -123,6 +123,13 @@ def test_sums_take_a_share_of_the_processors() -> None:
     choice = Choice(bucket_bytes=2e6)
     plain, slowed = (step(WORKLOAD, machine, 4, 300, choice) for machine in (MACHINE, busy))
     assert slowed.seconds - plain.seconds == pytest.approx(0.5 * sum_seconds(4, 2e6, LINK))
+
+
+def test_ranks_meet_once_a_step() -> None:
+    for choice in (Choice(), Choice(model=2), Choice(average_every=4)):
+        silent, met = (step(WORKLOAD, Machine(LINK, meetings=count), 8, 100, choice) for count in (0, 1))
+        assert met.seconds - silent.seconds == pytest.approx(3 * LINK.latency)
+        assert met.compute == pytest.approx(silent.compute)
 
 
 def test_buckets_are_slices_in_the_order_of_the_backward_pass() -> None:

@@ -147,11 +147,13 @@ class Machine:
         link: between any two.
         spread: standard deviation of a rank's computing time, as a share of it; all wait for the slowest.
         contention: of the time of sums that go on beside computing, the share that they take the processors.
+        meetings: in a step, at which ranks tell each other what they measured, such as the loss.
     """
 
     link: Link
     spread: float = 0.0
     contention: float = 0.0
+    meetings: int = 1
 
 
 def slowest(ranks: int) -> float:
@@ -243,13 +245,14 @@ def step(workload: Workload, machine: Machine, ranks: int, rows: float, choice: 
     backward = now
     held = sum(layer.parameters / (group if name in split else 1) for name, layer in workload.layers.items())
     fixed = workload.compute.fixed * late  # a group's update is shorter, by how much is not known
+    talked, told = told, told + machine.meetings * gather_seconds(ranks, 0, link)
     if choice.average_every > 1:
         averaged = sum_seconds(copies, held * VALUE_BYTES, link, choice.algorithm) / choice.average_every
-        return Step(backward - told + fixed, told + averaged, told + averaged)
+        return Step(backward - talked + fixed, told + averaged, told + averaged)
     summed, end = _summed(ready, backward, copies, choice, link)
     beside = max(0.0, summed - max(0.0, end - backward))  # of the sums, while the backward pass went on
     delay = machine.contention * beside
-    return Step(backward - told + fixed + delay, told + summed, told + max(0.0, end - backward))
+    return Step(backward - talked + fixed + delay, told + summed, told + max(0.0, end - backward))
 
 
 def _summed(
