@@ -96,7 +96,7 @@ bool LocalUpdates::after_update(Optimizer& optimizer, Worker& worker) noexcept {
 // By all workers.
 void LocalUpdates::average(const Buffer& buffer, Worker& worker) noexcept {
   if (buffer.count == 0) return;
-  const double share = static_cast<double>(chunk_.batch) / static_cast<double>(chunk_.global_batch);
+  const double share = 1.0 / sums_.ranks();
   const std::int64_t begin = buffer.count * worker.index / worker.count;
   const std::int64_t end = buffer.count * (worker.index + 1) / worker.count;
   if (buffer.dtype == DType::float64) {

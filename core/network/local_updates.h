@@ -2,8 +2,8 @@
 // steps. S. U. Stich, "Local SGD converges fast and communicates little", ICLR 2019.
 //
 // The optimizer's slots are averaged with the parameters: H. Yu, R. Jin, S. Yang, ICML 2019, for momentum;
-// X. Chen, X. Li, P. Li, 2020, for Adam. So are moving averages of layers. Each rank counts by its rows of
-// the step after which the average is taken; one that has none takes what the others have.
+// X. Chen, X. Li, P. Li, 2020, for Adam. So are moving averages of layers. All ranks count alike: their
+// shares of the rows since the last average differ by one row a step, whatever those of the last step are.
 #pragma once
 
 #include <optional>

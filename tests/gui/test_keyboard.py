@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -14,6 +15,7 @@ from ravine.gui.plots.surface import Surface
 from ravine.gui.widgets.nested import ComponentEditor
 from ravine.gui.widgets.tabs import TABS
 from ravine.gui.widgets.trouble import RestoreDialog
+from ravine.runs import RunFolder
 from ravine.training.session import train_experiment
 
 TIMEOUT = 20_000
@@ -204,8 +206,14 @@ def test_tab_comes_to_all_that_can_be_used(qtbot, window, keyboard, tmp_path, nu
     overrides = ["training.epochs=2", "statistics.level=full", "statistics.full_every=10",
                  "data.split.validation_fraction=0.2"]  # fmt: skip
     run = train_experiment(load_experiment("digits", overrides), parent=tmp_path / "runs").path
+    if TABS[number].TITLE == "Ranks":  # there for runs of several ranks only
+        folder, seconds = RunFolder.open(run), np.full((50, 2, 4), 1e-3, np.float32)
+        with folder.lock(), folder.writer() as writer:
+            writer.set_meta(hosts=["anna", "bert"])
+            writer.record_rank_times(np.arange(1, 51), seconds)
     window.app.open_run(run)
     window.app.compare([run])
+    qtbot.waitUntil(lambda: window.tabs.isTabVisible(number), timeout=TIMEOUT)
     window.tabs.setCurrentIndex(number)
     wait_state(qtbot, window, "finished")
     plots = window.page.surfaces()

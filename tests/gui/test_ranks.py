@@ -35,9 +35,10 @@ def run_of_ranks(parent, seconds, hosts, name="ranks"):
 
 def times(count: int, ranks: int, slow: int | None = None) -> np.ndarray:
     seconds = RANDOM.uniform(0.001, 0.002, (count, ranks, 4)).astype(np.float32)
-    if slow is not None:
+    seconds[:, :, 3] = 0
+    if slow is not None:  # the others wait for it
         seconds[:, slow, 0] *= 20
-        seconds[:, slow, 1] = 0
+        seconds[:, :, 1] = seconds[:, slow, 0, None] - seconds[:, :, 0]
     return seconds
 
 
@@ -52,7 +53,7 @@ def test_means_and_waits_of_ranks(tmp_path):
         assert row[:2] == (str(rank), ["anna", "bert", "anna"][rank])
         shown = [float(text.removesuffix(" ms")) / 1e3 for text in row[2:6]]
         np.testing.assert_allclose(shown, means[rank], rtol=5e-3)
-        whole = means[rank, :3].sum()
+        whole = means[rank] @ [1, 1, 1, -1]
         assert float(row[6].removesuffix(" %")) == pytest.approx(100 * means[rank, 0] / whole, abs=0.5)
     assert found.slowest == 1
     assert "Rank 1 on bert is the slowest" in found.text

@@ -157,6 +157,9 @@ def _field(name: str, kind: Any, default: Any, required: bool, text: str) -> Fie
         return replace(
             field, kind=single, elements=tuple(dict.fromkeys(scalars)), several=bool(lists), allowed=allowed
         )
+    if words and lists:
+        allowed = f"{' or '.join(map(named, words))}, or a list of names in brackets"
+        return replace(field, kind="reference", elements=("text",), several=True, allowed=allowed)
     if words:
         return replace(field, kind="choice")
     if lists and len(kinds) == len(lists):
