@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ravine import _core
+from ravine import _core, distributed
 from ravine.distributed.buckets import SIZES, measured_size
 from ravine.distributed.communicator import Communicator, Serial
 from ravine.distributed.grid import Grid, grid_of
 from ravine.distributed.settings import ParallelSettings
 from ravine.errors import InputError
+
+
+def loops() -> str:
+    """What the loops of this rank's core are compiled for."""
+    return {name: detail for name, _, detail in _core.report()}["Loops"]
 
 
 class Ranks:
@@ -33,7 +38,18 @@ class Ranks:
         self.settings = settings or ParallelSettings()
         self.grid: Grid = grid_of(self.settings.data, self.settings.model, self.world.size, self.world.rank)
         self.native: _core.Ranks | None = None
+        # Whether all compute the same bits: sums of AVX-512 and AVX2 are rounded in another order.
+        self.alike = True
         if self.size > 1:
+            kinds = self.world.gather(loops())
+            self.alike = len(set(kinds)) == 1
+            if not self.alike and self.leads:
+                names = self.world.names
+                other = next(rank for rank, kind in enumerate(kinds) if kind != kinds[0])
+                distributed.notes.append(
+                    f"the loops of {names[0]} are {kinds[0]}, those of {names[other]} are {kinds[other]}: "
+                    "they round differently, so weights are averaged at the end of each epoch"
+                )
             # By color: those with the same part of the layers; those with the same rows.
             data = self.world.native(self.grid.model_rank)
             model = self.world.native(self.grid.data_rank)

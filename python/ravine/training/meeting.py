@@ -105,10 +105,15 @@ class Meeting:
         return ended or trainer.position.step % trainer.ranks.average_every == 0
 
     def average(self) -> None:
-        """At the end of an epoch: gives ranks that step alone the mean of their weights. Collective."""
+        """At the end of an epoch: gives ranks that step alone the mean of their weights. Collective.
+
+        Ranks that round differently, too: theirs have drifted apart by rounding.
+        """
         trainer = self.trainer
         native = trainer.ranks.native
-        if native is None or native.data is None or trainer.position.step % native.average_every == 0:
+        if native is None or native.data is None:
+            return
+        if trainer.ranks.alike and trainer.position.step % native.average_every == 0:
             return
         arrays = [trainer.network.flat_parameters, *trainer.network.state.values()]
         arrays += trainer.optimizer.slots.values()

@@ -120,6 +120,20 @@ def test_a_run_of_ranks_is_a_run_like_any_other(on_ranks: OnRanks, tmp_path: Pat
     assert "2 ranks, 2 x 1 (data x model): rank 0 on host0, rank 1 on host1" in log
 
 
+def test_ranks_that_round_differently_are_brought_together(
+    on_ranks: OnRanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drift(trainer: Trainer) -> None:
+        trainer.network.flat_parameters[...] += 1e-9  # what other processors might make of it in some steps
+
+    kinds = iter(["compiled for avx512", "compiled for avx2"])
+    monkeypatch.setattr("ravine.distributed.ranks.loops", lambda: next(kinds))
+    apart = lambda rank: [At(60, drift)] if rank == 1 else []  # noqa: E731
+    outcome = train(on_ranks, 2, tmp_path, short(), apart)  # asserts that all ranks end with the same weights
+    log = (outcome.path / "log.txt").read_text()
+    assert "they round differently, so weights are averaged at the end of each epoch" in log
+
+
 def test_commands(on_ranks: OnRanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pause, single steps, an edit and a stop come to all ranks; a replay makes the edit after the same step."""  # noqa: E501
     parent = tmp_path / "runs"
