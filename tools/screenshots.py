@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,7 +22,15 @@ from ravine.gui.state.app import App
 from ravine.gui.state.draft import Draft, starter
 from ravine.gui.state.presets import PRESETS, with_preset
 from ravine.gui.widgets.main_window import MainWindow
-from ravine.gui.widgets.tabs import CompareTab, DataTab, LayersTab, LiveTab, LogTab, ModelTab
+from ravine.gui.widgets.tabs import (
+    CompareTab,
+    DataTab,
+    LayersTab,
+    LiveTab,
+    LogTab,
+    ModelTab,
+    RanksTab,
+)
 from ravine.training.session import train_experiment
 
 SIZES = ((1280, 800), (1920, 1080))
@@ -46,7 +55,7 @@ def pause(milliseconds: int) -> None:
 
 
 def train_runs(parent: Path) -> None:
-    """Runs to compare, and a deep one with all statistics."""
+    """Runs to compare, a deep one with all statistics, and one of two ranks."""
     for rate in (0.1, 0.02):
         for seed in (1, 2, 3):
             overrides = [
@@ -58,6 +67,8 @@ def train_runs(parent: Path) -> None:
     table |= {"name": "deep-tanh", "statistics": {"level": "full", "full_every": 25}}
     table["training"]["epochs"] = 30
     train_experiment(parse_experiment(table, Path()), parent=parent)
+    launch = ["ravine", "launch", "-n", "2", "train", "digits", "--runs", parent, "--name", "two-ranks"]
+    subprocess.run([sys.executable, "-m", *launch, "--set", "training.epochs=20"], check=True)
 
 
 def ready(window: MainWindow) -> bool:
@@ -71,6 +82,8 @@ def ready(window: MainWindow) -> bool:
         return page.plot.picture is not None and len(page.plot.picture.curves) == 2
     if isinstance(page, DataTab):
         return page.found is not None
+    if isinstance(page, RanksTab):
+        return page.table.rowCount() == 2 and page.map.picture is not None
     if isinstance(page, LogTab):
         return bool(page.text.toPlainText())
     return not app.checking
@@ -113,8 +126,10 @@ def draw(window: MainWindow, folder: Path, theme: str) -> None:
     for width, height in SIZES:
         window.resize(width, height)
         for number, page in enumerate(window.pages):
-            deep = isinstance(page, LayersTab)
-            window.app.select(window.app.runs_folder / "deep-tanh" if deep else live)
+            runs = window.app.runs_folder
+            shown = {LayersTab: runs / "deep-tanh", RanksTab: runs / "two-ranks"}.get(type(page), live)
+            window.app.select(shown)
+            wait(lambda number=number: window.tabs.isTabVisible(number))
             window.tabs.setCurrentIndex(number)
             wait(lambda: ready(window) and window.app.status is not None)
             pause(500)
