@@ -1,6 +1,6 @@
 """Fits the model of docs/scaling.md to this machine, checks it on namespace hosts, and plans with it.
 
-    python benchmarks/scaling.py [--only lenet ...] [--repeats 3]
+    python benchmarks/scaling.py [--only lenet ...] [--repeats 2]
 
 For each network between the hosts: sums of several sizes give its latency and bandwidth, steps of several
 batch sizes without any sums give the computing; then training steps are compared with the model's. Prints
@@ -41,6 +41,7 @@ PLANNED = {  # networks: latency in seconds, bits a second
     "200 Gbit/s InfiniBand, 2 µs": Link(2e-6, 200e9 / 8),
 }
 RANKS = (8, 64, 1024)
+SLOTS = {"gradient_descent": 0, "momentum": 1, "adam": 2}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def measured_model(team: Any, workload: Workload, ranks: int, repeats: int, **se
         workload.shape, loss="softmax_cross_entropy", batch_size=workload.batch // ranks, threads=1
     )
     operations = network.describe("training", workload.batch // ranks)["operations"]
-    return workload_of(operations, network.layers, fitted_compute([size / ranks for size in sizes], times))
+    compute = fitted_compute([size / ranks for size in sizes], times)
+    return workload_of(operations, network.layers, compute, SLOTS[workload.optimizer])
 
 
 def check(network: Network, workloads: Sequence[Workload], repeats: int) -> list[dict[str, Any]]:
@@ -210,8 +212,8 @@ def plan_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     chosen = parse(parser(__doc__, NAMES), words)
-    chosen.repeats = min(chosen.repeats, 3)
-    workloads = [replace(BY_NAME[name], steps=2 if chosen.quick else 8) for name in chosen.only or NAMES]
+    chosen.repeats = min(chosen.repeats, 2)
+    workloads = [replace(BY_NAME[name], steps=2 if chosen.quick else 4) for name in chosen.only or NAMES]
     checked: list[dict[str, Any]] = []
     for network in NETWORKS[:1] if chosen.quick else NETWORKS:
         if reason := why_not(latency=bool(network.latency)):

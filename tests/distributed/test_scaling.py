@@ -87,6 +87,8 @@ def test_what_is_hidden_and_what_is_not() -> None:
     # All weights, every fourth step, with nothing to hide behind.
     found = step(WORKLOAD, MACHINE, ranks, rows, Choice(average_every=4, transport="bfloat16"))
     assert found.seconds == pytest.approx(0.011 + whole / 4)
+    found = step(replace(WORKLOAD, slots=2), MACHINE, ranks, rows, Choice(average_every=4))
+    assert found.seconds == pytest.approx(0.011 + sum_seconds(ranks, 9e6, LINK) / 4)
 
 
 def test_a_group_that_divides_layers() -> None:

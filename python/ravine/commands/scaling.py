@@ -128,7 +128,9 @@ def step_of(
     from ravine.training.preparation import build
     from ravine.training.step_times import step_seconds
 
-    network = build(experiment, parts).network
+    trainer = build(experiment, parts)
+    network = trainer.network
+    slots = sum(slot.size == network.flat_parameters.size for slot in trainer.optimizer.slots.values())
     measured: list[tuple[int, float]] = []
     if given is None:
         sizes = [batch >> shift for shift in (range(6) if thorough else (0, 2)) if batch >> shift]
@@ -139,7 +141,9 @@ def step_of(
         compute = Compute(0.0, measured[0][1] / measured[0][0])
     else:
         compute = fitted_compute([size for size, _ in measured], [seconds for _, seconds in measured])
-    return workload_of(network.describe("training", batch)["operations"], network.layers, compute), measured
+    return workload_of(
+        network.describe("training", batch)["operations"], network.layers, compute, slots
+    ), measured
 
 
 def chosen(experiment: Experiment) -> Choice:

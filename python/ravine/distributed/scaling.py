@@ -92,11 +92,13 @@ class Workload:
         compute: on one rank.
         phases: in order, shares adding up to 1.
         layers: by name.
+        slots: numbers that the optimizer keeps of each parameter, which are averaged where weights are.
     """
 
     compute: Compute
     phases: tuple[Phase, ...]
     layers: Mapping[str, Layer]
+    slots: int = 0
 
     @property
     def parameters(self) -> int:
@@ -167,7 +169,10 @@ def slowest(ranks: int) -> float:
 
 
 def workload_of(
-    operations: Iterable[Mapping[str, Any]], layers: Iterable[Mapping[str, Any]], compute: Compute
+    operations: Iterable[Mapping[str, Any]],
+    layers: Iterable[Mapping[str, Any]],
+    compute: Compute,
+    slots: int = 0,
 ) -> Workload:
     """A network's step from its plan, as `Network.describe` and `Network.layers` give them.
 
@@ -175,6 +180,7 @@ def workload_of(
         operations: with phase, section, layer, flops and bytes.
         layers: with name, type, input_shape, output_shape and parameters.
         compute: of a step of this network on one rank.
+        slots: of the optimizer, for each parameter.
     """
     known = list(operations)
     weights = [float(one["flops"]) + BYTE_FLOPS * float(one["bytes"]) for one in known]
@@ -205,7 +211,7 @@ def workload_of(
         Phase(of_layers, backward, tuple(name for name in order if last.get(name, end) == (phase, backward)))
         for (phase, backward), of_layers in sorted(shares.items())
     ]
-    return Workload(compute, tuple(phases), kinds)
+    return Workload(compute, tuple(phases), kinds, slots)
 
 
 def step(workload: Workload, machine: Machine, ranks: int, rows: float, choice: Choice | None = None) -> Step:
@@ -247,7 +253,8 @@ def step(workload: Workload, machine: Machine, ranks: int, rows: float, choice: 
     fixed = workload.compute.fixed * late  # a group's update is shorter, by how much is not known
     talked, told = told, told + machine.meetings * gather_seconds(ranks, 0, link)
     if choice.average_every > 1:
-        averaged = sum_seconds(copies, held * VALUE_BYTES, link, choice.algorithm) / choice.average_every
+        size = held * (1 + workload.slots) * VALUE_BYTES
+        averaged = sum_seconds(copies, size, link, choice.algorithm) / choice.average_every
         return Step(backward - talked + fixed, told + averaged, told + averaged)
     summed, end = _summed(ready, backward, copies, choice, link)
     beside = max(0.0, summed - max(0.0, end - backward))  # of the sums, while the backward pass went on
