@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ravine.commands.output import duration, print_json, table
 from ravine.commands.run_argument import add_run, find_run
 from ravine.errors import InputError
@@ -75,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def last_stretch(reader: RunReader, after_step: int = -1) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Steps and times since the run last began with another number of ranks."""
+    import numpy as np
+
     found = reader.rank_times(after_step)
     parts = [found]
     while len(found.steps):
