@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -67,7 +68,7 @@ def train_runs(parent: Path) -> None:
     table |= {"name": "deep-tanh", "statistics": {"level": "full", "full_every": 25}}
     table["training"]["epochs"] = 30
     train_experiment(parse_experiment(table, Path()), parent=parent)
-    launch = ["ravine", "launch", "-n", "2", "train", "digits", "--runs", parent, "--name", "two-ranks"]
+    launch = ["ravine", "launch", "-n", "2", "train", "digits", "--runs", str(parent), "--name", "two-ranks"]
     subprocess.run([sys.executable, "-m", *launch, "--set", "training.epochs=20"], check=True)
 
 
@@ -129,7 +130,7 @@ def draw(window: MainWindow, folder: Path, theme: str) -> None:
             runs = window.app.runs_folder
             shown = {LayersTab: runs / "deep-tanh", RanksTab: runs / "two-ranks"}.get(type(page), live)
             window.app.select(shown)
-            wait(lambda number=number: window.tabs.isTabVisible(number))
+            wait(partial(window.tabs.isTabVisible, number))
             window.tabs.setCurrentIndex(number)
             wait(lambda: ready(window) and window.app.status is not None)
             pause(500)

@@ -13,9 +13,8 @@ from ravine.commands.run_argument import add_run, find_run
 from ravine.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ravine.runs import RunReader
+    from ravine.runs.rank_times import RankTimes
 
 HELP = "show what each rank of a run did with its time"
 EXAMPLE = "ravine ranks digits"
@@ -71,9 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def last_stretch(reader: RunReader, after_step: int = -1) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def last_stretch(reader: RunReader, after_step: int = -1) -> RankTimes:
     """Steps and times since the run last began with another number of ranks."""
     import numpy as np
+
+    from ravine.runs.rank_times import RankTimes
 
     found = reader.rank_times(after_step)
     parts = [found]
@@ -83,7 +84,7 @@ def last_stretch(reader: RunReader, after_step: int = -1) -> tuple[NDArray[np.in
             parts = []
         if len(found.steps):
             parts.append(found)
-    return np.concatenate([one.steps for one in parts]), np.concatenate([one.seconds for one in parts])
+    return RankTimes(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def hosts_of(reader: RunReader) -> list[str]:
