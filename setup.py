@@ -25,6 +25,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import ExecError
 
 ROOT = Path(__file__).resolve().parent
+CUDA_LIBRARY = "libravine_cuda.so"
 
 
 def file_of(package: str, name: str) -> Path | None:
@@ -86,6 +87,7 @@ class BuildCore(build_ext):
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
             f"-DRAVINE_VERSION={self.distribution.get_version()}",
             f"-DRAVINE_RPATH={editable_rpath() if self.editable else ''}",
+            f"-DRAVINE_CUDA_RPATH={sysconfig.get_path('platlib') + '/nvidia/cu13/lib' if self.editable else ''}",
             *onednn_arguments(),
             *openblas_arguments(),
             *shlex.split(os.environ.get("RAVINE_CMAKE_ARGS", "")),
@@ -96,10 +98,15 @@ class BuildCore(build_ext):
             key.write_text("\n".join(configure))
         self.run_cmake([cmake, "--build", str(build), *([] if sys.stdout.isatty() else ["--", "--quiet"])])
         module.parent.mkdir(parents=True, exist_ok=True)
-        # A process that runs keeps the old file; overwriting it in place would crash it.
-        fresh = module.with_suffix(".new")
-        shutil.copy2(build / module.name, fresh)
-        fresh.replace(module)
+        for name in (module.name, CUDA_LIBRARY):
+            built, target = build / name, module.parent / name
+            if not built.exists():  # there is no CUDA backend in this build
+                target.unlink(missing_ok=True)
+                continue
+            # A process that runs keeps the old file; overwriting it in place would crash it.
+            fresh = target.with_suffix(".new")
+            shutil.copy2(built, fresh)
+            fresh.replace(target)
 
     @staticmethod
     def run_cmake(command: list[str], quiet: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from ravine import Sequential
+from ravine.errors import DeviceError
 
 # The same examples every time, however slow the machine is; the soak tests look further.
 settings.register_profile("ravine", deadline=None, derandomize=True, database=None)
@@ -27,17 +29,34 @@ def datasets() -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compute", default="", metavar="KEY=VALUE", help="for all networks, as in [compute]")
+    parser.addoption("--device", default="cpu", help="for all networks that name none: cpu, cuda or cuda:N")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ["RAVINE_TEST_DEVICE"] = str(config.getoption("--device"))  # for tests/reference/network.py
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    """Where networks are that name no device."""
+    return str(request.config.getoption("--device"))
 
 
 @pytest.fixture(autouse=True)
-def _compute(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes all networks compute as --compute says: make test-passes."""
+def _compute(request: pytest.FixtureRequest, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes all networks compute as --compute says, and where --device does: make test-passes, test-gpu."""
     given = request.config.getoption("--compute")
-    if not given:
+    if not given and device == "cpu":
         return
     options, network = tomllib.loads(given), Sequential.network
 
     def with_options(*arguments: Any, compute: Any = None, **settings: Any) -> Any:
-        return network(*arguments, compute=options | dict(compute or {}), **settings)
+        settings = {"device": device} | settings
+        try:
+            return network(*arguments, compute=options | dict(compute or {}), **settings)
+        except DeviceError as error:
+            if settings["device"] == "cpu" or "yet" not in str(error):
+                raise
+            pytest.skip(str(error))
 
     monkeypatch.setattr(Sequential, "network", with_options)

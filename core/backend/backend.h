@@ -21,11 +21,17 @@
 namespace ravine {
 
 // Memory on a device, zeroed, aligned to 64 bytes.
-class Buffer {
+class Buffer : public std::enable_shared_from_this<Buffer> {
  public:
   virtual ~Buffer() = default;
-  virtual void* data() = 0;
+  virtual void* data() = 0;  // on the device: what computes on the host reads, writes or sees it as below
   virtual std::size_t bytes() const = 0;
+  // Copies a part, in bytes, to the host or from it.
+  virtual void read(std::size_t offset, void* to, std::size_t count) = 0;
+  virtual void write(std::size_t offset, const void* from, std::size_t count) = 0;
+  // All of it where the host may read and write: the memory itself, or a copy, which the backend's begin_call
+  // and end_call keep the same as it while somebody holds it. The buffer must be held by a shared_ptr.
+  virtual std::shared_ptr<void> visible() = 0;
 };
 
 class Worker {
@@ -65,7 +71,8 @@ class Meeting {
 class PreparedProgram {
  public:
   virtual ~PreparedProgram() = default;
-  // Points a tensor (and its aliases) at memory; takes effect at the next run.
+  // Points a tensor (and its aliases) at memory of the backend, or of the host, from which it is then read in
+  // each run, and to which it is written; takes effect at the next run.
   virtual void bind(TensorId tensor, void* data) = 0;
   // Runs the operations of some sections that follow each other. Every worker of the team calls it; it ends
   // with a barrier, after which the measurements of those sections are there.
@@ -169,6 +176,12 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
+  // Around all that works with its buffers: takes what the host has written to what it sees of them, and
+  // shows it what has changed.
+  virtual void begin_call() {}
+  virtual void end_call() noexcept {}
+  // Whether a program may hold such an operation.
+  virtual bool computes(const Operation&) const { return true; }
   // Prepares the program. The caller binds every tensor that is no alias before the first run.
   virtual std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) = 0;
   virtual std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,

@@ -1,6 +1,5 @@
 // Steps whose rule asks for loss and gradient at points of its own choice. The rule runs on the calling
 // thread; each evaluation is shared by the team. All evaluations of a step have its samples and its masks.
-#include <algorithm>
 #include <limits>
 
 #include "network/training_loop.h"
@@ -24,15 +23,14 @@ void TrainingLoop::run_full_batch() {
     if (not_finite_) return;
     if (distributed_) network_.backend_->parallel([this](Worker& worker) { record_gradient(worker); });
     // Layers keep what they saw where the step began, as with other rules; a rule that fails takes it back.
-    std::copy_n(static_cast<const std::byte*>(network_.state_->data()), state_before_.size(),
-                state_before_.begin());
+    network_.state_->read(0, state_before_.data(), state_before_.size());
     network_.backend_->parallel([this](Worker& worker) { gradient_->keep_state(worker); });
     gradient_->bind_parameters(update.trial());
     gradient_->begin(result_.steps, network_.context(false));
     try {
       update.step(mean_loss(at_start_), [this] { return loss_at_trial(); });
     } catch (...) {
-      std::copy(state_before_.begin(), state_before_.end(), static_cast<std::byte*>(network_.state_->data()));
+      network_.state_->write(0, state_before_.data(), state_before_.size());
       throw;
     }
     if (chunk_.average != nullptr) {

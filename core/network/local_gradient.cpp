@@ -2,18 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace ravine {
 namespace {
 
-void copy(std::vector<std::byte>& to, const void* from) {
-  if (!to.empty()) std::memcpy(to.data(), from, to.size());
-}
+void copy(std::vector<std::byte>& to, Buffer& from) { from.read(0, to.data(), to.size()); }
 
-void copy(void* to, const std::vector<std::byte>& from) {
-  if (!from.empty()) std::memcpy(to, from.data(), from.size());
-}
+void copy(Buffer& to, const std::vector<std::byte>& from) { to.write(0, from.data(), from.size()); }
 
 }  // namespace
 
@@ -70,7 +65,7 @@ bool LocalGradient::run(ExecutionPlan& plan, const RunContext& context, Worker& 
 
 bool LocalGradient::compute_parts(Worker& worker) noexcept {
   const bool one = worker.index == 0;
-  void* const state = network_.state_->data();
+  Buffer& state = *network_.state_;
   RunContext context = context_;
   for (std::int64_t part = 0; part < parts_; ++part) {
     // Behind a barrier that all have passed: the last part's, or the caller's.
@@ -118,7 +113,7 @@ Trouble LocalGradient::find_trouble() {
 void LocalGradient::keep_state(Worker& worker) noexcept {
   if (!first_.changes_state()) return;
   if (parts_ == 1) return first_.program().run(Section::state, context_, worker);
-  if (worker.index == 0) copy(network_.state_->data(), state_after_);
+  if (worker.index == 0) copy(*network_.state_, state_after_);
   worker.barrier();
 }
 

@@ -39,6 +39,15 @@ bool all_finite(DType dtype, const void* values, std::int64_t count) {
   return dtype == DType::float64 ? all_finite<double>(values, count) : all_finite<float>(values, count);
 }
 
+// A parameter's part of a buffer.
+template <typename T>
+std::vector<T> values_of(Buffer& buffer, const GraphParameter& parameter) {
+  std::vector<T> values(static_cast<std::size_t>(parameter.spec.shape.elements()));
+  buffer.read(static_cast<std::size_t>(parameter.offset) * sizeof(T), values.data(),
+              values.size() * sizeof(T));
+  return values;
+}
+
 const std::byte* rows_from(const void* data, std::int64_t row, std::int64_t bytes_per_row) {
   return data == nullptr ? nullptr : static_cast<const std::byte*>(data) + row * bytes_per_row;
 }
@@ -63,6 +72,7 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
   if (!lacks.empty()) {
     throw Error(ErrorCode::device_unavailable, "bfloat16 needs " + lacks + "; use float32").at_key("dtype");
   }
+  check_operations();
   backend_->use_threads(threads_.chosen());
   const auto bytes = static_cast<std::size_t>(graph_.parameter_elements) * size_of(options.dtype);
   parameters_ = backend_->allocate(bytes);
@@ -77,6 +87,18 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
 
 Network::~Network() = default;
 
+void Network::check_operations() const {
+  if (options_.device.kind == DeviceKind::cpu) return;  // which has them all
+  const LoweredProgram lowered = lower(graph_, *loss_, Mode::training, options_.batch, options_.dtype);
+  for (const Step& step : lowered.program.steps) {
+    if (backend_->computes(step.operation)) continue;
+    Error error(ErrorCode::device_unavailable,
+                "device " + options_.device.to_string() + " has no " + name_of(step.operation) +
+                    " yet; use device cpu");
+    throw step.layer < 0 ? error : error.at_layer(graph_.layers[static_cast<std::size_t>(step.layer)].name);
+  }
+}
+
 void Network::initialize(std::uint64_t seed) {
   const Turn turn(*this);
   for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
@@ -86,15 +108,15 @@ void Network::initialize(std::uint64_t seed) {
 }
 
 void Network::reset_state() {
-  for (const GraphState& state : graph_.state) {
-    const std::int64_t count = state.spec.shape.elements();
-    if (options_.dtype == DType::float64) {
-      std::fill_n(static_cast<double*>(this->state()) + state.offset, count, state.spec.initial);
-    } else {
-      std::fill_n(static_cast<float*>(this->state()) + state.offset, count,
-                  static_cast<float>(state.spec.initial));
+  const auto fill = [&]<typename T>(T) {
+    std::vector<T> values(static_cast<std::size_t>(graph_.state_elements));
+    for (const GraphState& state : graph_.state) {
+      std::fill_n(values.begin() + state.offset, state.spec.shape.elements(),
+                  static_cast<T>(state.spec.initial));
     }
-  }
+    state_->write(0, values.data(), values.size() * sizeof(T));
+  };
+  options_.dtype == DType::float64 ? fill(double{}) : fill(float{});
 }
 
 void Network::initialize(const std::string& name, const Component& initializer, std::uint64_t seed) {
@@ -107,17 +129,16 @@ void Network::initialize(const std::string& name, const Component& initializer, 
 
 void Network::initialize(std::size_t index, const Component& initializer, std::uint64_t seed) {
   const GraphParameter& parameter = graph_.parameters[index];
-  const auto fill = [&](auto* all) {
+  const auto draw = [&]<typename T>(T) {
+    std::vector<T> values(static_cast<std::size_t>(parameter.spec.shape.elements()));
     ravine::initialize(initializer, parameter.slice.whole, parameter.spec.fans.in, parameter.spec.fans.out,
                        seed, static_cast<int>(index), parameter.slice.first, parameter.spec.shape.elements(),
-                       all + parameter.offset);
+                       values.data());
+    parameters_->write(static_cast<std::size_t>(parameter.offset) * sizeof(T), values.data(),
+                       values.size() * sizeof(T));
   };
   try {
-    if (options_.dtype == DType::float64) {
-      fill(static_cast<double*>(parameters()));
-    } else {
-      fill(static_cast<float*>(parameters()));
-    }
+    options_.dtype == DType::float64 ? draw(double{}) : draw(float{});
   } catch (Error& error) {
     throw error.at_layer(graph_.layers[static_cast<std::size_t>(parameter.layer)].name);
   }
@@ -141,10 +162,14 @@ Network::Turn::Turn(Network& network) : network_(network), lock_(network.mutex_,
     throw Error(ErrorCode::invalid_state, "the network is in the middle of a step; a rule must not call it");
   }
   lock_.lock();
+  network_.backend_->begin_call();
   network_.caller_.store(std::this_thread::get_id());
 }
 
-Network::Turn::~Turn() { network_.caller_.store({}); }
+Network::Turn::~Turn() {
+  network_.caller_.store({});
+  network_.backend_->end_call();
+}
 
 PlanDescription Network::describe(Mode mode, std::int64_t batch) {
   const Turn turn(*this);
@@ -275,14 +300,17 @@ void Network::look_ahead(Optimizer& optimizer) {
 
 std::vector<double> Network::gradient_squares() const {
   std::vector<double> squares;
-  for (const GraphParameter& parameter : graph_.parameters) {
+  const auto add_squares = [&](const auto& values) {
     double sum = 0;
-    for (std::int64_t i = parameter.offset; i < parameter.offset + parameter.spec.shape.elements(); ++i) {
-      const double g = options_.dtype == DType::float64 ? static_cast<const double*>(gradients_->data())[i]
-                                                        : static_cast<const float*>(gradients_->data())[i];
-      sum += g * g;
-    }
+    for (const double g : values) sum += g * g;
     squares.push_back(sum);
+  };
+  for (const GraphParameter& parameter : graph_.parameters) {
+    if (options_.dtype == DType::float64) {
+      add_squares(values_of<double>(*gradients_, parameter));
+    } else {
+      add_squares(values_of<float>(*gradients_, parameter));
+    }
   }
   if (merge_ != nullptr) merge_->squares(squares);
   return squares;
@@ -372,9 +400,10 @@ void Network::predict(const void* inputs, std::int64_t rows, void* output) {
 
 bool Network::is_finite(std::size_t index) const {
   const GraphParameter& parameter = graph_.parameters[index];
-  const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
-  const auto* values = static_cast<const std::byte*>(parameters_->data()) + parameter.offset * element;
-  const bool finite = all_finite(options_.dtype, values, parameter.spec.shape.elements());
+  const std::int64_t count = parameter.spec.shape.elements();
+  const bool finite = options_.dtype == DType::float64
+                          ? all_finite<double>(values_of<double>(*parameters_, parameter).data(), count)
+                          : all_finite<float>(values_of<float>(*parameters_, parameter).data(), count);
   if (model() == nullptr) return finite;
   double broken = finite ? 0 : 1;
   model()->sum(&broken, 1, DType::float64);

@@ -142,9 +142,10 @@ class Network {
   const NetworkOptions& options() const { return options_; }
   // Chosen so far, where the choice is left open; then it may change while training goes on.
   int threads() const { return threads_.chosen(); }
-  void* parameters() { return parameters_->data(); }
-  void* gradients() { return gradients_->data(); }
-  void* state() { return state_->data(); }
+  // As the host sees them.
+  std::shared_ptr<void> parameters() { return parameters_->visible(); }
+  std::shared_ptr<void> gradients() { return gradients_->visible(); }
+  std::shared_ptr<void> state() { return state_->visible(); }
   std::uint32_t step_number() const { return step_number_; }
   void set_step_number(std::uint32_t step) { step_number_ = step; }
   const std::vector<std::string>& columns() const { return ring_.columns(); }
@@ -196,6 +197,8 @@ class Network {
 
   void attach(Optimizer& optimizer);
   std::vector<double> gradient_squares() const;  // of each parameter
+  // Throws Error(device_unavailable) where the backend lacks an operation of a layer.
+  void check_operations() const;
   void initialize(std::size_t index, const Component& initializer, std::uint64_t seed);
   void reset_state();
   // One that has been made before, or a new one. Parts of a batch that are computed side by side have plans

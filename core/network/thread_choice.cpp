@@ -68,6 +68,7 @@ void ThreadChoice::choose() {
 }
 
 ThreadChoice choose_threads(const Graph& graph, const Loss& loss, const NetworkOptions& options) {
+  if (options.device.kind != DeviceKind::cpu) return ThreadChoice(1);  // the one that launches kernels
   if (options.threads > 0) return ThreadChoice(options.threads);
   const LoweredProgram lowered = lower(graph, loss, Mode::training, options.batch, options.dtype);
   double flops = 0;

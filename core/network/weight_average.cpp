@@ -1,7 +1,6 @@
 #include "network/weight_average.h"
 
 #include <cmath>
-#include <cstring>
 
 #include "base/errors.h"
 
@@ -19,9 +18,10 @@ WeightAverage::WeightAverage(Network& network, double decay)
                     "; at 1 an average would never take the weights of another step in")
         .at_key("average_weights");
   }
+  const Network::Turn turn(network);
   values_ = backend_->allocate(parameters_->bytes());
-  std::memcpy(values_->data(), parameters_->data(), parameters_->bytes());
   prepared_ = backend_->prepare_average(dtype_, parameters_->data(), values_->data(), elements_);
+  backend_->parallel([this](Worker& worker) { prepared_->run(1, worker); });  // the weights themselves
 }
 
 void WeightAverage::check_network(const Network& network) const {

@@ -116,6 +116,11 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   if (attached_to(buffers.parameters)) return;
   std::vector<UpdateSegment> segments = buffers.segments;
   apply_groups(segments, buffers.names);
+  if (is_full_batch() && buffers.backend->device().kind != DeviceKind::cpu) {
+    throw Error(ErrorCode::device_unavailable, "device " + buffers.backend->device().to_string() +
+                                                   " has no " + rule_.name + " yet; use device cpu")
+        .at_key("optimizer");
+  }
   if (is_full_batch()) check_full_batch(buffers.dtype, segments);
   backend_ = buffers.backend;
   count_ = buffers.count;

@@ -73,7 +73,7 @@ struct Penalty {
   RAVINE_HOST_DEVICE T value(T theta) const { return l2 / 2 * theta * theta + l1 * sign(theta) * theta; }
   // From lambda/2 sum w^2 to lambda ||W||, the group lasso: M. Yuan, Y. Lin, 2006. Its gradient is
   // lambda W / ||W||, that of the square with another factor; at W = 0 the subgradient 0 is taken.
-  void divide_l2(double norm) { l2 = norm > 0 ? T(static_cast<double>(l2) / norm) : T(0); }
+  RAVINE_HOST_DEVICE void divide_l2(double norm) { l2 = norm > 0 ? T(static_cast<double>(l2) / norm) : T(0); }
   RAVINE_HOST_DEVICE T shrink(T theta) const { return theta - within(theta, threshold); }
 
   // Selections that let NaN pass.

@@ -161,8 +161,14 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
     throw Error(ErrorCode::invalid_parameter, "a rule needs a learning rate").at_key("learning_rate");
   }
   PrepareUpdate prepare = [function = std::move(function), slots](
-                              Backend&, DType dtype, const UpdateBuffers& buffers,
+                              Backend& backend, DType dtype, const UpdateBuffers& buffers,
                               std::vector<UpdateSegment> segments) -> std::unique_ptr<PreparedUpdate> {
+    if (backend.device().kind != DeviceKind::cpu) {
+      throw Error(ErrorCode::device_unavailable, "a rule written in Python has no access to device " +
+                                                     backend.device().to_string() +
+                                                     " yet; use device cpu")
+          .at_key("optimizer");
+    }
     const py::gil_scoped_acquire acquire;
     if (dtype == DType::float64) {
       return std::make_unique<PythonUpdate<double>>(function, slots, buffers, std::move(segments));

@@ -185,29 +185,22 @@ py::tuple drain(Network& network) {
   return py::make_tuple(steps, values);
 }
 
-template <typename Address>
-py::dict named_views(const py::object& self, Address address) {
-  auto& network = self.cast<Network&>();
+// By name, of parts of a buffer as the host sees it.
+template <typename Parts>
+py::dict named_views(const Network& network, const std::shared_ptr<void>& buffer, const Parts& parts) {
   const DType dtype = network.options().dtype;
+  const py::capsule owner = owner_of(buffer);
   py::dict views;
-  for (const GraphParameter& parameter : network.graph().parameters) {
-    auto* data = static_cast<std::byte*>(address(network)) +
-                 parameter.offset * static_cast<std::int64_t>(size_of(dtype));
-    views[py::str(parameter.name)] = view(data, dtype, parameter.spec.shape, self);
+  for (const auto& part : parts) {
+    auto* data =
+        static_cast<std::byte*>(buffer.get()) + part.offset * static_cast<std::int64_t>(size_of(dtype));
+    views[py::str(part.name)] = view(data, dtype, part.spec.shape, owner);
   }
   return views;
 }
 
-py::dict state(const py::object& self) {
-  auto& network = self.cast<Network&>();
-  const DType dtype = network.options().dtype;
-  py::dict views;
-  for (const GraphState& kept : network.graph().state) {
-    auto* data =
-        static_cast<std::byte*>(network.state()) + kept.offset * static_cast<std::int64_t>(size_of(dtype));
-    views[py::str(kept.name)] = view(data, dtype, kept.spec.shape, self);
-  }
-  return views;
+py::array flat_view(const Network& network, const std::shared_ptr<void>& buffer) {
+  return view(buffer.get(), network.options().dtype, {network.graph().parameter_elements}, owner_of(buffer));
 }
 
 py::list layers(const Network& network) {
@@ -384,25 +377,16 @@ void bind_network(py::module_& module) {
       .def_property_readonly("columns", [](Network& network) { return network.columns(); })
       .def_property_readonly(
           "parameters",
-          [](const py::object& self) { return named_views(self, [](Network& n) { return n.parameters(); }); })
+          [](Network& n) { return named_views(n, n.parameters(), n.graph().parameters); })
       .def_property_readonly(
           "gradients",
-          [](const py::object& self) { return named_views(self, [](Network& n) { return n.gradients(); }); })
-      .def_property_readonly("state", &state,
-                             "Writable views, by name, of what layers keep from step to step and no gradient "
-                             "changes.")
+          [](Network& n) { return named_views(n, n.gradients(), n.graph().parameters); })
+      .def_property_readonly(
+          "state", [](Network& n) { return named_views(n, n.state(), n.graph().state); },
+          "Writable views, by name, of what layers keep from step to step and no gradient changes.")
       .def_property_readonly("flat_parameters",
-                             [](const py::object& self) {
-                               auto& network = self.cast<Network&>();
-                               return view(network.parameters(), network.options().dtype,
-                                           {network.graph().parameter_elements}, self);
-                             })
-      .def_property_readonly("flat_gradients",
-                             [](const py::object& self) {
-                               auto& network = self.cast<Network&>();
-                               return view(network.gradients(), network.options().dtype,
-                                           {network.graph().parameter_elements}, self);
-                             })
+                             [](Network& n) { return flat_view(n, n.parameters()); })
+      .def_property_readonly("flat_gradients", [](Network& n) { return flat_view(n, n.gradients()); })
       .def_property_readonly("decaying",
                              [](const Network& network) {
                                py::list names;

@@ -137,9 +137,10 @@ void bind_optimizer(py::module_& module) {
                                py::dict slots;
                                for (std::size_t i = 0; i < optimizer.slot_names().size(); ++i) {
                                  if (optimizer.count() == 0) break;
+                                 const std::shared_ptr<void> slot = optimizer.slot(i)->visible();
                                  slots[py::str(optimizer.slot_names()[i])] =
-                                     view(optimizer.slot(i)->data(), optimizer.slot_dtype(),
-                                          {optimizer.count()}, owner_of(optimizer.slot(i)));
+                                     view(slot.get(), optimizer.slot_dtype(), {optimizer.count()},
+                                          owner_of(slot));
                                }
                                return slots;
                              })

@@ -169,8 +169,8 @@ void bind_training(py::module_& module) {
       .def_property_readonly(
           "flat_values",
           [](const WeightAverage& average) {
-            return view(average.values()->data(), average.dtype(), {average.elements()},
-                        owner_of(average.values()));
+            const std::shared_ptr<void> values = average.values()->visible();
+            return view(values.get(), average.dtype(), {average.elements()}, owner_of(values));
           },
           "A writable view, laid out as the network's flat parameters.");
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from reference.catalog import reference, resolved
 
 from ravine import _core
+from ravine.errors import DeviceError
 
 
 def build(
     layers: Sequence[Any], input_shape: Sequence[int], loss: Any = "squared_error", **options: Any
 ) -> Any:
-    """A network of Ravine; float64, one thread and seed 1 unless told otherwise."""
+    """A network of Ravine; float64, one thread, seed 1 and the device of --device unless told otherwise."""
     spec = _core.NetworkSpec(list(input_shape))
     for layer in layers:
         if getattr(_rule_of(layer), "JOINS", False):
@@ -24,8 +27,14 @@ def build(
             spec.add(layer, inputs=[before, spec.layers[-1]["name"]])
         else:
             spec.add(layer)
-    settings = {"batch_size": 16, "dtype": "float64", "device": "cpu", "threads": 1, "seed": 1} | options
-    return _core.Network(spec, loss, **settings)
+    device = os.environ.get("RAVINE_TEST_DEVICE", "cpu")
+    settings = {"batch_size": 16, "dtype": "float64", "device": device, "threads": 1, "seed": 1} | options
+    try:
+        return _core.Network(spec, loss, **settings)
+    except DeviceError as error:
+        if device == "cpu" or "yet" not in str(error):
+            raise
+        pytest.skip(str(error))
 
 
 def _rule_of(layer: Any) -> Any:

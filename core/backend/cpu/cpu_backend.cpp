@@ -41,6 +41,13 @@ class CpuBuffer final : public Buffer {
 
   void* data() override { return data_; }
   std::size_t bytes() const override { return bytes_; }
+  void read(std::size_t offset, void* to, std::size_t count) override {
+    if (count > 0) std::memcpy(to, static_cast<const std::byte*>(data_) + offset, count);
+  }
+  void write(std::size_t offset, const void* from, std::size_t count) override {
+    if (count > 0) std::memcpy(static_cast<std::byte*>(data_) + offset, from, count);
+  }
+  std::shared_ptr<void> visible() override { return {shared_from_this(), data_}; }
 
  private:
   static constexpr std::size_t huge_page = std::size_t{2} << 20;

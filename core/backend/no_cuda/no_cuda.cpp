@@ -7,12 +7,12 @@ namespace ravine {
 std::shared_ptr<Backend> make_cuda_backend(int index) {
   throw Error(ErrorCode::device_unavailable,
               "cuda:" + std::to_string(index) +
-                  " was asked for, but this version of Ravine has no CUDA backend; use device cpu")
+                  " was asked for, but Ravine was built without CUDA (nvcc was not found); use device cpu")
       .at_key("device");
 }
 
 std::vector<BackendReport> report_cuda() {
-  return {{"CUDA", false, "this version of Ravine has no CUDA backend"}};
+  return {{"CUDA", false, "Ravine was built without it: nvcc was not found"}};
 }
 
 }  // namespace ravine

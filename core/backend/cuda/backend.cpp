@@ -1,0 +1,74 @@
+// The CUDA backend: memory, programs and updates on the stream of one device, launched by a team of one.
+#include "backend/backend.h"
+
+#include "backend/cuda/accumulation.h"
+#include "backend/cuda/buffer.h"
+#include "backend/cuda/interface.h"
+#include "backend/cuda/program.h"
+#include "backend/cuda/report.h"
+#include "backend/cuda/update.h"
+#include "base/errors.h"
+
+namespace ravine::cuda {
+namespace {
+
+class OneWorker final : public Worker {
+ public:
+  void barrier() override {}
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int device)
+      : stream_(std::make_shared<Stream>(device)), visible_(std::make_shared<VisibleBuffers>()) {}
+
+  std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
+    return std::make_unique<DeviceBuffer>(stream_, visible_, bytes);
+  }
+  void begin_call() override {
+    stream_->rethrow();
+    visible_->take();
+  }
+  void end_call() noexcept override {
+    stream_->synchronize();
+    visible_->show();
+  }
+  bool computes(const Operation& operation) const override { return cuda::computes(operation); }
+  std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) override {
+    return prepare_program(program, layers, parameters, stream_);
+  }
+  std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype, const UpdateBuffers& buffers,
+                                                 std::vector<UpdateSegment> segments) override {
+    return cuda::prepare_update(rule, dtype, buffers, std::move(segments), stream_);
+  }
+  std::unique_ptr<PreparedAccumulation> prepare_accumulation(DType dtype, void* gradients, void* sum,
+                                                             const std::vector<BufferRange>& ranges) override {
+    return cuda::prepare_accumulation(dtype, gradients, sum, ranges, stream_);
+  }
+  std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
+                                                   std::int64_t count) override {
+    return cuda::prepare_average(dtype, values, average, count, stream_);
+  }
+  void add_to_histogram(DType, const void*, std::int64_t, Histogram&) noexcept override {}  // no distributions yet
+  void parallel(const std::function<void(Worker&)>& run) override {
+    stream_->activate();
+    OneWorker worker;
+    run(worker);
+    stream_->rethrow();
+  }
+  int threads() const override { return 1; }
+  void use_threads(int) override {}
+  Device device() const override { return {DeviceKind::cuda, stream_->device()}; }
+  std::string lacks_for_bfloat16() const override { return "device cpu, for cuda has none yet"; }
+
+ private:
+  std::shared_ptr<Stream> stream_;
+  std::shared_ptr<VisibleBuffers> visible_;
+};
+
+}  // namespace
+}  // namespace ravine::cuda
+
+const char* ravine_cuda_interface() noexcept { return RAVINE_CUDA_INTERFACE; }
+ravine::Backend* ravine_cuda_make(int device) { return new ravine::cuda::CudaBackend(device); }
+void ravine_cuda_report(std::vector<ravine::BackendReport>* reports) { *reports = ravine::cuda::report(); }

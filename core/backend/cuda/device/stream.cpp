@@ -1,0 +1,119 @@
+// The stream of a GPU.
+#include "backend/cuda/stream.h"
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+
+#include "backend/cuda/device/cards.h"
+#include "base/errors.h"
+
+namespace ravine::cuda {
+namespace {
+
+void check(Stream& stream, cudaError_t status) noexcept {
+  if (status != cudaSuccess) stream.fail(cudaGetErrorString(status));
+}
+
+cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
+
+}  // namespace
+
+Stream::Stream(int device) : device_(device) {
+  const std::string missing = missing_for(device);
+  if (!missing.empty()) {
+    throw Error(ErrorCode::device_unavailable,
+                "cuda:" + std::to_string(device) + " was asked for, but " + missing + "; use device cpu")
+        .at_key("device");
+  }
+  activate();
+  cudaStream_t stream = nullptr;
+  int processors = 0;
+  const cudaError_t created = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  const cudaError_t asked = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  for (const cudaError_t status : {created, asked}) {
+    if (status == cudaSuccess) continue;
+    throw Error(ErrorCode::device_unavailable,
+                "cuda:" + std::to_string(device) + " cannot be used: " + cudaGetErrorString(status))
+        .at_key("device");
+  }
+  handle_ = stream;
+  most_blocks_ = 16 * std::int64_t{processors};  // twice as many as run at once
+}
+
+Stream::~Stream() {
+  activate();
+  cudaStreamSynchronize(stream_of(*this));
+  for (const auto& [address, region] : regions_) cudaFree(region.mapped);
+  cudaStreamDestroy(stream_of(*this));
+}
+
+void* Stream::allocate(std::size_t bytes) {
+  activate();
+  void* data = nullptr;
+  const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(bytes, 256));
+  if (status != cudaSuccess) {
+    cudaGetLastError();  // it is told here, and is no failure of a kernel
+    std::size_t free = 0;
+    std::size_t all = 0;
+    cudaMemGetInfo(&free, &all);
+    throw Error(ErrorCode::out_of_memory, "a buffer of " + std::to_string(bytes >> 20) + " MiB is needed on cuda:" +
+                                              std::to_string(device_) + ", which has " +
+                                              std::to_string(free >> 20) + " MiB free of " +
+                                              std::to_string(all >> 20) + "; use a smaller network or batch");
+  }
+  check(*this, cudaMemsetAsync(data, 0, bytes, stream_of(*this)));
+  const std::lock_guard lock(regions_mutex_);
+  regions_[reinterpret_cast<std::uintptr_t>(data)] = {bytes, data, bytes};
+  return data;
+}
+
+void Stream::release(void* data) noexcept {
+  activate();
+  cudaFree(data);
+  const std::lock_guard lock(regions_mutex_);
+  regions_.erase(reinterpret_cast<std::uintptr_t>(data));
+}
+
+void* Stream::allocate_pinned(std::size_t bytes) {
+  activate();
+  void* data = nullptr;
+  if (cudaMallocHost(&data, std::max<std::size_t>(bytes, 64)) != cudaSuccess) {
+    cudaGetLastError();
+    throw Error(ErrorCode::out_of_memory,
+                "the system has no " + std::to_string(bytes >> 10) + " KiB of memory left that it may pin");
+  }
+  return data;
+}
+
+void Stream::release_pinned(void* data) noexcept { cudaFreeHost(data); }
+
+void Stream::upload(void* to, const void* from, std::size_t bytes) noexcept {
+  if (bytes == 0 || failed()) return;
+  activate();
+  check(*this, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(*this)));
+}
+
+void Stream::download(void* to, const void* from, std::size_t bytes) noexcept {
+  if (bytes == 0 || failed()) return;
+  activate();
+  check(*this, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(*this)));
+}
+
+void Stream::copy(void* to, const void* from, std::size_t bytes) noexcept {
+  if (bytes == 0 || failed()) return;
+  activate();
+  check(*this, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(*this)));
+}
+
+void Stream::synchronize() noexcept {
+  if (failed()) return;
+  activate();
+  check(*this, cudaStreamSynchronize(stream_of(*this)));
+}
+
+void Stream::activate() const noexcept { cudaSetDevice(device_); }
+void Stream::check_launch() noexcept { check(*this, cudaGetLastError()); }
+void Stream::open(bool) noexcept {}
+
+}  // namespace ravine::cuda

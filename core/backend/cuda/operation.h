@@ -1,0 +1,115 @@
+// Operations at work on a stream. Private to this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cuda/stream.h"
+#include "base/errors.h"
+
+namespace ravine::cuda {
+
+// Where the tensors of a program lie on the device; changes by binding.
+using PointerTable = std::vector<void*>;
+
+// Where a program's measurements lie on the device: of each layer mean, variance and fraction of zeros; of each
+// parameter the sum of squares; then of the loss its sum, the weight, right answers, and those among five.
+struct MeasuredPlaces {
+  static constexpr int of_layer = 3;
+  static constexpr int of_loss = 4;
+
+  double* begin = nullptr;
+  int layers = 0;
+  int parameters = 0;
+
+  double* layer(int index) const { return begin + of_layer * index; }
+  double* parameter(int index) const { return begin + of_layer * layers + index; }
+  double* loss() const { return parameter(parameters); }
+  std::size_t count() const { return static_cast<std::size_t>(of_layer * layers + parameters + of_loss); }
+};
+
+// What operations are prepared from.
+struct Preparation {
+  const Program& program;
+  const PointerTable& pointers;
+  Stream& stream;
+  MeasuredPlaces measured;
+
+  std::int64_t elements(TensorId id) const { return program.tensor(id).shape.elements(); }
+  std::int64_t rows(TensorId id) const { return rows_of(program.tensor(id)); }
+  std::int64_t columns(TensorId id) const { return columns_of(program.tensor(id)); }
+};
+
+class CudaOperation {
+ public:
+  explicit CudaOperation(const Preparation& preparation)
+      : stream_(preparation.stream), pointers_(preparation.pointers) {}
+  virtual ~CudaOperation() = default;
+  CudaOperation(const CudaOperation&) = delete;
+  CudaOperation& operator=(const CudaOperation&) = delete;
+
+  // Puts its kernels onto the stream.
+  virtual void run(const RunContext& context) noexcept = 0;
+  virtual std::string engine() const { return "kernel"; }
+
+ protected:
+  template <typename T>
+  T* at(TensorId id) const {
+    return id == no_tensor ? nullptr : static_cast<T*>(pointers_[static_cast<std::size_t>(id)]);
+  }
+
+  Stream& stream_;
+
+ private:
+  const PointerTable& pointers_;
+};
+
+using Prepared = std::unique_ptr<CudaOperation>;
+
+// Each kind in its file.
+template <typename T>
+Prepared prepare_product(const Product& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_activation(const Activation& o, const Preparation& preparation);
+// Of a matrix to which a row is added before; `bias` may be absent, input and output the same.
+template <typename T>
+Prepared prepare_activation(const Activation& o, TensorId bias, const Preparation& preparation);
+template <typename T>
+Prepared prepare_activation_gradient(const ActivationGradient& o, const Preparation& preparation);
+// Measures a tensor and changes nothing.
+template <typename T>
+Prepared prepare_observation(TensorId id, const Observation& observe, const Preparation& preparation);
+template <typename T>
+Prepared prepare_dropout(const Dropout& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_elementwise(const Add& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_elementwise(const Affine& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_elementwise(const CopyColumns& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_column_sum(const ColumnSum& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_softmax(const Softmax& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_softmax(const SoftmaxGradient& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_loss(const SoftmaxCrossEntropy& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_loss(const ElementwiseLoss& o, const Preparation& preparation);
+
+// Calls visit(rule) with the rule of that name of the list, made for T from the arguments.
+template <typename List, typename T, typename Visit, typename... Arguments>
+void with_rule(const std::string& name, const Visit& visit, const Arguments&... arguments) {
+  bool found = false;
+  List::for_each([&]<template <typename> class Rule>() {
+    if (Rule<T>::name != name) return;
+    found = true;
+    visit(Rule<T>(arguments...));
+  });
+  if (!found) throw Error(ErrorCode::internal, "no rule '" + name + "'");
+}
+
+}  // namespace ravine::cuda

@@ -1,0 +1,218 @@
+#include "backend/cuda/program.h"
+
+#include <limits>
+#include <set>
+
+#include "backend/cuda/operation.h"
+
+namespace ravine::cuda {
+namespace {
+
+// Prepares what there is; null for the rest.
+template <typename T>
+struct Prepare {
+  const Preparation& preparation;
+
+  Prepared operator()(const Product& o) const { return prepare_product<T>(o, preparation); }
+  Prepared operator()(const Activation& o) const { return prepare_activation<T>(o, preparation); }
+  Prepared operator()(const ActivationGradient& o) const { return prepare_activation_gradient<T>(o, preparation); }
+  Prepared operator()(const Dropout& o) const { return prepare_dropout<T>(o, preparation); }
+  Prepared operator()(const ColumnSum& o) const { return prepare_column_sum<T>(o, preparation); }
+  Prepared operator()(const SoftmaxCrossEntropy& o) const { return prepare_loss<T>(o, preparation); }
+  Prepared operator()(const ElementwiseLoss& o) const { return prepare_loss<T>(o, preparation); }
+  Prepared operator()(const Softmax& o) const { return prepare_softmax<T>(o, preparation); }
+  Prepared operator()(const SoftmaxGradient& o) const { return prepare_softmax<T>(o, preparation); }
+  Prepared operator()(const Add& o) const { return prepare_elementwise<T>(o, preparation); }
+  Prepared operator()(const Affine& o) const { return prepare_elementwise<T>(o, preparation); }
+  Prepared operator()(const CopyColumns& o) const { return prepare_elementwise<T>(o, preparation); }
+  template <typename Other>
+  Prepared operator()(const Other&) const = delete;
+};
+
+template <typename T, typename Given>
+concept Preparable = requires(const Prepare<T>& prepare, const Given& given) { prepare(given); };
+
+Prepared prepare(const Operation& operation, const Preparation& preparation) {
+  const auto with = [&]<typename T>(const Prepare<T>& prepare) {
+    return std::visit(
+        [&]<typename Given>(const Given& given) -> Prepared {
+          if constexpr (Preparable<T, Given>) {
+            return prepare(given);
+          } else {
+            throw Error(ErrorCode::internal, "no kernel for " + name_of(operation));
+          }
+        },
+        operation);
+  };
+  return preparation.program.dtype() == DType::float64 ? with(Prepare<double>{preparation})
+                                                       : with(Prepare<float>{preparation});
+}
+
+class CudaProgram final : public PreparedProgram {
+ public:
+  CudaProgram(const Program& program, int layers, int parameters, const std::shared_ptr<Stream>& stream)
+      : stream_(stream),
+        tensors_(program.tensors.size()),
+        pointers_(program.tensors.size(), nullptr),
+        layers_(layers),
+        parameters_(parameters) {
+    const MeasuredPlaces none{nullptr, layers, parameters};
+    measured_ = Array<double>(*stream, none.count());
+    fetched_ = PinnedArray<double>(*stream, none.count());
+    for (std::size_t id = 0; id < program.tensors.size(); ++id) {
+      const Tensor& tensor = program.tensors[id];
+      tensors_[static_cast<std::size_t>(program.root(static_cast<TensorId>(id)))].aliases.push_back(id);
+      tensors_[id].bytes = static_cast<std::size_t>(bytes_of(tensor));
+      // Bound in every step, where nothing may be allocated.
+      const bool from_host = tensor.role == TensorRole::input || tensor.role == TensorRole::target;
+      if (from_host && tensor.alias == no_tensor) stage(tensors_[id]);
+    }
+    const Preparation preparation{program, pointers_, *stream, {measured_.data(), layers, parameters}};
+    for (const Step& step : program.steps) {
+      steps_.push_back({step.section, prepare(step.operation, preparation), {}, is_loss(step.operation)});
+      Operation operation = step.operation;
+      for (const Observation* observation : observations_of(operation)) {
+        steps_.back().observations.push_back(*observation);
+      }
+    }
+    for (Section section : {Section::forward, Section::loss, Section::backward, Section::state}) {
+      add_run(program, section, section);
+    }
+    add_run(program, Section::forward, Section::backward);
+    measurements_.layers.resize(static_cast<std::size_t>(layers));
+    measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));
+  }
+
+  void bind(TensorId id, void* data) override {
+    TensorMemory& tensor = tensors_[static_cast<std::size_t>(id)];
+    tensor.host = nullptr;
+    if (data != nullptr && !stream_->owns(data)) {
+      if (tensor.staging.data() == nullptr) stage(tensor);
+      tensor.host = data;
+      data = tensor.staging.data();
+    }
+    for (std::size_t alias : tensor.aliases) pointers_[alias] = data;
+  }
+
+  void run(Section first, Section last, const RunContext& context, Worker&) noexcept override {
+    for (const Run& run : runs_) {
+      if (run.first == first && run.last == last) this->run(run, context);
+    }
+  }
+
+  const Measurements& measurements() const override { return measurements_; }
+
+  std::vector<std::string> engines() const override {
+    std::vector<std::string> names;
+    for (const PreparedStep& step : steps_) names.push_back(step.operation->engine());
+    return names;
+  }
+
+ private:
+  struct TensorMemory {
+    std::vector<std::size_t> aliases;  // all that share the memory, of the one that owns it
+    std::size_t bytes = 0;
+    Array<std::byte> staging;  // the place on the device of memory of the host
+    void* host = nullptr;
+  };
+  struct PreparedStep {
+    Section section;
+    Prepared operation;
+    std::vector<Observation> observations;
+    bool is_loss;
+  };
+  // What is run in one go: a section, or all that compute loss and gradient.
+  struct Run {
+    Section first;
+    Section last;
+    std::vector<std::size_t> reads;   // tensors that it finds written
+    std::vector<std::size_t> writes;  // and those that it leaves
+  };
+
+  static bool is_loss(const Operation& operation) {
+    return std::holds_alternative<SoftmaxCrossEntropy>(operation) || std::holds_alternative<ElementwiseLoss>(operation);
+  }
+
+  void stage(TensorMemory& tensor) { tensor.staging = Array<std::byte>(*stream_, tensor.bytes); }
+
+  void add_run(const Program& program, Section first, Section last) {
+    std::set<std::size_t> reads;
+    std::set<std::size_t> writes;
+    const auto root = [&](TensorId id) { return static_cast<std::size_t>(program.root(id)); };
+    for (const Step& step : program.steps) {
+      if (step.section < first || step.section > last) continue;
+      for (TensorId id : inputs_of(step.operation)) {
+        if (writes.count(root(id)) == 0) reads.insert(root(id));
+      }
+      for (TensorId id : outputs_of(step.operation)) writes.insert(root(id));
+    }
+    runs_.push_back({first, last, {reads.begin(), reads.end()}, {writes.begin(), writes.end()}});
+  }
+
+  // One stop: what was measured comes with what the caller wants to see.
+  void run(const Run& run, const RunContext& context) noexcept {
+    for (std::size_t id : run.reads) {
+      const TensorMemory& tensor = tensors_[id];
+      if (tensor.host != nullptr) stream_->upload(tensor.staging.data(), tensor.host, tensor.bytes);
+    }
+    for (const PreparedStep& step : steps_) {
+      if (step.section >= run.first && step.section <= run.last) step.operation->run(context);
+    }
+    for (std::size_t id : run.writes) {
+      const TensorMemory& tensor = tensors_[id];
+      if (tensor.host != nullptr) stream_->download(tensor.host, tensor.staging.data(), tensor.bytes);
+    }
+    stream_->download(fetched_.data(), measured_.data(), measured_.bytes());
+    stream_->synchronize();
+    collect(run);
+  }
+
+  void collect(const Run& run) noexcept {
+    const MeasuredPlaces places{fetched_.data(), layers_, parameters_};
+    for (const PreparedStep& step : steps_) {
+      if (step.section < run.first || step.section > run.last) continue;
+      for (const Observation& observation : step.observations) {
+        if (observation.layer >= 0) {
+          const double* moments = places.layer(observation.layer);
+          measurements_.layers[static_cast<std::size_t>(observation.layer)] = {moments[0], moments[1], moments[2]};
+        }
+        if (observation.parameter >= 0) {
+          measurements_.gradient_squares[static_cast<std::size_t>(observation.parameter)] =
+              *places.parameter(observation.parameter);
+        }
+      }
+      if (!step.is_loss) continue;
+      const double* loss = places.loss();
+      measurements_.loss = loss[0];
+      measurements_.weight = loss[1];
+      measurements_.correct = static_cast<std::int64_t>(loss[2]);
+      measurements_.correct_top5 = static_cast<std::int64_t>(loss[3]);
+    }
+    // Whoever trains stops; the reason follows when the team has ended.
+    if (stream_->failed()) measurements_.loss = std::numeric_limits<double>::quiet_NaN();
+  }
+
+  std::shared_ptr<Stream> stream_;
+  std::vector<TensorMemory> tensors_;
+  PointerTable pointers_;
+  int layers_;
+  int parameters_;
+  Array<double> measured_;
+  PinnedArray<double> fetched_;
+  std::vector<PreparedStep> steps_;
+  std::vector<Run> runs_;
+  Measurements measurements_;
+};
+
+}  // namespace
+
+bool computes(const Operation& operation) {
+  return std::visit([]<typename Given>(const Given&) { return Preparable<float, Given>; }, operation);
+}
+
+std::unique_ptr<PreparedProgram> prepare_program(const Program& program, int layers, int parameters,
+                                                 const std::shared_ptr<Stream>& stream) {
+  return std::make_unique<CudaProgram>(program, layers, parameters, stream);
+}
+
+}  // namespace ravine::cuda

@@ -1,0 +1,30 @@
+// What streams of a GPU and of the twin have in common.
+#include "backend/cuda/stream.h"
+
+#include "base/errors.h"
+
+namespace ravine::cuda {
+
+bool Stream::owns(const void* data) const {
+  const std::lock_guard lock(regions_mutex_);
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  auto after = regions_.upper_bound(address);
+  if (after == regions_.begin()) return false;
+  const auto& [begin, region] = *--after;
+  return address < begin + (region.bytes > 0 ? region.bytes : 1);
+}
+
+void* Stream::workspace() {
+  if (workspace_ == nullptr) workspace_ = allocate(workspace_bytes);
+  return workspace_;
+}
+
+void Stream::fail(const std::string& what) noexcept {
+  if (error_.empty()) error_ = what;
+}
+
+void Stream::rethrow() const {
+  if (failed()) throw Error(ErrorCode::internal, "cuda:" + std::to_string(device_) + ": " + error_);
+}
+
+}  // namespace ravine::cuda

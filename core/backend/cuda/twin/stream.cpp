@@ -1,0 +1,90 @@
+// The stream of the twin: memory of the host, which it may touch only in copies and kernels, as if it lay on a
+// device. Behind each piece lies a page that nobody may touch.
+#include "backend/cuda/stream.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "base/errors.h"
+
+namespace ravine::cuda {
+
+namespace twin {
+
+namespace {
+bool asked_to_reverse() {
+  const char* order = std::getenv("RAVINE_TWIN_ORDER");
+  return order != nullptr && std::string_view(order) == "reversed";
+}
+}  // namespace
+
+const bool is_reversed = asked_to_reverse();
+
+}  // namespace twin
+
+Stream::Stream(int device) : device_(device) {
+  if (device > 0) {
+    throw Error(ErrorCode::device_unavailable,
+                "cuda:" + std::to_string(device) + " was asked for, but there is only cuda:0, the host's twin")
+        .at_key("device");
+  }
+}
+
+Stream::~Stream() {
+  for (const auto& [address, region] : regions_) munmap(region.mapped, region.mapping);
+}
+
+void* Stream::allocate(std::size_t bytes) {
+  constexpr std::size_t alignment = 64;  // less than a device's, so that little is left before the guard
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  const std::size_t inside = (rounded + page - 1) / page * page + (rounded == 0 ? page : 0);
+  void* mapped = mmap(nullptr, inside + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) {
+    throw Error(ErrorCode::out_of_memory, "a buffer of " + std::to_string(bytes >> 20) +
+                                              " MiB is needed on cuda:0; use a smaller network or batch");
+  }
+  mprotect(static_cast<std::byte*>(mapped) + inside, page, PROT_NONE);
+  std::byte* data = static_cast<std::byte*>(mapped) + inside - rounded;
+  const std::lock_guard lock(regions_mutex_);
+  if (opened_ == 0) mprotect(mapped, inside, PROT_NONE);
+  regions_[reinterpret_cast<std::uintptr_t>(data)] = {bytes, mapped, inside + page};
+  return data;
+}
+
+void Stream::release(void* data) noexcept {
+  const std::lock_guard lock(regions_mutex_);
+  const auto found = regions_.find(reinterpret_cast<std::uintptr_t>(data));
+  munmap(found->second.mapped, found->second.mapping);
+  regions_.erase(found);
+}
+
+void* Stream::allocate_pinned(std::size_t bytes) { return std::calloc(bytes + 1, 1); }
+void Stream::release_pinned(void* data) noexcept { std::free(data); }
+
+void Stream::open(bool opened) noexcept {
+  const std::lock_guard lock(regions_mutex_);
+  opened_ += opened ? 1 : -1;
+  if (opened_ != (opened ? 1 : 0)) return;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  for (const auto& [address, region] : regions_) {
+    mprotect(region.mapped, region.mapping - page, opened ? PROT_READ | PROT_WRITE : PROT_NONE);
+  }
+}
+
+void Stream::upload(void* to, const void* from, std::size_t bytes) noexcept { copy(to, from, bytes); }
+void Stream::download(void* to, const void* from, std::size_t bytes) noexcept { copy(to, from, bytes); }
+void Stream::copy(void* to, const void* from, std::size_t bytes) noexcept {
+  if (bytes == 0 || failed()) return;
+  const twin::Access access(*this);
+  std::memcpy(to, from, bytes);
+}
+void Stream::activate() const noexcept {}
+void Stream::synchronize() noexcept {}
+void Stream::check_launch() noexcept {}
+
+}  // namespace ravine::cuda

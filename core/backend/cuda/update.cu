@@ -1,0 +1,245 @@
+#include "backend/cuda/update.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cuda/update_kernels.h"
+#include "base/errors.h"
+#include "rules/updates/list.h"
+
+namespace ravine::cuda {
+namespace {
+
+// Everything but the loops over the rule.
+template <typename T>
+class CudaUpdate : public PreparedUpdate {
+ public:
+  CudaUpdate(const UpdateBuffers& buffers, std::vector<UpdateSegment> segments, std::size_t rule_bytes,
+             const std::shared_ptr<Stream>& stream)
+      : stream_(stream),
+        segments_(std::move(segments)),
+        tiling_(*stream, segments_),
+        memory_{static_cast<T*>(buffers.parameters), static_cast<const T*>(buffers.gradients),
+                static_cast<T*>(buffers.look_ahead), {}},
+        of_tiles_(*stream, 2 * static_cast<std::size_t>(tiling_.count())),
+        of_segments_(*stream, 2 * segments_.size()),
+        weight_squares_(segments_.size()),
+        update_squares_(segments_.size()) {
+    for (std::size_t slot = 0; slot < buffers.slots.size(); ++slot) {
+      memory_.slots[slot] = static_cast<T*>(buffers.slots[slot]);
+    }
+    for (const UpdateSegment& segment : segments_) {
+      variant_of_.push_back(find_variant(segment));
+      if (!limits(segment)) continue;
+      const std::int64_t units = (segment.end - segment.begin) / segment.unit;
+      most_units_ = std::max(most_units_, units);
+    }
+    const std::size_t table_bytes = segments_.size() * sizeof(SegmentStep<T>);
+    rules_begin_ = (table_bytes + 15) / 16 * 16;
+    const std::size_t bytes = rules_begin_ + variants_.size() * rule_bytes;
+    step_on_host_ = PinnedArray<std::byte>(*stream, bytes);
+    step_ = Array<std::byte>(*stream, bytes);
+    fetched_ = PinnedArray<double>(*stream, of_segments_.size());
+    unit_squares_ = Array<double>(*stream, static_cast<std::size_t>(most_units_));
+  }
+
+  void begin(const Values& settings, std::int64_t step, const Regularization& regularization) override {
+    max_norm_ = regularization.max_norm;
+    const bool has_rate = settings.has("learning_rate");
+    for (std::size_t i = 0; i < variants_.size(); ++i) {
+      Variant& variant = variants_[i];
+      variant.learning_rate = has_rate ? variant.multiplier * settings.real("learning_rate") : 0;
+      if (variant.multiplier == 1 && variant.weight_decay < 0) {
+        make_rule(settings, step, step_on_host_.data() + rules_begin_, i);
+        continue;
+      }
+      Values own = settings;
+      if (variant.multiplier != 1) own.set("learning_rate", variant.learning_rate);
+      if (variant.weight_decay >= 0) own.set("weight_decay", variant.weight_decay);
+      make_rule(own, step, step_on_host_.data() + rules_begin_, i);
+    }
+    divides_l2_ = false;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      const UpdateSegment& segment = segments_[i];
+      Regularization own = regularization;
+      if (segment.l2 >= 0) own.l2 = segment.l2;
+      const std::size_t variant = variant_of_[i];
+      const Penalty<T> penalty(own, segment.decays, variants_[variant].learning_rate);
+      const bool divides = regularization.l2_of_norm && penalty.l2 > 0 && !segment.frozen;
+      segments_on_host()[i] = {penalty,        static_cast<std::int32_t>(variant), segment.decays, segment.frozen,
+                               !penalty.changes_nothing(), divides};
+      divides_l2_ |= divides;
+    }
+    is_uploaded_ = false;
+  }
+
+  void scale(const std::vector<double>& scales) noexcept override {
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      SegmentStep<T>& segment = segments_on_host()[i];
+      segment.penalty.scale = static_cast<T>(scales[i]);
+      segment.penalized = !segment.penalty.changes_nothing();
+    }
+    is_uploaded_ = false;
+  }
+
+  void look_ahead(Worker&) noexcept override {
+    upload();
+    run_look_ahead();
+  }
+
+  void run(Worker&) noexcept override {
+    upload();
+    if (divides_l2_) {
+      measure_points(of_tiles_.data());
+      tiling_.sum(*stream_, of_tiles_.data(), of_segments_.data());
+      for_each(*stream_, count(), DivideL2<T>{segments_of_step(), of_segments_.data()});
+      is_uploaded_ = false;  // the next step has it undivided
+    }
+    double* updates_of_tiles = of_tiles_.data() + tiling_.count();
+    double* updates_of_segments = of_segments_.data() + count();
+    run_rule(of_tiles_.data(), updates_of_tiles);
+    tiling_.sum(*stream_, of_tiles_.data(), of_segments_.data());
+    tiling_.sum(*stream_, updates_of_tiles, updates_of_segments);
+    if (max_norm_ > 0) limit_units();
+    stream_->download(fetched_.data(), of_segments_.data(), of_segments_.bytes());
+    stream_->synchronize();
+    std::copy_n(fetched_.data(), segments_.size(), weight_squares_.begin());
+    std::copy_n(fetched_.data() + count(), segments_.size(), update_squares_.begin());
+  }
+
+  const std::vector<double>& weight_squares() const override { return weight_squares_; }
+  // Of the rule and the soft threshold, before norms are limited.
+  const std::vector<double>& update_squares() const override { return update_squares_; }
+
+ protected:
+  // Writes the rule at a place of an array of them.
+  virtual void make_rule(const Values& settings, std::int64_t step, std::byte* rules, std::size_t place) = 0;
+  virtual void run_rule(double* weight_squares, double* update_squares) noexcept = 0;
+  virtual void run_look_ahead() noexcept = 0;
+  virtual void measure_points(double* squares) noexcept = 0;
+
+  SegmentStep<T>* segments_of_step() const { return reinterpret_cast<SegmentStep<T>*>(step_.data()); }
+  const std::byte* rules_of_step() const { return step_.data() + rules_begin_; }
+
+  std::shared_ptr<Stream> stream_;
+
+ private:
+  // The rule for all segments of one learning rate and weight decay.
+  struct Variant {
+    double multiplier;
+    double weight_decay;  // negative: the rule's
+    double learning_rate;
+  };
+
+  std::size_t find_variant(const UpdateSegment& segment) {
+    for (std::size_t i = 0; i < variants_.size(); ++i) {
+      const Variant& known = variants_[i];
+      if (known.multiplier == segment.learning_rate && known.weight_decay == segment.weight_decay) return i;
+    }
+    variants_.push_back({segment.learning_rate, segment.weight_decay, 0});
+    return variants_.size() - 1;
+  }
+
+  static bool limits(const UpdateSegment& segment) { return segment.unit > 0 && !segment.frozen; }
+  std::int64_t count() const { return static_cast<std::int64_t>(segments_.size()); }
+  SegmentStep<T>* segments_on_host() const { return reinterpret_cast<SegmentStep<T>*>(step_on_host_.data()); }
+
+  // What holds for this step: the copy has left when the host changes it, since each step waits for its squares.
+  void upload() noexcept {
+    if (is_uploaded_) return;
+    stream_->upload(step_.data(), step_on_host_.data(), step_.bytes());
+    is_uploaded_ = true;
+  }
+
+  void limit_units() noexcept {
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      const UpdateSegment& segment = segments_[i];
+      if (!limits(segment)) continue;
+      const std::int64_t units = (segment.end - segment.begin) / segment.unit;
+      for_blocks(*stream_, units,
+                 LimitUnits<T>{memory_.parameters + segment.begin, segment.unit, max_norm_, unit_squares_.data()});
+      for_blocks(*stream_, 1, SumAll{unit_squares_.data(), units, of_segments_.data() + i});
+    }
+  }
+
+ protected:
+  std::vector<UpdateSegment> segments_;
+  Tiling tiling_;
+  UpdateMemory<T> memory_;
+
+ private:
+  std::vector<Variant> variants_;
+  std::vector<std::size_t> variant_of_;  // each segment
+  std::int64_t most_units_ = 0;          // of a segment
+  std::size_t rules_begin_ = 0;
+  PinnedArray<std::byte> step_on_host_;  // segments, then rules
+  Array<std::byte> step_;
+  bool is_uploaded_ = false;
+  Array<double> of_tiles_;     // squares of weights, then of updates
+  Array<double> of_segments_;  // the same
+  PinnedArray<double> fetched_;
+  Array<double> unit_squares_;
+  double max_norm_ = 0;
+  bool divides_l2_ = false;
+  std::vector<double> weight_squares_;
+  std::vector<double> update_squares_;
+};
+
+template <typename T, typename Rule>
+class RuleUpdate final : public CudaUpdate<T> {
+ public:
+  RuleUpdate(const UpdateBuffers& buffers, std::vector<UpdateSegment> segments, const std::shared_ptr<Stream>& stream)
+      : CudaUpdate<T>(buffers, std::move(segments), sizeof(Rule), stream) {
+    static_assert(std::is_trivially_copyable_v<Rule> && alignof(Rule) <= 16);
+  }
+
+ private:
+  void make_rule(const Values& settings, std::int64_t step, std::byte* rules, std::size_t place) override {
+    const Rule rule(settings, step);
+    std::memcpy(rules + place * sizeof(Rule), &rule, sizeof(Rule));
+  }
+  void run_rule(double* weight_squares, double* update_squares) noexcept override {
+    for_blocks(*this->stream_, this->tiling_.count(),
+               UpdateTiles<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_,
+                                    weight_squares, update_squares});
+  }
+  void run_look_ahead() noexcept override {
+    if constexpr (requires { &Rule::look_ahead; }) {
+      for_blocks(*this->stream_, this->tiling_.count(),
+                 LookAhead<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_});
+    }
+  }
+  void measure_points(double* squares) noexcept override {
+    for_blocks(*this->stream_, this->tiling_.count(),
+               PointSquares<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_, squares});
+  }
+  const Rule* rules() const { return reinterpret_cast<const Rule*>(this->rules_of_step()); }
+};
+
+template <typename T>
+std::unique_ptr<PreparedUpdate> prepare(const std::string& name, const UpdateBuffers& buffers,
+                                        std::vector<UpdateSegment> segments, const std::shared_ptr<Stream>& stream) {
+  std::unique_ptr<PreparedUpdate> prepared;
+  UpdateRules::for_each([&]<template <typename> class Rule>() {
+    if (Rule<T>::name != name) return;
+    if constexpr (requires { &Rule<T>::direction; }) {
+      throw Error(ErrorCode::device_unavailable,
+                  "device cuda has no " + name + " yet, which orthogonalizes; use device cpu")
+          .at_key("optimizer");
+    } else {
+      prepared = std::make_unique<RuleUpdate<T, Rule<T>>>(buffers, std::move(segments), stream);
+    }
+  });
+  return prepared;
+}
+
+}  // namespace
+
+std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype, const UpdateBuffers& buffers,
+                                               std::vector<UpdateSegment> segments,
+                                               const std::shared_ptr<Stream>& stream) {
+  return dtype == DType::float64 ? prepare<double>(rule, buffers, std::move(segments), stream)
+                                 : prepare<float>(rule, buffers, std::move(segments), stream);
+}
+
+}  // namespace ravine::cuda
