@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-CXX_FILES := $(shell find core python/bindings tests/core -name '*.cpp' -o -name '*.h')
+CXX_FILES := $(shell find core python/bindings tests/core -name '*.cpp' -o -name '*.cu' -o -name '*.h')
 PYX_FILES := $(shell find python/ravine -name '*.pyx' -o -name '*.pxd')
 # Folders too: their time changes when a file in them goes.
 SOURCES := setup.py $(CXX_FILES) $(PYX_FILES) \
@@ -87,7 +87,7 @@ screenshots: $(READY)/app $(READY)/test build ## draw every tab of the app into 
 
 # ---- checking -------------------------------------------------------------------------------------------------------
 .PHONY: test test-cpp test-sanitized test-python
-test: lint test-cpp test-sanitized test-python ## linters, types, C++ tests (plain and with sanitizers), Python tests
+test: lint test-cpp test-sanitized test-python test-twin ## linters, types, C++ tests (plain and with sanitizers), Python tests
 
 test-cpp: $(READY)/test build
 	$(call step,C++ tests)
@@ -95,10 +95,30 @@ test-cpp: $(READY)/test build
 	@flock build/.lock cmake --build build/editable --target ravine_tests -- --quiet
 	@build/editable/tests/ravine_tests --no-intro
 
+# The sources of the CUDA backend once more, for the host: its kernels run there index by index.
+.PHONY: test-twin
+TWIN := build/editable/tests/libravine_cuda_twin.so
+test-twin: $(READY)/test build
+	@if ! grep -q '^CUDAToolkit_NVCC_EXECUTABLE:' build/editable/CMakeCache.txt; then \
+	    echo 'skipped: the CUDA backend is not built here, for nvcc was not found'; exit 0; fi; \
+	printf '\033[1m== %s\033[0m\n' 'CUDA kernels on the host'; \
+	flock build/.lock cmake --build build/editable --target ravine_cuda_twin -- --quiet; \
+	export RAVINE_CUDA_LIBRARY=$(CURDIR)/$(TWIN); \
+	$(BIN)/python -m pytest -q tests/cuda --device cuda --numprocesses=auto --maxprocesses=4; \
+	RAVINE_TWIN_ORDER=reversed $(BIN)/python -m pytest -q tests/cuda -k 'loss or by_hand' --device cuda
+
+.PHONY: test-gpu
+test-gpu: $(READY)/test build ## on a machine with a GPU: it trains as the CPU does, and keeps the contracts
+	@$(BIN)/python -m pytest -q tests/cuda tests/contracts --device cuda
+
+.PHONY: bench-gpu
+bench-gpu: build ## measure steps of dense networks on a GPU
+	@$(BIN)/python benchmarks/gpu.py
+
 test-sanitized: $(READY)/test
 	$(call step,C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer)
 	@cmake -S tests/core -B $(SANITIZED) -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Debug -DRAVINE_WERROR=ON \
-	    -DRAVINE_SANITIZE=address,undefined -DRAVINE_ONEDNN=$${RAVINE_ONEDNN:-AUTO} -DCMAKE_PREFIX_PATH=$(CURDIR)/.venv \
+	    -DRAVINE_SANITIZE=address,undefined -DRAVINE_CUDA=OFF -DRAVINE_ONEDNN=$${RAVINE_ONEDNN:-AUTO} -DCMAKE_PREFIX_PATH=$(CURDIR)/.venv \
 	    $$($(BIN)/python -c 'import scipy_openblas32 as blas; print(f"-DRAVINE_OPENBLAS_INCLUDE={blas.get_include_dir()} -DRAVINE_OPENBLAS_LIBRARY={blas.get_lib_dir()}/{blas.get_library(True)}")') >/dev/null
 	@flock build/.lock cmake --build $(SANITIZED) -- --quiet
 	@UBSAN_OPTIONS=print_stacktrace=1 $(SANITIZED)/ravine_tests --no-intro

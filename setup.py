@@ -60,6 +60,11 @@ def editable_rpath() -> str:
     return f"{sys.prefix}/lib;{sysconfig.get_path('platlib')}/scipy_openblas32/lib"
 
 
+def cuda_rpath() -> str:
+    """The same of cuBLASLt, which the wheel nvidia-cublas brings."""
+    return f"{sysconfig.get_path('platlib')}/nvidia/cu13/lib"
+
+
 class BuildCore(build_ext):
     """Hands ravine._core to CMake and everything else to setuptools."""
 
@@ -87,7 +92,7 @@ class BuildCore(build_ext):
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
             f"-DRAVINE_VERSION={self.distribution.get_version()}",
             f"-DRAVINE_RPATH={editable_rpath() if self.editable else ''}",
-            f"-DRAVINE_CUDA_RPATH={sysconfig.get_path('platlib') + '/nvidia/cu13/lib' if self.editable else ''}",
+            f"-DRAVINE_CUDA_RPATH={cuda_rpath() if self.editable else ''}",
             *onednn_arguments(),
             *openblas_arguments(),
             *shlex.split(os.environ.get("RAVINE_CMAKE_ARGS", "")),

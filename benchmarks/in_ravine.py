@@ -27,7 +27,9 @@ from ravine.training.history import EvaluationRecord
 LEARNING_RATE = 1e-4
 
 
-def prepare(workload: Workload, threads: int, statistics: bool = True) -> Callable[[], int]:
+def prepare(
+    workload: Workload, threads: int, statistics: bool = True, device: str = "cpu"
+) -> Callable[[], int]:
     """A function that does `workload.steps` steps on data in memory and returns their number."""
     try:
         network = Sequential(*workload.layers).network(
@@ -35,6 +37,7 @@ def prepare(workload: Workload, threads: int, statistics: bool = True) -> Callab
             loss="softmax_cross_entropy",
             batch_size=workload.batch,
             dtype=workload.dtype,
+            device=device,
             threads=threads,
         )
     except (DeviceError, InputError) as error:

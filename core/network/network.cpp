@@ -92,9 +92,8 @@ void Network::check_operations() const {
   const LoweredProgram lowered = lower(graph_, *loss_, Mode::training, options_.batch, options_.dtype);
   for (const Step& step : lowered.program.steps) {
     if (backend_->computes(step.operation)) continue;
-    Error error(ErrorCode::device_unavailable,
-                "device " + options_.device.to_string() + " has no " + name_of(step.operation) +
-                    " yet; use device cpu");
+    Error error(ErrorCode::device_unavailable, "device " + options_.device.to_string() + " has no " +
+                                                   name_of(step.operation) + " yet; use device cpu");
     throw step.layer < 0 ? error : error.at_layer(graph_.layers[static_cast<std::size_t>(step.layer)].name);
   }
 }

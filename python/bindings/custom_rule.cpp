@@ -165,8 +165,7 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
                               std::vector<UpdateSegment> segments) -> std::unique_ptr<PreparedUpdate> {
     if (backend.device().kind != DeviceKind::cpu) {
       throw Error(ErrorCode::device_unavailable, "a rule written in Python has no access to device " +
-                                                     backend.device().to_string() +
-                                                     " yet; use device cpu")
+                                                     backend.device().to_string() + " yet; use device cpu")
           .at_key("optimizer");
     }
     const py::gil_scoped_acquire acquire;

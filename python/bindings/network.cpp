@@ -375,17 +375,14 @@ void bind_network(py::module_& module) {
       .def("metrics", &metrics, py::arg("sums"), "The metrics of such sums.")
       .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")
       .def_property_readonly("columns", [](Network& network) { return network.columns(); })
-      .def_property_readonly(
-          "parameters",
-          [](Network& n) { return named_views(n, n.parameters(), n.graph().parameters); })
-      .def_property_readonly(
-          "gradients",
-          [](Network& n) { return named_views(n, n.gradients(), n.graph().parameters); })
+      .def_property_readonly("parameters",
+                             [](Network& n) { return named_views(n, n.parameters(), n.graph().parameters); })
+      .def_property_readonly("gradients",
+                             [](Network& n) { return named_views(n, n.gradients(), n.graph().parameters); })
       .def_property_readonly(
           "state", [](Network& n) { return named_views(n, n.state(), n.graph().state); },
           "Writable views, by name, of what layers keep from step to step and no gradient changes.")
-      .def_property_readonly("flat_parameters",
-                             [](Network& n) { return flat_view(n, n.parameters()); })
+      .def_property_readonly("flat_parameters", [](Network& n) { return flat_view(n, n.parameters()); })
       .def_property_readonly("flat_gradients", [](Network& n) { return flat_view(n, n.gradients()); })
       .def_property_readonly("decaying",
                              [](const Network& network) {

@@ -138,9 +138,8 @@ void bind_optimizer(py::module_& module) {
                                for (std::size_t i = 0; i < optimizer.slot_names().size(); ++i) {
                                  if (optimizer.count() == 0) break;
                                  const std::shared_ptr<void> slot = optimizer.slot(i)->visible();
-                                 slots[py::str(optimizer.slot_names()[i])] =
-                                     view(slot.get(), optimizer.slot_dtype(), {optimizer.count()},
-                                          owner_of(slot));
+                                 slots[py::str(optimizer.slot_names()[i])] = view(
+                                     slot.get(), optimizer.slot_dtype(), {optimizer.count()}, owner_of(slot));
                                }
                                return slots;
                              })

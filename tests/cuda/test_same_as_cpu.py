@@ -1,4 +1,4 @@
-"""A device trains as the CPU does: losses, masks, statistics and weights of dense networks, and back and forth."""
+"""A device trains as the CPU does: losses, masks, statistics and weights of dense networks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def data(dtype: str, loss: str = "softmax_cross_entropy", steps: int = STEPS) ->
     return x, generator.uniform(size=(len(x), CLASSES)).astype(dtype)
 
 
-def trained(device: str, dtype: str, rule: Any = "adam", loss: Any = "softmax_cross_entropy", **given: Any) -> Any:
+def trained(
+    device: str, dtype: str, rule: Any = "adam", loss: Any = "softmax_cross_entropy", **given: Any
+) -> Any:
     """The recorded steps, weights, slots, prediction and metrics of a training."""
     regularization = given.pop("regularization", {})
     train = given.pop("train", {})
@@ -105,7 +107,12 @@ REGULARIZED = [
     {"l2": 1e-2, "l1": 1e-3, "clip_norm": 0.1},
     {"l2": 1e-2, "l2_form": "norm", "clip_layer_norm": 0.05},
     {"l1": 1e-3, "l1_form": "proximal", "clip_value": 1e-3, "max_norm": 0.7},
-    {"groups": [{"match": "dense_1.*", "learning_rate": 0.5, "l2": 1e-2}, {"match": "dense_2.*", "freeze": True}]},
+    {
+        "groups": [
+            {"match": "dense_1.*", "learning_rate": 0.5, "l2": 1e-2},
+            {"match": "dense_2.*", "freeze": True},
+        ]
+    },
 ]
 
 
@@ -123,7 +130,11 @@ def test_parts_of_a_batch_and_weights(device, statistics):
         generator.integers(0, CLASSES, STEPS * BATCH).astype(np.int32),
         generator.uniform(size=STEPS * BATCH),
     )
-    smooth = {"type": "softmax_cross_entropy", "label_smoothing": 0.1, "class_weights": list(range(1, CLASSES + 1))}
+    smooth = {
+        "type": "softmax_cross_entropy",
+        "label_smoothing": 0.1,
+        "class_weights": list(range(1, CLASSES + 1)),
+    }
     train = {"micro_batch": 20, "weights": weights, "mixture": mixture, "statistics": statistics}
     compare(device, "float64", rule="momentum", loss=smooth, train=train)
 

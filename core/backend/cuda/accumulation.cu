@@ -51,7 +51,8 @@ struct FinishTiles {
 template <typename T>
 class CudaAccumulation final : public PreparedAccumulation {
  public:
-  CudaAccumulation(T* gradients, T* sum, const std::vector<BufferRange>& ranges, const std::shared_ptr<Stream>& stream)
+  CudaAccumulation(T* gradients, T* sum, const std::vector<BufferRange>& ranges,
+                   const std::shared_ptr<Stream>& stream)
       : stream_(stream),
         gradients_(gradients),
         sum_(sum),
@@ -66,8 +67,8 @@ class CudaAccumulation final : public PreparedAccumulation {
   }
   void finish(double weight, double scale, Worker&) noexcept override {
     for_blocks(*stream_, tiling_.count(),
-               FinishTiles<T>{tiling_.tiles(), sum_, static_cast<T>(weight), static_cast<T>(scale), gradients_,
-                              of_tiles_.data()});
+               FinishTiles<T>{tiling_.tiles(), sum_, static_cast<T>(weight), static_cast<T>(scale),
+                              gradients_, of_tiles_.data()});
     tiling_.sum(*stream_, of_tiles_.data(), of_ranges_.data());
     stream_->download(squares_.data(), of_ranges_.data(), of_ranges_.bytes());
     stream_->synchronize();
@@ -118,21 +119,21 @@ std::unique_ptr<PreparedAccumulation> prepare_accumulation(DType dtype, void* gr
                                                            const std::vector<BufferRange>& ranges,
                                                            const std::shared_ptr<Stream>& stream) {
   if (dtype == DType::float64) {
-    return std::make_unique<CudaAccumulation<double>>(static_cast<double*>(gradients), static_cast<double*>(sum),
-                                                      ranges, stream);
+    return std::make_unique<CudaAccumulation<double>>(static_cast<double*>(gradients),
+                                                      static_cast<double*>(sum), ranges, stream);
   }
-  return std::make_unique<CudaAccumulation<float>>(static_cast<float*>(gradients), static_cast<float*>(sum), ranges,
-                                                   stream);
+  return std::make_unique<CudaAccumulation<float>>(static_cast<float*>(gradients), static_cast<float*>(sum),
+                                                   ranges, stream);
 }
 
-std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average, std::int64_t count,
-                                                 const std::shared_ptr<Stream>& stream) {
+std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
+                                                 std::int64_t count, const std::shared_ptr<Stream>& stream) {
   if (dtype == DType::float64) {
-    return std::make_unique<CudaAverage<double>>(static_cast<const double*>(values), static_cast<double*>(average),
-                                                 count, stream);
+    return std::make_unique<CudaAverage<double>>(static_cast<const double*>(values),
+                                                 static_cast<double*>(average), count, stream);
   }
-  return std::make_unique<CudaAverage<float>>(static_cast<const float*>(values), static_cast<float*>(average), count,
-                                              stream);
+  return std::make_unique<CudaAverage<float>>(static_cast<const float*>(values), static_cast<float*>(average),
+                                              count, stream);
 }
 
 }  // namespace ravine::cuda

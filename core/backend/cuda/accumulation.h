@@ -12,7 +12,7 @@ namespace ravine::cuda {
 std::unique_ptr<PreparedAccumulation> prepare_accumulation(DType dtype, void* gradients, void* sum,
                                                            const std::vector<BufferRange>& ranges,
                                                            const std::shared_ptr<Stream>& stream);
-std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average, std::int64_t count,
-                                                 const std::shared_ptr<Stream>& stream);
+std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
+                                                 std::int64_t count, const std::shared_ptr<Stream>& stream);
 
 }  // namespace ravine::cuda

@@ -44,8 +44,8 @@ class ActivationOperation final : public CudaOperation {
         columns_(preparation.columns(o.output)),
         observer_(preparation, o.observe, preparation.elements(o.output)) {}
   void run(const RunContext& context) noexcept override {
-    observer_.store<T>(ActivationMap<T, Rule>{rule_, at<const T>(operation_.input), at<const T>(bias_), columns_,
-                                              at<T>(operation_.output)},
+    observer_.store<T>(ActivationMap<T, Rule>{rule_, at<const T>(operation_.input), at<const T>(bias_),
+                                              columns_, at<T>(operation_.output)},
                        context);
   }
 
@@ -64,9 +64,9 @@ class ActivationGradientOperation final : public CudaOperation {
       : CudaOperation(preparation), rule_(rule), operation_(o), elements_(preparation.elements(o.output)) {}
   void run(const RunContext&) noexcept override {
     for_each(stream_, elements_,
-             ActivationDerivative<T, Rule>{rule_, at<const T>(operation_.input), at<const T>(operation_.output),
-                                           at<const T>(operation_.output_gradient),
-                                           at<T>(operation_.input_gradient)});
+             ActivationDerivative<T, Rule>{
+                 rule_, at<const T>(operation_.input), at<const T>(operation_.output),
+                 at<const T>(operation_.output_gradient), at<T>(operation_.input_gradient)});
   }
 
  private:

@@ -37,19 +37,21 @@ class CudaBackend final : public Backend {
   std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) override {
     return prepare_program(program, layers, parameters, stream_);
   }
-  std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype, const UpdateBuffers& buffers,
+  std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
+                                                 const UpdateBuffers& buffers,
                                                  std::vector<UpdateSegment> segments) override {
     return cuda::prepare_update(rule, dtype, buffers, std::move(segments), stream_);
   }
-  std::unique_ptr<PreparedAccumulation> prepare_accumulation(DType dtype, void* gradients, void* sum,
-                                                             const std::vector<BufferRange>& ranges) override {
+  std::unique_ptr<PreparedAccumulation> prepare_accumulation(
+      DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) override {
     return cuda::prepare_accumulation(dtype, gradients, sum, ranges, stream_);
   }
   std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                    std::int64_t count) override {
     return cuda::prepare_average(dtype, values, average, count, stream_);
   }
-  void add_to_histogram(DType, const void*, std::int64_t, Histogram&) noexcept override {}  // no distributions yet
+  void add_to_histogram(DType, const void*, std::int64_t, Histogram&) noexcept override {
+  }  // no distributions yet
   void parallel(const std::function<void(Worker&)>& run) override {
     stream_->activate();
     OneWorker worker;

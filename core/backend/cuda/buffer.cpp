@@ -24,7 +24,8 @@ void VisibleBuffers::show() {
   for (DeviceBuffer* buffer : buffers_) buffer->show();
 }
 
-DeviceBuffer::DeviceBuffer(std::shared_ptr<Stream> stream, std::shared_ptr<VisibleBuffers> all, std::size_t bytes)
+DeviceBuffer::DeviceBuffer(std::shared_ptr<Stream> stream, std::shared_ptr<VisibleBuffers> all,
+                           std::size_t bytes)
     : stream_(std::move(stream)), all_(std::move(all)), memory_(*stream_, bytes) {}
 
 DeviceBuffer::~DeviceBuffer() { all_->remove(this); }

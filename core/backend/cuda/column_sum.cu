@@ -22,14 +22,16 @@ struct ColumnSums {
     block.each([&](int thread) {
       const std::int64_t column = block.index * columns_of_block + thread % columns_of_block;
       double sum = 0;
-      for (std::int64_t row = thread / columns_of_block; column < columns && row < rows; row += rows_at_once) {
+      for (std::int64_t row = thread / columns_of_block; column < columns && row < rows;
+           row += rows_at_once) {
         sum += static_cast<double>(input[row * columns + column]);
       }
       shared.sums[thread] = sum;
     });
     for (int half = rows_at_once / 2; half > 0; half /= 2) {
       block.each([&](int thread) {
-        if (thread / columns_of_block < half) shared.sums[thread] += shared.sums[thread + half * columns_of_block];
+        if (thread / columns_of_block < half)
+          shared.sums[thread] += shared.sums[thread + half * columns_of_block];
       });
     }
     block.each([&](int thread) {

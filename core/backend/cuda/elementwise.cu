@@ -41,10 +41,13 @@ template <typename T>
 class AddOperation final : public CudaOperation {
  public:
   AddOperation(const Add& o, const Preparation& preparation)
-      : CudaOperation(preparation), operation_(o), observer_(preparation, o.observe, preparation.elements(o.output)) {}
+      : CudaOperation(preparation),
+        operation_(o),
+        observer_(preparation, o.observe, preparation.elements(o.output)) {}
   void run(const RunContext& context) noexcept override {
     observer_.store<T>(
-        AddMap<T>{at<const T>(operation_.left), at<const T>(operation_.right), at<T>(operation_.output)}, context);
+        AddMap<T>{at<const T>(operation_.left), at<const T>(operation_.right), at<T>(operation_.output)},
+        context);
   }
 
  private:
@@ -56,7 +59,9 @@ template <typename T>
 class AffineOperation final : public CudaOperation {
  public:
   AffineOperation(const Affine& o, const Preparation& preparation)
-      : CudaOperation(preparation), operation_(o), observer_(preparation, o.observe, preparation.elements(o.output)) {}
+      : CudaOperation(preparation),
+        operation_(o),
+        observer_(preparation, o.observe, preparation.elements(o.output)) {}
   void run(const RunContext& context) noexcept override {
     observer_.store<T>(AffineMap<T>{at<const T>(operation_.input), static_cast<T>(operation_.factor),
                                     static_cast<T>(operation_.shift), at<T>(operation_.output)},

@@ -85,10 +85,10 @@ class ElementwiseLossOperation final : public LossOperation<T> {
  private:
   void run_rows(const RowWeights<T>& weights, RowLoss* losses) noexcept override {
     for_blocks(this->stream_, this->rows_.blocks(),
-               ElementwiseRows<T, Rule>{this->rows_, rule_, weights,
-                                        this->template at<const T>(operation_.prediction),
-                                        this->template at<const T>(operation_.targets), output_settings_.data(),
-                                        this->template at<T>(operation_.gradient), losses});
+               ElementwiseRows<T, Rule>{
+                   this->rows_, rule_, weights, this->template at<const T>(operation_.prediction),
+                   this->template at<const T>(operation_.targets), output_settings_.data(),
+                   this->template at<T>(operation_.gradient), losses});
   }
 
   Rule rule_;

@@ -1,5 +1,5 @@
-// What the library of this folder gives the core, which opens it when a device is asked for. Objects of the core's
-// types cross, so both are of one build: `ravine_cuda_interface` tells of which.
+// What the library of this folder gives the core, which opens it when a device is asked for. Objects of the
+// core's types cross, so both are of one build: `ravine_cuda_interface` tells of which.
 #pragma once
 
 #include <vector>

@@ -60,8 +60,8 @@ void for_each(Stream& stream, std::int64_t count, const Kernel& kernel) noexcept
 template <typename Kernel>
 void for_blocks(Stream& stream, std::int64_t blocks, const Kernel& kernel) noexcept {
   if (blocks == 0 || stream.failed()) return;
-  run_blocks<<<static_cast<unsigned>(blocks), block_threads, 0,
-               static_cast<cudaStream_t>(stream.handle())>>>(kernel);
+  run_blocks<<<static_cast<unsigned>(blocks), block_threads, 0, static_cast<cudaStream_t>(stream.handle())>>>(
+      kernel);
   stream.check_launch();
 }
 
@@ -80,15 +80,16 @@ void for_blocks(Stream& stream, std::int64_t blocks, const Kernel& kernel) noexc
   const twin::Access access(stream);
   typename Kernel::Shared shared;
   for (std::int64_t i = 0; i < blocks; ++i) {
-    std::memset(static_cast<void*>(&shared), 0xFF, sizeof(shared));  // NaN: what is read must have been written
+    std::memset(static_cast<void*>(&shared), 0xFF,
+                sizeof(shared));  // NaN: what is read must have been written
     kernel(Block{twin::in_order(i, blocks)}, shared);
   }
 }
 
 #endif
 
-// Combines values[t], values[t + 1], ... of each group of `lanes` threads, a power of two, in values[t], where
-// t is the group's first; always in the same order.
+// Combines values[t], values[t + 1], ... of each group of `lanes` threads, a power of two, in values[t],
+// where t is the group's first; always in the same order.
 template <typename Value, typename Combine>
 RAVINE_HOST_DEVICE void reduce(const Block& block, Value* values, int lanes, const Combine& combine) {
   for (int half = lanes / 2; half > 0; half /= 2) {

@@ -42,7 +42,8 @@ bool adds_bias(const T* bias);
 template <typename T>
 std::unique_ptr<LibraryProduct<T>> make_library_product(Stream& stream, const ColumnMajorProduct& product);
 
-// What the products come from, for `describe` and `doctor`; throws Error(device_unavailable) where it is missing.
+// What the products come from, for `describe` and `doctor`; throws Error(device_unavailable) where it is
+// missing.
 std::string library_name();
 
 }  // namespace ravine::cuda

@@ -91,8 +91,7 @@ void Observer::finish_moments() const noexcept {
 template <typename T>
 void Observer::see(const T* values, const RunContext& context) const noexcept {
   if (measures(context)) {
-    for_blocks(stream_, parts_.count(),
-               StoreMeasured<T, ReadMap<T>>{{values}, parts_, moments_.data()});
+    for_blocks(stream_, parts_.count(), StoreMeasured<T, ReadMap<T>>{{values}, parts_, moments_.data()});
     finish_moments();
   }
   if (squares_.data() != nullptr) {

@@ -14,8 +14,9 @@ namespace ravine::cuda {
 // Where the tensors of a program lie on the device; changes by binding.
 using PointerTable = std::vector<void*>;
 
-// Where a program's measurements lie on the device: of each layer mean, variance and fraction of zeros; of each
-// parameter the sum of squares; then of the loss its sum, the weight, right answers, and those among five.
+// Where a program's measurements lie on the device: of each layer mean, variance and fraction of zeros; of
+// each parameter the sum of squares; then of the loss its sum, the weight, right answers, and those among
+// five.
 struct MeasuredPlaces {
   static constexpr int of_layer = 3;
   static constexpr int of_loss = 4;

@@ -16,14 +16,15 @@ class ProductOperation final : public CudaOperation {
   ProductOperation(const Product& o, const Preparation& preparation)
       : CudaOperation(preparation),
         operation_(o),
-        product_(make_library_product<T>(preparation.stream,
-                                         row_major(o, preparation.program).transposed())) {
+        product_(
+            make_library_product<T>(preparation.stream, row_major(o, preparation.program).transposed())) {
     if (o.activation_gradient) {
       next_ = prepare_activation_gradient<T>(
           {*o.activation_gradient, o.activation_input, o.activation_output, o.output, o.output}, preparation);
       return;
     }
-    const Activation activation{o.activation.value_or(Component{"identity", {}}), o.output, o.output, o.observe};
+    const Activation activation{o.activation.value_or(Component{"identity", {}}), o.output, o.output,
+                                o.observe};
     if (o.bias != no_tensor) with_bias_ = prepare_activation<T>(activation, o.bias, preparation);
     if (o.activation) {
       next_ = prepare_activation<T>(activation, preparation);

@@ -15,7 +15,9 @@ struct Prepare {
 
   Prepared operator()(const Product& o) const { return prepare_product<T>(o, preparation); }
   Prepared operator()(const Activation& o) const { return prepare_activation<T>(o, preparation); }
-  Prepared operator()(const ActivationGradient& o) const { return prepare_activation_gradient<T>(o, preparation); }
+  Prepared operator()(const ActivationGradient& o) const {
+    return prepare_activation_gradient<T>(o, preparation);
+  }
   Prepared operator()(const Dropout& o) const { return prepare_dropout<T>(o, preparation); }
   Prepared operator()(const ColumnSum& o) const { return prepare_column_sum<T>(o, preparation); }
   Prepared operator()(const SoftmaxCrossEntropy& o) const { return prepare_loss<T>(o, preparation); }
@@ -130,7 +132,8 @@ class CudaProgram final : public PreparedProgram {
   };
 
   static bool is_loss(const Operation& operation) {
-    return std::holds_alternative<SoftmaxCrossEntropy>(operation) || std::holds_alternative<ElementwiseLoss>(operation);
+    return std::holds_alternative<SoftmaxCrossEntropy>(operation) ||
+           std::holds_alternative<ElementwiseLoss>(operation);
   }
 
   void stage(TensorMemory& tensor) { tensor.staging = Array<std::byte>(*stream_, tensor.bytes); }
@@ -174,7 +177,8 @@ class CudaProgram final : public PreparedProgram {
       for (const Observation& observation : step.observations) {
         if (observation.layer >= 0) {
           const double* moments = places.layer(observation.layer);
-          measurements_.layers[static_cast<std::size_t>(observation.layer)] = {moments[0], moments[1], moments[2]};
+          measurements_.layers[static_cast<std::size_t>(observation.layer)] = {moments[0], moments[1],
+                                                                               moments[2]};
         }
         if (observation.parameter >= 0) {
           measurements_.gradient_squares[static_cast<std::size_t>(observation.parameter)] =

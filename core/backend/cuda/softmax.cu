@@ -99,9 +99,10 @@ class SoftmaxGradientOperation final : public CudaOperation {
         operation_(o),
         rows_(preparation.rows(o.output), preparation.columns(o.output)) {}
   void run(const RunContext&) noexcept override {
-    for_blocks(stream_, rows_.blocks(),
-               SoftmaxGradientRows<T>{rows_, at<const T>(operation_.output),
-                                      at<const T>(operation_.output_gradient), at<T>(operation_.input_gradient)});
+    for_blocks(
+        stream_, rows_.blocks(),
+        SoftmaxGradientRows<T>{rows_, at<const T>(operation_.output), at<const T>(operation_.output_gradient),
+                               at<T>(operation_.input_gradient)});
   }
 
  private:

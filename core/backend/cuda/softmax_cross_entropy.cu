@@ -20,8 +20,8 @@ struct CrossEntropyRows {
 
   struct Shared {
     T largest[block_threads];
-    T sums[block_threads];             // of exponentials
-    T below[block_threads];            // of how far outputs are below that of the label
+    T sums[block_threads];              // of exponentials
+    T below[block_threads];             // of how far outputs are below that of the label
     std::int32_t above[block_threads];  // outputs above the wanted one
   };
 
@@ -48,8 +48,8 @@ struct CrossEntropyRows {
     if (weights.classes == nullptr) return target;
     target.hit *= weights.classes[target.label];
     target.second_hit *= weights.classes[target.second];
-    target.mass = target.hit + target.second_hit +
-                  smoothing / static_cast<T>(rows.columns) * static_cast<T>(class_sum);
+    target.mass =
+        target.hit + target.second_hit + smoothing / static_cast<T>(rows.columns) * static_cast<T>(class_sum);
     return target;
   }
 
@@ -99,7 +99,8 @@ struct CrossEntropyRows {
     const T* z = logits + row * rows.columns;
     const Target target = target_of(row);
     const T own = z[target.label];
-    double loss = log(static_cast<double>(shared.sums[thread])) + static_cast<double>(shared.largest[thread] - own);
+    double loss =
+        log(static_cast<double>(shared.sums[thread])) + static_cast<double>(shared.largest[thread] - own);
     loss *= static_cast<double>(target.mass);
     if (targets.shares != nullptr) loss += static_cast<double>(target.second_hit * (own - z[target.second]));
     if (smoothing > T(0)) {
@@ -142,7 +143,8 @@ class SoftmaxCrossEntropyOperation final : public LossOperation<T> {
   RowClasses<T> classes() const override {
     const T* shares = this->template at<const T>(operation_.shares);
     return {this->template at<const std::int32_t>(operation_.labels),
-            shares == nullptr ? nullptr : this->template at<const std::int32_t>(operation_.second_labels), shares};
+            shares == nullptr ? nullptr : this->template at<const std::int32_t>(operation_.second_labels),
+            shares};
   }
 
   SoftmaxCrossEntropy operation_;

@@ -1,5 +1,5 @@
-// A stream of a device: its memory, its copies, and where its kernels run, one after the other. device/ is the
-// one of a GPU, twin/ that of the host.
+// A stream of a device: its memory, its copies, and where its kernels run, one after the other. device/ is
+// the one of a GPU, twin/ that of the host.
 #pragma once
 
 #include <cstddef>

@@ -34,7 +34,8 @@ struct SumTiles {
     const TileSpan span = spans[block.index];
     block.each([&](int thread) {
       double sum = 0;
-      for (std::int64_t tile = span.first + thread; tile < span.end; tile += block_threads) sum += of_tiles[tile];
+      for (std::int64_t tile = span.first + thread; tile < span.end; tile += block_threads)
+        sum += of_tiles[tile];
       shared.sums[thread] = sum;
     });
     reduce(block, shared.sums, block_threads, Sum{});
@@ -68,7 +69,8 @@ class Tiling {
   std::int64_t count() const { return static_cast<std::int64_t>(tiles_.size()); }
   // Kernels leave a sum a tile in `of_tiles`.
   void sum(Stream& stream, const double* of_tiles, double* of_slices) const noexcept {
-    for_blocks(stream, static_cast<std::int64_t>(spans_.size()), SumTiles{of_tiles, spans_.data(), of_slices});
+    for_blocks(stream, static_cast<std::int64_t>(spans_.size()),
+               SumTiles{of_tiles, spans_.data(), of_slices});
   }
 
  private:

@@ -19,8 +19,10 @@ class CudaUpdate : public PreparedUpdate {
       : stream_(stream),
         segments_(std::move(segments)),
         tiling_(*stream, segments_),
-        memory_{static_cast<T*>(buffers.parameters), static_cast<const T*>(buffers.gradients),
-                static_cast<T*>(buffers.look_ahead), {}},
+        memory_{static_cast<T*>(buffers.parameters),
+                static_cast<const T*>(buffers.gradients),
+                static_cast<T*>(buffers.look_ahead),
+                {}},
         of_tiles_(*stream, 2 * static_cast<std::size_t>(tiling_.count())),
         of_segments_(*stream, 2 * segments_.size()),
         weight_squares_(segments_.size()),
@@ -66,8 +68,8 @@ class CudaUpdate : public PreparedUpdate {
       const std::size_t variant = variant_of_[i];
       const Penalty<T> penalty(own, segment.decays, variants_[variant].learning_rate);
       const bool divides = regularization.l2_of_norm && penalty.l2 > 0 && !segment.frozen;
-      segments_on_host()[i] = {penalty,        static_cast<std::int32_t>(variant), segment.decays, segment.frozen,
-                               !penalty.changes_nothing(), divides};
+      segments_on_host()[i] = {penalty,        static_cast<std::int32_t>(variant), segment.decays,
+                               segment.frozen, !penalty.changes_nothing(),         divides};
       divides_l2_ |= divides;
     }
     is_uploaded_ = false;
@@ -144,7 +146,8 @@ class CudaUpdate : public PreparedUpdate {
   std::int64_t count() const { return static_cast<std::int64_t>(segments_.size()); }
   SegmentStep<T>* segments_on_host() const { return reinterpret_cast<SegmentStep<T>*>(step_on_host_.data()); }
 
-  // What holds for this step: the copy has left when the host changes it, since each step waits for its squares.
+  // What holds for this step: the copy has left when the host changes it, since each step waits for its
+  // squares.
   void upload() noexcept {
     if (is_uploaded_) return;
     stream_->upload(step_.data(), step_on_host_.data(), step_.bytes());
@@ -156,8 +159,9 @@ class CudaUpdate : public PreparedUpdate {
       const UpdateSegment& segment = segments_[i];
       if (!limits(segment)) continue;
       const std::int64_t units = (segment.end - segment.begin) / segment.unit;
-      for_blocks(*stream_, units,
-                 LimitUnits<T>{memory_.parameters + segment.begin, segment.unit, max_norm_, unit_squares_.data()});
+      for_blocks(
+          *stream_, units,
+          LimitUnits<T>{memory_.parameters + segment.begin, segment.unit, max_norm_, unit_squares_.data()});
       for_blocks(*stream_, 1, SumAll{unit_squares_.data(), units, of_segments_.data() + i});
     }
   }
@@ -188,7 +192,8 @@ class CudaUpdate : public PreparedUpdate {
 template <typename T, typename Rule>
 class RuleUpdate final : public CudaUpdate<T> {
  public:
-  RuleUpdate(const UpdateBuffers& buffers, std::vector<UpdateSegment> segments, const std::shared_ptr<Stream>& stream)
+  RuleUpdate(const UpdateBuffers& buffers, std::vector<UpdateSegment> segments,
+             const std::shared_ptr<Stream>& stream)
       : CudaUpdate<T>(buffers, std::move(segments), sizeof(Rule), stream) {
     static_assert(std::is_trivially_copyable_v<Rule> && alignof(Rule) <= 16);
   }
@@ -211,14 +216,16 @@ class RuleUpdate final : public CudaUpdate<T> {
   }
   void measure_points(double* squares) noexcept override {
     for_blocks(*this->stream_, this->tiling_.count(),
-               PointSquares<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_, squares});
+               PointSquares<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_,
+                                     squares});
   }
   const Rule* rules() const { return reinterpret_cast<const Rule*>(this->rules_of_step()); }
 };
 
 template <typename T>
 std::unique_ptr<PreparedUpdate> prepare(const std::string& name, const UpdateBuffers& buffers,
-                                        std::vector<UpdateSegment> segments, const std::shared_ptr<Stream>& stream) {
+                                        std::vector<UpdateSegment> segments,
+                                        const std::shared_ptr<Stream>& stream) {
   std::unique_ptr<PreparedUpdate> prepared;
   UpdateRules::for_each([&]<template <typename> class Rule>() {
     if (Rule<T>::name != name) return;
@@ -235,7 +242,8 @@ std::unique_ptr<PreparedUpdate> prepare(const std::string& name, const UpdateBuf
 
 }  // namespace
 
-std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype, const UpdateBuffers& buffers,
+std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
+                                               const UpdateBuffers& buffers,
                                                std::vector<UpdateSegment> segments,
                                                const std::shared_ptr<Stream>& stream) {
   return dtype == DType::float64 ? prepare<double>(rule, buffers, std::move(segments), stream)

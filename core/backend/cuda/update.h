@@ -11,7 +11,8 @@
 namespace ravine::cuda {
 
 // Throws Error(device_unavailable) for a rule that is not there.
-std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype, const UpdateBuffers& buffers,
+std::unique_ptr<PreparedUpdate> prepare_update(const std::string& rule, DType dtype,
+                                               const UpdateBuffers& buffers,
                                                std::vector<UpdateSegment> segments,
                                                const std::shared_ptr<Stream>& stream);
 

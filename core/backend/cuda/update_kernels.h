@@ -29,8 +29,8 @@ struct UpdateMemory {
 
 // The point where the gradient of the loss was taken.
 template <typename T, typename Rule, std::size_t... Slot>
-RAVINE_HOST_DEVICE T point_of([[maybe_unused]] const Rule& rule, const UpdateMemory<T>& memory, std::int64_t i,
-                              std::index_sequence<Slot...>) {
+RAVINE_HOST_DEVICE T point_of([[maybe_unused]] const Rule& rule, const UpdateMemory<T>& memory,
+                              std::int64_t i, std::index_sequence<Slot...>) {
   if constexpr (requires { &Rule::look_ahead; }) {
     return rule.look_ahead(memory.parameters[i], memory.slots[Slot][i]...);
   } else {
@@ -137,8 +137,8 @@ struct PointSquares {
       double sum = 0;
       for (std::int64_t i = tile.begin + thread; segment.divides_l2 && i < tile.begin + tile.count;
            i += block_threads) {
-        const auto point = static_cast<double>(
-            point_of<T>(rule, memory, i, std::make_index_sequence<Rule::slots.size()>{}));
+        const auto point =
+            static_cast<double>(point_of<T>(rule, memory, i, std::make_index_sequence<Rule::slots.size()>{}));
         sum += point * point;
       }
       shared.squares[thread] = sum;

@@ -19,7 +19,6 @@ from ravine.commands.output import byte_count, print_json
 HELP = "check processor, libraries, threads, GPU and MPI, and say what is missing"
 EXAMPLE = "ravine doctor --json"
 BROKEN = 1
-UNUSED = "not used, for this version has no CUDA backend"
 # Features that the four levels of the x86-64 psABI add, under the kernel's names.
 LEVELS = {
     "x86-64-v2": {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"},
@@ -147,6 +146,7 @@ def backends() -> list[Finding]:
 
     fixes = {
         "oneDNN": f"{sys.executable} -m pip install onednn-cpu-gomp onednn-devel-cpu-gomp, then build again",
+        "cuBLASLt": f"{sys.executable} -m pip install 'ravine[cuda13]'",
     }
     return [
         Finding(name, "ok" if there else "missing", detail, "" if there else fixes.get(name, ""))
@@ -188,7 +188,7 @@ def arithmetic() -> list[Finding]:
 
 
 def gpu() -> list[Finding]:
-    """Driver and compiler of NVIDIA; this version uses neither."""
+    """Driver and compiler of NVIDIA."""
     findings = []
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
@@ -198,12 +198,12 @@ def gpu() -> list[Finding]:
         except (OSError, subprocess.TimeoutExpired):
             answer = ""
         names = "; ".join(answer.strip().splitlines())
-        status, detail = ("ok", f"{names}; {UNUSED}") if names else ("missing", "nvidia-smi finds no GPU")
+        status, detail = ("ok", names) if names else ("missing", "nvidia-smi finds no GPU")
         findings.append(Finding("GPU", status, detail))
     else:
         # Without a driver there may be no card either, so there is no line to type that would surely help.
         findings.append(Finding("GPU", "missing", "no NVIDIA driver; training uses the processor"))
     nvcc = shutil.which("nvcc")
-    detail = f"{nvcc or 'not installed'}; {UNUSED}"
+    detail = nvcc or "only needed to build the CUDA backend"
     findings.append(Finding("nvcc", "ok" if nvcc else "missing", detail))
     return findings

@@ -37,8 +37,7 @@ Cards find_cards() {
   for (int device = 0; device < count; ++device) {
     cudaDeviceProp properties{};
     if (cudaGetDeviceProperties(&properties, device) != cudaSuccess) continue;
-    found.cards.push_back(
-        {properties.name, properties.major, properties.minor, properties.totalGlobalMem});
+    found.cards.push_back({properties.name, properties.major, properties.minor, properties.totalGlobalMem});
   }
   return found;
 }

@@ -15,7 +15,7 @@ Library load() {
   Library library;
   void* opened = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
   if (opened == nullptr) {
-    library.missing = "libcublasLt.so.13 is missing: pip install 'nvidia-cublas>=13,<14'";
+    library.missing = "libcublasLt.so.13 is missing: pip install 'ravine[cuda13]'";
     return library;
   }
   Functions& f = library.functions;

@@ -1,6 +1,6 @@
-// The part of cuBLASLt's C interface that is used, found at run time: building needs neither its headers nor the
-// library, which is half a gigabyte. Names and numbers are those of cublasLt.h of CUDA 13; device/check_cublaslt.cpp
-// compares them where that header is there.
+// The part of cuBLASLt's C interface that is used, found at run time: building needs neither its headers nor
+// the library, which is half a gigabyte. Names and numbers are those of cublasLt.h of CUDA 13;
+// device/check_cublaslt.cpp compares them where that header is there.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -46,7 +46,8 @@ struct Functions {
   Status (*create_description)(Description*, ComputeType, cudaDataType_t scale_type);
   Status (*destroy_description)(Description);
   Status (*set_description)(Description, DescriptionAttribute, const void* value, std::size_t bytes);
-  Status (*create_layout)(Layout*, cudaDataType_t, std::uint64_t rows, std::uint64_t columns, std::int64_t stride);
+  Status (*create_layout)(Layout*, cudaDataType_t, std::uint64_t rows, std::uint64_t columns,
+                          std::int64_t stride);
   Status (*destroy_layout)(Layout);
   Status (*create_preference)(Preference*);
   Status (*destroy_preference)(Preference);
@@ -54,8 +55,8 @@ struct Functions {
   Status (*choose)(Handle, Description, Layout a, Layout b, Layout c, Layout d, Preference, int wanted,
                    Heuristic* found, int* count);
   Status (*multiply)(Handle, Description, const void* alpha, const void* a, Layout, const void* b, Layout,
-                     const void* beta, const void* c, Layout, void* d, Layout, const Algorithm*, void* workspace,
-                     std::size_t workspace_bytes, cudaStream_t);
+                     const void* beta, const void* c, Layout, void* d, Layout, const Algorithm*,
+                     void* workspace, std::size_t workspace_bytes, cudaStream_t);
 };
 
 // The library's functions, or why they are missing.

@@ -1,5 +1,5 @@
-// Products by cuBLASLt. An algorithm is chosen at a product's first run, by where its matrices lie, and kept: so the
-// same program gives the same bits.
+// Products by cuBLASLt. An algorithm is chosen at a product's first run, by where its matrices lie, and kept:
+// so the same program gives the same bits.
 #include "backend/cuda/matrix_product.h"
 
 #include <algorithm>
@@ -73,8 +73,9 @@ class CublasLtProduct final : public LibraryProduct<T> {
     if (stream_.failed()) return;
     const T one = 1;
     const T zero = 0;
-    check(functions_.multiply(handle_, description_, &one, a, a_, b, b_, &zero, c, c_, c, c_, &algorithm_, workspace_,
-                              Stream::workspace_bytes, static_cast<cudaStream_t>(stream_.handle())));
+    check(functions_.multiply(handle_, description_, &one, a, a_, b, b_, &zero, c, c_, c, c_, &algorithm_,
+                              workspace_, Stream::workspace_bytes,
+                              static_cast<cudaStream_t>(stream_.handle())));
   }
 
  private:

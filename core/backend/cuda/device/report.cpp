@@ -14,8 +14,8 @@ std::vector<BackendReport> report() {
     const Card& card = found.cards[i];
     const std::string missing = missing_for(static_cast<int>(i));
     reports.push_back({"cuda:" + std::to_string(i), missing.empty(),
-                       missing.empty() ? card.name + ", compute capability " + std::to_string(card.major) + "." +
-                                             std::to_string(card.minor) + ", " +
+                       missing.empty() ? card.name + ", compute capability " + std::to_string(card.major) +
+                                             "." + std::to_string(card.minor) + ", " +
                                              bytes_text(static_cast<double>(card.bytes))
                                        : missing});
   }

@@ -57,9 +57,9 @@ void* Stream::allocate(std::size_t bytes) {
     std::size_t free = 0;
     std::size_t all = 0;
     cudaMemGetInfo(&free, &all);
-    throw Error(ErrorCode::out_of_memory, "a buffer of " + std::to_string(bytes >> 20) + " MiB is needed on cuda:" +
-                                              std::to_string(device_) + ", which has " +
-                                              std::to_string(free >> 20) + " MiB free of " +
+    throw Error(ErrorCode::out_of_memory, "a buffer of " + std::to_string(bytes >> 20) +
+                                              " MiB is needed on cuda:" + std::to_string(device_) +
+                                              ", which has " + std::to_string(free >> 20) + " MiB free of " +
                                               std::to_string(all >> 20) + "; use a smaller network or batch");
   }
   check(*this, cudaMemsetAsync(data, 0, bytes, stream_of(*this)));

@@ -1,5 +1,5 @@
-// Opens the library of the CUDA backend when a device of it is asked for, so that one build runs with and without a
-// driver.
+// Opens the library of the CUDA backend when a device of it is asked for, so that one build runs with and
+// without a driver.
 #include <dlfcn.h>
 
 #include <cstdlib>

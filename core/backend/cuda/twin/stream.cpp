@@ -1,5 +1,5 @@
-// The stream of the twin: memory of the host, which it may touch only in copies and kernels, as if it lay on a
-// device. Behind each piece lies a page that nobody may touch.
+// The stream of the twin: memory of the host, which it may touch only in copies and kernels, as if it lay on
+// a device. Behind each piece lies a page that nobody may touch.
 #include "backend/cuda/stream.h"
 
 #include <sys/mman.h>
@@ -28,8 +28,9 @@ const bool is_reversed = asked_to_reverse();
 
 Stream::Stream(int device) : device_(device) {
   if (device > 0) {
-    throw Error(ErrorCode::device_unavailable,
-                "cuda:" + std::to_string(device) + " was asked for, but there is only cuda:0, the host's twin")
+    throw Error(
+        ErrorCode::device_unavailable,
+        "cuda:" + std::to_string(device) + " was asked for, but there is only cuda:0, the host's twin")
         .at_key("device");
   }
 }
