@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pytest
 from reference.catalog import reference, resolved
 
 from ravine import _core
-from ravine.errors import DeviceError
 
 
 def build(
@@ -29,12 +27,7 @@ def build(
             spec.add(layer)
     device = os.environ.get("RAVINE_TEST_DEVICE", "cpu")
     settings = {"batch_size": 16, "dtype": "float64", "device": device, "threads": 1, "seed": 1} | options
-    try:
-        return _core.Network(spec, loss, **settings)
-    except DeviceError as error:
-        if device == "cpu" or "yet" not in str(error):
-            raise
-        pytest.skip(str(error))
+    return _core.Network(spec, loss, **settings)
 
 
 def _rule_of(layer: Any) -> Any:
