@@ -32,13 +32,16 @@ foreach(header IN LISTS interface)
   file(SHA256 "${header}" hash)
   string(APPEND hashes "${hash}")
 endforeach()
-string(SHA256 RAVINE_CUDA_INTERFACE "${hashes}")
+string(SHA256 interface_hash "${hashes}")
+set(RAVINE_CUDA_INTERFACE "${interface_hash}" CACHE INTERNAL "of which build the library is")
 
-# What the library holds besides kernels: it shares no symbols with the core.
-file(GLOB RAVINE_CUDA_SHARED CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/base/*.cpp"
+# What the library holds besides kernels, for it shares no symbols with the core; cached, as projects beside this one ask.
+file(GLOB shared CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/base/*.cpp"
   "${CMAKE_CURRENT_SOURCE_DIR}/backend/program.cpp")
-file(GLOB RAVINE_CUDA_SOURCES CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.cpp"
+file(GLOB kernels CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.cpp"
   "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.cu")
+set(RAVINE_CUDA_SHARED "${shared}" CACHE INTERNAL "sources of the core in the CUDA library")
+set(RAVINE_CUDA_SOURCES "${kernels}" CACHE INTERNAL "its own for a device and for the twin")
 
 function(ravine_finish_cuda_library target)
   target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/..")
