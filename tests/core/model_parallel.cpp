@@ -100,7 +100,7 @@ Outcome trained(const Task& task, Ranks ranks) {
     own_labels.insert(own_labels.end(), labels.begin() + first, labels.begin() + end);
   }
   Outcome outcome;
-  outcome.initial = gathered(network, network.parameters(), false);
+  outcome.initial = gathered(network, network.parameters().get(), false);
   TrainingChunk chunk;
   chunk.inputs = own_inputs.data();
   chunk.targets = own_labels.data();
@@ -113,8 +113,8 @@ Outcome trained(const Task& task, Ranks ranks) {
   const TrainingResult result = network.train(optimizer, chunk);
   outcome.loss = result.loss;
   outcome.trouble = result.trouble;
-  outcome.parameters = gathered(network, network.parameters(), false);
-  outcome.state = gathered(network, network.state(), true);
+  outcome.parameters = gathered(network, network.parameters().get(), false);
+  outcome.state = gathered(network, network.state().get(), true);
   for (std::size_t i = 0; i < optimizer.slot_names().size(); ++i) {
     outcome.slots.push_back(gathered(network, optimizer.slot(i)->data(), false));
   }
@@ -325,7 +325,7 @@ TEST_CASE("what is not finite is found by every rank, wherever it lies") {
     ranks.split = task.split;
     Network network(task.spec, test::loss("softmax_cross_entropy"),
                     {.batch = 4, .dtype = DType::float64, .threads = 1, .ranks = ranks});
-    if (model.rank() == 2) static_cast<double*>(network.parameters())[1] = std::nan("");
+    if (model.rank() == 2) static_cast<double*>(network.parameters().get())[1] = std::nan("");
     Optimizer optimizer = optimizer_of(task);
     const std::vector<double> inputs(24, 0.5);
     const std::vector<std::int32_t> labels(4, 1);

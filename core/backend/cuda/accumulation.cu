@@ -17,7 +17,8 @@ struct Accumulate {
   }
 };
 
-// value = scale (sum + weight value), and the squares of a tile.
+// value = scale (sum + weight value), and the squares of a tile; without a sum, those of the values as they
+// are.
 template <typename T>
 struct FinishTiles {
   const Tile* tiles;
@@ -36,7 +37,7 @@ struct FinishTiles {
     block.each([&](int thread) {
       T own = 0;
       for (std::int64_t i = tile.begin + thread; i < tile.begin + tile.count; i += block_threads) {
-        value[i] = scale * (sum[i] + weight * value[i]);
+        if (sum != nullptr) value[i] = scale * (sum[i] + weight * value[i]);
         own += value[i] * value[i];
       }
       shared.squares[thread] = static_cast<double>(own);
@@ -66,16 +67,23 @@ class CudaAccumulation final : public PreparedAccumulation {
     for_each(*stream_, count_, Accumulate<T>{gradients_, static_cast<T>(weight), first, sum_});
   }
   void finish(double weight, double scale, Worker&) noexcept override {
+    finish_tiles(sum_, static_cast<T>(weight), static_cast<T>(scale));
+  }
+  void add_sum(std::int64_t begin, std::int64_t end, Worker&) noexcept override {
+    for_each(*stream_, end - begin, Accumulate<T>{sum_ + begin, T(1), false, gradients_ + begin});
+  }
+  void measure(Worker&) noexcept override { finish_tiles(nullptr, T(1), T(1)); }
+  const std::vector<double>& squares() const override { return squares_; }
+
+ private:
+  void finish_tiles(const T* sum, T weight, T scale) noexcept {
     for_blocks(*stream_, tiling_.count(),
-               FinishTiles<T>{tiling_.tiles(), sum_, static_cast<T>(weight), static_cast<T>(scale),
-                              gradients_, of_tiles_.data()});
+               FinishTiles<T>{tiling_.tiles(), sum, weight, scale, gradients_, of_tiles_.data()});
     tiling_.sum(*stream_, of_tiles_.data(), of_ranges_.data());
     stream_->download(squares_.data(), of_ranges_.data(), of_ranges_.bytes());
     stream_->synchronize();
   }
-  const std::vector<double>& squares() const override { return squares_; }
 
- private:
   std::shared_ptr<Stream> stream_;
   T* gradients_;
   T* sum_;
@@ -85,6 +93,17 @@ class CudaAccumulation final : public PreparedAccumulation {
   Array<double> of_ranges_;
   std::vector<double> squares_;
 };
+
+}  // namespace
+
+void add(DType dtype, const void* values, void* sum, std::int64_t count, Stream& stream) noexcept {
+  const auto with = [&]<typename T>(T one) {
+    for_each(stream, count, Accumulate<T>{static_cast<const T*>(values), one, false, static_cast<T*>(sum)});
+  };
+  dtype == DType::float64 ? with(1.0) : with(1.0f);
+}
+
+namespace {
 
 // average += rate (value - average); at a rate of 1 the value itself.
 template <typename T>

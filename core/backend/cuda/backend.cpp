@@ -50,6 +50,9 @@ class CudaBackend final : public Backend {
                                                    std::int64_t count) override {
     return cuda::prepare_average(dtype, values, average, count, stream_);
   }
+  void add(DType dtype, const void* values, void* sum, std::int64_t count) noexcept override {
+    cuda::add(dtype, values, sum, count, *stream_);
+  }
   void add_to_histogram(DType, const void*, std::int64_t, Histogram&) noexcept override {
   }  // no distributions yet
   void parallel(const std::function<void(Worker&)>& run) override {

@@ -9,7 +9,8 @@ struct TotalWeight {
   std::int64_t rows;
   RowWeights<T> weights;
   RowClasses<T> classes;
-  double* total;
+  double given;   // what gradients are divided by instead, where positive
+  double* total;  // of these rows; then what gradients are divided by
 
   struct Shared {
     double sums[block_threads];
@@ -33,7 +34,9 @@ struct TotalWeight {
     });
     reduce(block, shared.sums, block_threads, Sum{});
     block.each([&](int thread) {
-      if (thread == 0) *total = shared.sums[0];
+      if (thread > 0) return;
+      total[0] = shared.sums[0];
+      total[1] = given > 0 ? given : shared.sums[0];
     });
   }
 };
@@ -90,7 +93,7 @@ LossOperation<T>::LossOperation(const Preparation& preparation, TensorId predict
       rows_(preparation.program.batch(), preparation.elements(prediction) / preparation.program.batch()),
       weights_(weights),
       measured_(preparation.measured.loss()),
-      total_(preparation.stream, 1),
+      total_(preparation.stream, 2),
       losses_(preparation.stream, static_cast<std::size_t>(rows_.rows)),
       row_losses_(preparation.stream, static_cast<std::size_t>(rows_.rows)) {
   if (class_weights.empty()) return;
@@ -101,12 +104,27 @@ LossOperation<T>::LossOperation(const Preparation& preparation, TensorId predict
 
 template <typename T>
 void LossOperation<T>::run(const RunContext& context) noexcept {
-  const RowWeights<T> weights{at<const T>(weights_), class_weights_.data(), total_.data()};
-  for_blocks(stream_, 1, TotalWeight<T>{rows_.rows, weights, classes(), total_.data()});
+  const RowWeights<T> weights = weigh(context.batch_weight);
   run_rows(weights, losses_.data());
   double* each = context.row_losses == nullptr ? nullptr : row_losses_.data();
   for_blocks(stream_, 1, TotalLoss{rows_.rows, losses_.data(), total_.data(), measured_, each});
   if (each != nullptr) stream_.download(context.row_losses, each, row_losses_.bytes());
+}
+
+template <typename T>
+RowWeights<T> LossOperation<T>::weigh(double given) noexcept {
+  const RowWeights<T> weights{at<const T>(weights_), class_weights_.data(), total_.data() + 1};
+  for_blocks(stream_, 1, TotalWeight<T>{rows_.rows, weights, classes(), given, total_.data()});
+  return weights;
+}
+
+template <typename T>
+double LossOperation<T>::weight_of_rows() noexcept {
+  weigh(0);
+  double weight = 0;
+  stream_.download(&weight, total_.data(), sizeof(weight));
+  stream_.synchronize();
+  return weight;
 }
 
 template class LossOperation<float>;

@@ -28,7 +28,7 @@ template <typename T>
 struct RowWeights {
   const T* samples;     // null: all 1
   const T* classes;     // by labels; null: all 1
-  const double* total;  // over all rows
+  const double* total;  // over all rows of the batch
 
   // What the gradient of a row's loss is multiplied by.
   RAVINE_HOST_DEVICE double share(double weight) const { return *total > 0 ? weight / *total : 0; }
@@ -41,6 +41,7 @@ class LossOperation : public CudaOperation {
                 const std::vector<double>& class_weights);
 
   void run(const RunContext& context) noexcept final;
+  double weight_of_rows() noexcept final;
 
  protected:
   // Writes the losses of the rows, and the gradient.
@@ -51,6 +52,9 @@ class LossOperation : public CudaOperation {
   double class_sum_ = 0;  // of the weights of all classes
 
  private:
+  // Sums the weights of the rows.
+  RowWeights<T> weigh(double given) noexcept;
+
   TensorId weights_;
   double* measured_;
   Array<T> class_weights_;

@@ -53,6 +53,9 @@ class CudaOperation {
 
   // Puts its kernels onto the stream.
   virtual void run(const RunContext& context) noexcept = 0;
+  // What the program asks some operations for.
+  virtual Meeting* meeting() { return nullptr; }
+  virtual double weight_of_rows() noexcept { return 0; }  // of losses
   virtual std::string engine() const { return "kernel"; }
 
  protected:

@@ -80,7 +80,12 @@ class CudaProgram final : public PreparedProgram {
     for (Section section : {Section::forward, Section::loss, Section::backward, Section::state}) {
       add_run(program, section, section);
     }
-    add_run(program, Section::forward, Section::backward);
+    add_run(program, Section::forward, Section::backward);  // the last one, see run_phases
+    for (const Phase& phase : program.phases) first_steps_.push_back(phase.first);
+    if (program.phases.empty()) {
+      for (std::size_t i = 0; i < program.steps.size(); ++i) first_steps_.push_back(i);
+    }
+    first_steps_.push_back(program.steps.size());
     measurements_.layers.resize(static_cast<std::size_t>(layers));
     measurements_.gradient_squares.resize(static_cast<std::size_t>(parameters));
   }
@@ -100,6 +105,24 @@ class CudaProgram final : public PreparedProgram {
     for (const Run& run : runs_) {
       if (run.first == first && run.last == last) this->run(run, context);
     }
+  }
+
+  void run_phases(std::size_t begin, std::size_t end, const RunContext& context, Worker&) noexcept override {
+    const Run& all = runs_.back();
+    if (begin == 0) upload(all);
+    for (std::size_t i = first_steps_[begin]; i < first_steps_[end]; ++i) steps_[i].operation->run(context);
+  }
+  void collect() noexcept override { finish(runs_.back()); }
+
+  Meeting* meeting(std::size_t step) override { return steps_[step].operation->meeting(); }
+
+  double weight_of_rows() const noexcept override {
+    double weight = 0;
+    upload(runs_.back());
+    for (const PreparedStep& step : steps_) {
+      if (step.section == Section::loss) weight += step.operation->weight_of_rows();
+    }
+    return weight;
   }
 
   const Measurements& measurements() const override { return measurements_; }
@@ -152,15 +175,23 @@ class CudaProgram final : public PreparedProgram {
     runs_.push_back({first, last, {reads.begin(), reads.end()}, {writes.begin(), writes.end()}});
   }
 
-  // One stop: what was measured comes with what the caller wants to see.
   void run(const Run& run, const RunContext& context) noexcept {
+    upload(run);
+    for (const PreparedStep& step : steps_) {
+      if (step.section >= run.first && step.section <= run.last) step.operation->run(context);
+    }
+    finish(run);
+  }
+
+  void upload(const Run& run) const noexcept {
     for (std::size_t id : run.reads) {
       const TensorMemory& tensor = tensors_[id];
       if (tensor.host != nullptr) stream_->upload(tensor.staging.data(), tensor.host, tensor.bytes);
     }
-    for (const PreparedStep& step : steps_) {
-      if (step.section >= run.first && step.section <= run.last) step.operation->run(context);
-    }
+  }
+
+  // One stop: what was measured comes with what the caller wants to see.
+  void finish(const Run& run) noexcept {
     for (std::size_t id : run.writes) {
       const TensorMemory& tensor = tensors_[id];
       if (tensor.host != nullptr) stream_->download(tensor.host, tensor.staging.data(), tensor.bytes);
@@ -205,6 +236,7 @@ class CudaProgram final : public PreparedProgram {
   PinnedArray<double> fetched_;
   std::vector<PreparedStep> steps_;
   std::vector<Run> runs_;
+  std::vector<std::size_t> first_steps_;  // of each phase, and the end
   Measurements measurements_;
 };
 
