@@ -37,7 +37,7 @@ set(RAVINE_CUDA_INTERFACE "${interface_hash}" CACHE INTERNAL "of which build the
 
 # What the library holds besides kernels, for it shares no symbols with the core; cached, as projects beside this one ask.
 file(GLOB shared CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/base/*.cpp"
-  "${CMAKE_CURRENT_SOURCE_DIR}/backend/program.cpp")
+  "${CMAKE_CURRENT_SOURCE_DIR}/backend/program.cpp" "${CMAKE_CURRENT_SOURCE_DIR}/backend/measured_by.cpp")
 file(GLOB kernels CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.cpp"
   "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.cu")
 set(RAVINE_CUDA_SHARED "${shared}" CACHE INTERNAL "sources of the core in the CUDA library")
