@@ -103,15 +103,23 @@ class BuildCore(build_ext):
             key.write_text("\n".join(configure))
         self.run_cmake([cmake, "--build", str(build), *([] if sys.stdout.isatty() else ["--", "--quiet"])])
         module.parent.mkdir(parents=True, exist_ok=True)
-        for name in (module.name, CUDA_LIBRARY):
-            built, target = build / name, module.parent / name
-            if not built.exists():  # there is no CUDA backend in this build
-                target.unlink(missing_ok=True)
-                continue
-            # A process that runs keeps the old file; overwriting it in place would crash it.
-            fresh = target.with_suffix(".new")
-            shutil.copy2(built, fresh)
-            fresh.replace(target)
+        self.renew(build / module.name, module)
+        self.renew(build / CUDA_LIBRARY, module.parent / CUDA_LIBRARY)
+
+    def copy_extensions_to_source(self) -> None:
+        super().copy_extensions_to_source()
+        built = Path(self.build_lib) / "ravine" / CUDA_LIBRARY
+        self.renew(built, ROOT / "python" / "ravine" / CUDA_LIBRARY)
+
+    @staticmethod
+    def renew(built: Path, target: Path) -> None:
+        if not built.exists():  # there is no CUDA backend in this build
+            target.unlink(missing_ok=True)
+            return
+        # A process that runs keeps the old file; overwriting it in place would crash it.
+        fresh = target.with_suffix(".new")
+        shutil.copy2(built, fresh)
+        fresh.replace(target)
 
     @staticmethod
     def run_cmake(command: list[str], quiet: bool = False) -> None:
