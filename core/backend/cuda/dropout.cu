@@ -12,9 +12,9 @@ constexpr int draws_of_chunk = 16;
 // Eight elements of a row: element e of a chunk takes half e / 64 of word (e / 16) % 4 of draw e % 16.
 template <typename T>
 struct Drop {
-  RandomKey key;
+  const DeviceContext* context;
+  std::uint32_t stream;
   std::uint32_t threshold;
-  std::uint32_t first_row;
   T scale;
   const T* input;
   T* output;
@@ -24,8 +24,9 @@ struct Drop {
   RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
     const std::int64_t draw = column_of(i, draws);
     const std::int64_t row = (i - draw) / draws;
+    const RandomKey key{context->seed, RandomPurpose::dropout, stream, context->step};
     const RandomBits bits =
-        key.bits(first_row + static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(draw));
+        key.bits(context->first_row + static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(draw));
     const std::int64_t begin = draw / draws_of_chunk * chunk + draw % draws_of_chunk;
     for (int k = 0; k < 8; ++k) {
       const std::int64_t column = begin + k * draws_of_chunk;
@@ -49,11 +50,11 @@ class DropoutOperation final : public CudaOperation {
         observer_(preparation, o.observe, preparation.elements(o.output)) {}
 
   void run(const RunContext& context) noexcept override {
-    const RandomKey key{context.seed, RandomPurpose::dropout, operation_.stream, context.step};
     const double scale = operation_.scales ? 1.0 / kept_share(operation_.rate) : 1.0;
-    for_each(stream_, rows_ * draws_,
-             Drop<T>{key, dropout_threshold(operation_.rate), context.first_row, static_cast<T>(scale),
-                     at<const T>(operation_.input), at<T>(operation_.output), columns_, draws_});
+    for_each(
+        stream_, rows_ * draws_,
+        Drop<T>{device_context_, operation_.stream, dropout_threshold(operation_.rate), static_cast<T>(scale),
+                at<const T>(operation_.input), at<T>(operation_.output), columns_, draws_});
     observer_.see(at<const T>(operation_.output), context);
   }
 

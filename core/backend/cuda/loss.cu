@@ -9,8 +9,8 @@ struct TotalWeight {
   std::int64_t rows;
   RowWeights<T> weights;
   RowClasses<T> classes;
-  double given;   // what gradients are divided by instead, where positive
-  double* total;  // of these rows; then what gradients are divided by
+  const DeviceContext* context;  // may be null
+  double* total;                 // of these rows; then what gradients are divided by
 
   struct Shared {
     double sums[block_threads];
@@ -36,6 +36,7 @@ struct TotalWeight {
     block.each([&](int thread) {
       if (thread > 0) return;
       total[0] = shared.sums[0];
+      const double given = context == nullptr ? 0 : context->batch_weight;
       total[1] = given > 0 ? given : shared.sums[0];
     });
   }
@@ -104,7 +105,7 @@ LossOperation<T>::LossOperation(const Preparation& preparation, TensorId predict
 
 template <typename T>
 void LossOperation<T>::run(const RunContext& context) noexcept {
-  const RowWeights<T> weights = weigh(context.batch_weight);
+  const RowWeights<T> weights = weigh(device_context_);
   run_rows(weights, losses_.data());
   double* each = context.row_losses == nullptr ? nullptr : row_losses_.data();
   for_blocks(stream_, 1, TotalLoss{rows_.rows, losses_.data(), total_.data(), measured_, each});
@@ -112,15 +113,15 @@ void LossOperation<T>::run(const RunContext& context) noexcept {
 }
 
 template <typename T>
-RowWeights<T> LossOperation<T>::weigh(double given) noexcept {
+RowWeights<T> LossOperation<T>::weigh(const DeviceContext* context) noexcept {
   const RowWeights<T> weights{at<const T>(weights_), class_weights_.data(), total_.data() + 1};
-  for_blocks(stream_, 1, TotalWeight<T>{rows_.rows, weights, classes(), given, total_.data()});
+  for_blocks(stream_, 1, TotalWeight<T>{rows_.rows, weights, classes(), context, total_.data()});
   return weights;
 }
 
 template <typename T>
 double LossOperation<T>::weight_of_rows() noexcept {
-  weigh(0);
+  weigh(nullptr);
   double weight = 0;
   stream_.download(&weight, total_.data(), sizeof(weight));
   stream_.synchronize();

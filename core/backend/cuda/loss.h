@@ -52,8 +52,8 @@ class LossOperation : public CudaOperation {
   double class_sum_ = 0;  // of the weights of all classes
 
  private:
-  // Sums the weights of the rows.
-  RowWeights<T> weigh(double given) noexcept;
+  // Sums the weights of the rows; gradients are divided by the sum unless the context says by what.
+  RowWeights<T> weigh(const DeviceContext* context) noexcept;
 
   TensorId weights_;
   double* measured_;

@@ -38,6 +38,7 @@ struct Preparation {
   Stream& stream;
   MeasuredPlaces measured;
 
+  const DeviceContext* context() const { return stream.context(); }
   std::int64_t elements(TensorId id) const { return program.tensor(id).shape.elements(); }
   std::int64_t rows(TensorId id) const { return rows_of(program.tensor(id)); }
   std::int64_t columns(TensorId id) const { return columns_of(program.tensor(id)); }
@@ -46,12 +47,16 @@ struct Preparation {
 class CudaOperation {
  public:
   explicit CudaOperation(const Preparation& preparation)
-      : stream_(preparation.stream), pointers_(preparation.pointers) {}
+      : stream_(preparation.stream),
+        device_context_(preparation.context()),
+        pointers_(preparation.pointers) {}
   virtual ~CudaOperation() = default;
   CudaOperation(const CudaOperation&) = delete;
   CudaOperation& operator=(const CudaOperation&) = delete;
 
-  // Puts its kernels onto the stream.
+  // Puts its kernels onto the stream. They may be launched again without it, in later steps: it must not
+  // allocate, wait, or choose an algorithm after its first run, and gives kernels `device_context_` instead
+  // of the numbers of `context`. Whether it observes, and where it writes, holds for later launches too.
   virtual void run(const RunContext& context) noexcept = 0;
   // What the program asks some operations for.
   virtual Meeting* meeting() { return nullptr; }
@@ -65,6 +70,7 @@ class CudaOperation {
   }
 
   Stream& stream_;
+  const DeviceContext* device_context_;  // read by kernels alone
 
  private:
   const PointerTable& pointers_;

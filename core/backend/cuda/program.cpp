@@ -109,6 +109,7 @@ class CudaProgram final : public PreparedProgram {
 
   void run_phases(std::size_t begin, std::size_t end, const RunContext& context, Worker&) noexcept override {
     const Run& all = runs_.back();
+    set(context);
     if (begin == 0) upload(all);
     for (std::size_t i = first_steps_[begin]; i < first_steps_[end]; ++i) steps_[i].operation->run(context);
   }
@@ -175,8 +176,13 @@ class CudaProgram final : public PreparedProgram {
     runs_.push_back({first, last, {reads.begin(), reads.end()}, {writes.begin(), writes.end()}});
   }
 
+  void set(const RunContext& context) noexcept {
+    set_context(*stream_, {context.seed, context.step, context.first_row, context.batch_weight, 1});
+  }
+
   void run(const Run& run, const RunContext& context) noexcept {
     upload(run);
+    set(context);
     for (const PreparedStep& step : steps_) {
       if (step.section >= run.first && step.section <= run.last) step.operation->run(context);
     }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/device_context.h"
+
 namespace ravine::cuda {
 
 class Stream {
@@ -39,6 +41,8 @@ class Stream {
   // Memory that whatever runs may use until the next does; of one size.
   void* workspace();
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+  // On the device, always in the same place.
+  DeviceContext* context() const { return context_; }
 
   // After an error nothing runs any more. Called where a kernel was launched.
   void check_launch() noexcept;
@@ -67,6 +71,7 @@ class Stream {
   mutable std::mutex regions_mutex_;
   int opened_ = 0;
   void* workspace_ = nullptr;
+  DeviceContext* context_ = nullptr;
   std::string error_;
 };
 

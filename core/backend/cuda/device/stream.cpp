@@ -39,6 +39,7 @@ Stream::Stream(int device) : device_(device) {
   }
   handle_ = stream;
   most_blocks_ = 16 * std::int64_t{processors};  // twice as many as run at once
+  context_ = static_cast<DeviceContext*>(allocate(sizeof(DeviceContext)));
 }
 
 Stream::~Stream() {

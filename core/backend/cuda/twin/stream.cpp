@@ -33,6 +33,7 @@ Stream::Stream(int device) : device_(device) {
         "cuda:" + std::to_string(device) + " was asked for, but there is only cuda:0, the host's twin")
         .at_key("device");
   }
+  context_ = static_cast<DeviceContext*>(allocate(sizeof(DeviceContext)));
 }
 
 Stream::~Stream() {
