@@ -151,7 +151,7 @@ stubs: $(READY)/test build ## write anew what is made from the catalog: typed st
 
 .PHONY: test-passes
 test-passes: $(READY)/test build ## the contract tests with each pass over the plan switched off
-	@for pass in fuse fuse_normalization phases chunks own_products winograd store_bfloat16 share_memory; do \
+	@for pass in fuse fuse_normalization phases chunks own_products winograd store_bfloat16 share_memory device_steps; do \
 	    echo "== $$pass = false" && $(BIN)/python -m pytest -q tests/contracts --compute "$$pass=false" || exit 1; done
 	@echo "== checkpoint_every = 2" && $(BIN)/python -m pytest -q tests/contracts --compute "checkpoint_every=2"
 

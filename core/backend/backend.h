@@ -14,6 +14,7 @@
 
 #include "backend/measured_by.h"
 #include "backend/measurements.h"
+#include "backend/prepared_steps.h"
 #include "backend/program.h"
 #include "base/device.h"
 #include "rules/penalty.h"
@@ -53,6 +54,7 @@ struct RunContext {
   double batch_weight = 0;       // of the global batch, which gradients are divided by; 0: of this batch
   bool in_parts = false;         // meetings of operations are held by the caller
   bool observe = true;           // measure the outputs of layers
+  bool squares = true;           // and the squares of gradients
   Histogram* outputs = nullptr;  // one a layer, which the values of its output are added to; null: none
   double* row_losses = nullptr;  // where the loss of each row is written, in evaluation; null: nowhere
 };
@@ -127,6 +129,9 @@ class PreparedUpdate {
   // Sums of squares of the new weights and of their change, per segment, after run.
   virtual const std::vector<double>& weight_squares() const = 0;
   virtual const std::vector<double>& update_squares() const = 0;
+  // Steps that end with this update, which keeps them, and has them again for the same request; null where
+  // they need the host.
+  virtual PreparedSteps* steps(const StepRequest&) { return nullptr; }
 };
 
 struct UpdateBuffers {

@@ -22,6 +22,8 @@ struct ComputeOptions {
   bool winograd = true;
   // In bfloat16: what lies between operations that can read and write it is stored in it.
   bool store_bfloat16 = true;
+  // On a GPU, training steps follow each other without a stop for the host.
+  bool device_steps = true;
   // Tensors that do not live at the same time share memory.
   bool share_memory = true;
   // Layers between outputs that are kept for the backward pass; the others are computed again there. 0: all

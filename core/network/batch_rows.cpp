@@ -13,11 +13,17 @@ BatchRows::BatchRows(const TrainingChunk& chunk, const Graph& graph, const Loss&
 }
 
 void BatchRows::bind(ExecutionPlan& plan, std::int64_t row) const {
+  const auto [inputs, targets, weights, second_labels, shares] = from(row);
+  plan.bind_input(inputs);
+  plan.bind_targets(targets, weights, {static_cast<const std::int32_t*>(second_labels), shares});
+}
+
+std::array<const void*, batch_arrays> BatchRows::from(std::int64_t row) const {
   const auto* weights = static_cast<const std::byte*>(chunk_.weights);
-  plan.bind_input(input(row));
-  plan.bind_targets(static_cast<const std::byte*>(chunk_.targets) + row * target_bytes_,
-                    weights == nullptr ? nullptr : weights + row * static_cast<std::int64_t>(size_of(dtype_)),
-                    chunk_.mixture.from(row, dtype_));
+  const Mixture mixture = chunk_.mixture.from(row, dtype_);
+  return {input(row), static_cast<const std::byte*>(chunk_.targets) + row * target_bytes_,
+          weights == nullptr ? nullptr : weights + row * static_cast<std::int64_t>(size_of(dtype_)),
+          mixture.labels, mixture.shares};
 }
 
 MergedMeasurements::MergedMeasurements(std::size_t layers, std::size_t parameters) {

@@ -11,6 +11,8 @@ class BatchRows {
 
   // Points a plan at as many rows as it takes, from this one of the chunk on.
   void bind(ExecutionPlan& plan, std::int64_t row) const;
+  // The arrays from that row on, as StepRows has them.
+  std::array<const void*, batch_arrays> from(std::int64_t row) const;
   const void* input(std::int64_t row) const {
     return static_cast<const std::byte*>(chunk_.inputs) + row * input_bytes_;
   }

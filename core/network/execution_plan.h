@@ -61,6 +61,11 @@ class ExecutionPlan {
     prepared_->bind(lowered_.second_labels, const_cast<std::int32_t*>(mixture.labels));
     prepared_->bind(lowered_.shares, const_cast<void*>(mixture.shares));
   }
+  // The tensors of the arrays that a batch has.
+  BatchTensors batch_tensors(bool weights, bool mixture) const {
+    return {lowered_.input, lowered_.targets, weights ? lowered_.weights : no_tensor,
+            mixture ? lowered_.second_labels : no_tensor, mixture ? lowered_.shares : no_tensor};
+  }
   // Where the output (in prediction: what is shown) goes.
   void bind_output(void* data);
   // True where the network only hands its input through, so that there is no output to bind.

@@ -176,6 +176,7 @@ class Network {
   }
 
  private:
+  friend class DeviceTraining;
   friend class DistributedGradient;
   friend class LocalGradient;
   friend class LocalUpdates;

@@ -33,7 +33,8 @@ StatisticsRing::StatisticsRing(const Graph& graph, bool has_accuracy, const std:
 }
 
 void StatisticsRing::record(const StepRecord& step, const Measurements& measured,
-                            const PreparedUpdate& update) {
+                            const std::vector<double>& weight_squares,
+                            const std::vector<double>& update_squares) {
   float* value = values_.data() + static_cast<std::size_t>(next_) * columns_.size();
   const auto put = [&](double number) { *value++ = static_cast<float>(number); };
   const auto batch = static_cast<double>(step.batch);
@@ -58,8 +59,8 @@ void StatisticsRing::record(const StepRecord& step, const Measurements& measured
     for (int i = source.first_parameter; i < source.first_parameter + source.parameter_count; ++i) {
       const auto parameter = static_cast<std::size_t>(i);
       squares[0] += measured.gradient_squares[parameter];
-      squares[1] += update.weight_squares()[parameter];
-      squares[2] += update.update_squares()[parameter];
+      squares[1] += weight_squares[parameter];
+      squares[2] += update_squares[parameter];
     }
     for (double sum : squares) put(std::sqrt(sum));
   }

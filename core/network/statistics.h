@@ -30,7 +30,9 @@ class StatisticsRing {
     double gradient_norm;
     bool of_layers;  // or NaN in their columns
   };
-  void record(const StepRecord& step, const Measurements& measured, const PreparedUpdate& update);
+  // With the squares of each parameter and its update.
+  void record(const StepRecord& step, const Measurements& measured, const std::vector<double>& weight_squares,
+              const std::vector<double>& update_squares);
 
  private:
   struct Source {

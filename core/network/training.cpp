@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/errors.h"
+#include "network/device_training.h"
 #include "network/distributed_gradient.h"
 #include "network/local_gradient.h"
 #include "network/local_updates.h"
@@ -189,7 +190,8 @@ void TrainingLoop::end_step(const Measurements& measured) {
   if (recorded_) {
     network_.ring_.record({optimizer_.step_count(), gradient_->rows(), optimizer_.learning_rate(),
                            gradient_norm_, chunk_.statistics != StatisticsLevel::off},
-                          measured, optimizer_.prepared());
+                          measured, optimizer_.prepared().weight_squares(),
+                          optimizer_.prepared().update_squares());
   }
 }
 
@@ -243,6 +245,7 @@ TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) 
     check();
   }
   by_hand_ = nullptr;
+  if (DeviceTraining::may_try(*this, optimizer)) return DeviceTraining(*this, optimizer, chunk).run();
   if (ranks.work_together() && chunk.global_batch == 0) {
     TrainingChunk whole = chunk;
     whole.global_batch = chunk.batch;

@@ -30,8 +30,8 @@ void WeightAverage::check_network(const Network& network) const {
 }
 
 // average_t = average_{t-1} + rate (theta_t - average_{t-1}), rate = (1 - d) / (1 - d^t).
-void WeightAverage::begin() {
-  rate_ = (1 - decay_) / (1 - std::pow(decay_, static_cast<double>(count_ + 1)));
+double WeightAverage::rate(std::int64_t ahead) const {
+  return (1 - decay_) / (1 - std::pow(decay_, static_cast<double>(count_ + ahead + 1)));
 }
 
 }  // namespace ravine

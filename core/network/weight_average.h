@@ -28,9 +28,12 @@ class WeightAverage {
 
   // Of an update: `begin` by one worker, a barrier, `run` by all, `end` by one; all have left `run` before
   // the next `begin`.
-  void begin();
+  void begin() { rate_ = rate(0); }
   void run(Worker& worker) noexcept { prepared_->run(rate_, worker); }
   void end() { ++count_; }
+  // Of the update that comes so many after this one; for whoever runs it on a device.
+  double rate(std::int64_t ahead) const;
+  PreparedAverage& prepared() { return *prepared_; }
 
  private:
   double decay_;

@@ -81,8 +81,8 @@ struct Penalty {
 };
 
 // What vectors whose squares have this sum are multiplied by, so that their norm is at most `limit`.
-inline double norm_scale(double squares, double limit) {
-  return limit > 0 && squares > limit * limit ? limit / std::sqrt(squares) : 1.0;
+RAVINE_HOST_DEVICE double norm_scale(double squares, double limit) {
+  return limit > 0 && squares > limit * limit ? limit / square_root(squares) : 1.0;
 }
 
 }  // namespace ravine

@@ -65,6 +65,7 @@ ComputeOptions to_compute_options(const py::dict& given) {
       {"own_products", &options.own_products},
       {"winograd", &options.winograd},
       {"store_bfloat16", &options.store_bfloat16},
+      {"device_steps", &options.device_steps},
       {"share_memory", &options.share_memory},
   };
   for (const auto& [key, value] : given) {

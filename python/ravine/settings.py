@@ -116,6 +116,7 @@ class ComputeSettings(_Section, frozen=True):
             up to 6e-6 in gradients of weights, where direct sums have 5e-7.
         store_bfloat16: in bfloat16, what lies between operations that can read and write it is stored in it,
             which takes half of the memory; otherwise only what is multiplied is rounded.
+        device_steps: on a GPU, training steps follow each other without a stop for the host.
         share_memory: tensors that do not live at the same time share memory.
         checkpoint_every: layers between outputs that are kept for the backward pass; what lies between is
             computed again there, which takes less memory and more time (gradient checkpointing); the bits are
@@ -132,6 +133,7 @@ class ComputeSettings(_Section, frozen=True):
     own_products: bool = True
     winograd: bool = True
     store_bfloat16: bool = True
+    device_steps: bool = True
     share_memory: bool = True
     checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
 

@@ -9,10 +9,11 @@ namespace {
 template <typename T>
 struct Accumulate {
   const T* value;
-  T weight;
+  StepNumber given_weight;
   bool first;
   T* sum;
   RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
+    const T weight = static_cast<T>(given_weight.get());
     sum[i] = first ? weight * value[i] : sum[i] + weight * value[i];
   }
 };
@@ -23,8 +24,9 @@ template <typename T>
 struct FinishTiles {
   const Tile* tiles;
   const T* sum;
-  T weight;
-  T scale;
+  StepNumber given_weight;
+  StepNumber given_scale;
+  bool divides;  // by the scale, if there is one
   T* value;
   double* squares;
 
@@ -35,6 +37,9 @@ struct FinishTiles {
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
     const Tile tile = tiles[block.index];
     block.each([&](int thread) {
+      const T weight = static_cast<T>(given_weight.get());
+      const double given = given_scale.get();
+      const T scale = static_cast<T>(!divides ? given : given > 0 ? 1 / given : 0.0);
       T own = 0;
       for (std::int64_t i = tile.begin + thread; i < tile.begin + tile.count; i += block_threads) {
         if (sum != nullptr) value[i] = scale * (sum[i] + weight * value[i]);
@@ -50,7 +55,7 @@ struct FinishTiles {
 };
 
 template <typename T>
-class CudaAccumulation final : public PreparedAccumulation {
+class CudaAccumulation final : public StreamAccumulation {
  public:
   CudaAccumulation(T* gradients, T* sum, const std::vector<BufferRange>& ranges,
                    const std::shared_ptr<Stream>& stream)
@@ -63,23 +68,35 @@ class CudaAccumulation final : public PreparedAccumulation {
         of_ranges_(*stream, ranges.size()),
         squares_(ranges.size()) {}
 
-  void add(double weight, bool first, Worker&) noexcept override {
-    for_each(*stream_, count_, Accumulate<T>{gradients_, static_cast<T>(weight), first, sum_});
-  }
+  void add(double weight, bool first, Worker&) noexcept override { launch_add({weight}, first); }
   void finish(double weight, double scale, Worker&) noexcept override {
-    finish_tiles(sum_, static_cast<T>(weight), static_cast<T>(scale));
+    finish_tiles(sum_, {weight}, {scale}, false);
+    fetch();
   }
   void add_sum(std::int64_t begin, std::int64_t end, Worker&) noexcept override {
-    for_each(*stream_, end - begin, Accumulate<T>{sum_ + begin, T(1), false, gradients_ + begin});
+    for_each(*stream_, end - begin, Accumulate<T>{sum_ + begin, {1}, false, gradients_ + begin});
   }
-  void measure(Worker&) noexcept override { finish_tiles(nullptr, T(1), T(1)); }
+  void measure(Worker&) noexcept override {
+    launch_measure();
+    fetch();
+  }
+  void launch_add(const StepNumber& weight, bool first) noexcept override {
+    for_each(*stream_, count_, Accumulate<T>{gradients_, weight, first, sum_});
+  }
+  void launch_finish(const StepNumber& weight, const StepNumber& all) noexcept override {
+    finish_tiles(sum_, weight, all, true);
+  }
+  void launch_measure() noexcept override { finish_tiles(nullptr, {1}, {1}, false); }
+  const double* squares_on_device() const override { return of_ranges_.data(); }
   const std::vector<double>& squares() const override { return squares_; }
 
  private:
-  void finish_tiles(const T* sum, T weight, T scale) noexcept {
+  void finish_tiles(const T* sum, const StepNumber& weight, const StepNumber& scale, bool divides) noexcept {
     for_blocks(*stream_, tiling_.count(),
-               FinishTiles<T>{tiling_.tiles(), sum, weight, scale, gradients_, of_tiles_.data()});
+               FinishTiles<T>{tiling_.tiles(), sum, weight, scale, divides, gradients_, of_tiles_.data()});
     tiling_.sum(*stream_, of_tiles_.data(), of_ranges_.data());
+  }
+  void fetch() noexcept {
     stream_->download(squares_.data(), of_ranges_.data(), of_ranges_.bytes());
     stream_->synchronize();
   }
@@ -97,10 +114,10 @@ class CudaAccumulation final : public PreparedAccumulation {
 }  // namespace
 
 void add(DType dtype, const void* values, void* sum, std::int64_t count, Stream& stream) noexcept {
-  const auto with = [&]<typename T>(T one) {
-    for_each(stream, count, Accumulate<T>{static_cast<const T*>(values), one, false, static_cast<T*>(sum)});
+  const auto with = [&]<typename T>(T) {
+    for_each(stream, count, Accumulate<T>{static_cast<const T*>(values), {1}, false, static_cast<T*>(sum)});
   };
-  dtype == DType::float64 ? with(1.0) : with(1.0f);
+  dtype == DType::float64 ? with(double{}) : with(float{});
 }
 
 namespace {
@@ -109,21 +126,28 @@ namespace {
 template <typename T>
 struct MoveAverage {
   const T* value;
-  T rate;
+  T given_rate;
+  StepPlace place;  // of the rate, where steps are put onto the stream
   T* average;
   RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
+    if (!place.goes()) return;
+    const T rate = place.control == nullptr ? given_rate : static_cast<T>(place.numbers().average_rate);
     average[i] = rate == T(1) ? value[i] : average[i] + rate * (value[i] - average[i]);
   }
 };
 
 template <typename T>
-class CudaAverage final : public PreparedAverage {
+class CudaAverage final : public StreamAverage {
  public:
   CudaAverage(const T* values, T* average, std::int64_t count, const std::shared_ptr<Stream>& stream)
       : stream_(stream), values_(values), average_(average), count_(count) {}
   void run(double rate, Worker&) noexcept override {
-    for_each(*stream_, count_, MoveAverage<T>{values_, static_cast<T>(rate), average_});
+    for_each(*stream_, count_, MoveAverage<T>{values_, static_cast<T>(rate), {}, average_});
   }
+  void launch(const StepPlace& place) noexcept override {
+    for_each(*stream_, count_, MoveAverage<T>{values_, 0, place, average_});
+  }
+  const void* place() const override { return average_; }
 
  private:
   std::shared_ptr<Stream> stream_;

@@ -5,9 +5,28 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cuda/step_control.h"
 #include "backend/cuda/stream.h"
 
 namespace ravine::cuda {
+
+// An accumulation that others put onto the stream too, with weights that the device knows.
+class StreamAccumulation : public PreparedAccumulation {
+ public:
+  virtual void launch_add(const StepNumber& weight, bool first) noexcept = 0;
+  // With the last part; the whole is divided by the weight of all.
+  virtual void launch_finish(const StepNumber& weight, const StepNumber& all) noexcept = 0;
+  virtual void launch_measure() noexcept = 0;
+  // Of each range, on the device.
+  virtual const double* squares_on_device() const = 0;
+};
+
+class StreamAverage : public PreparedAverage {
+ public:
+  // At the rate that the numbers of the step have.
+  virtual void launch(const StepPlace& place) noexcept = 0;
+  virtual const void* place() const = 0;
+};
 
 std::unique_ptr<PreparedAccumulation> prepare_accumulation(DType dtype, void* gradients, void* sum,
                                                            const std::vector<BufferRange>& ranges,

@@ -79,7 +79,7 @@ Observer::Observer(const Preparation& preparation, const Observation& observe, s
     layer_ = preparation.measured.layer(observe.layer);
   }
   if (observe.parameter >= 0) {
-    squares_ = Array<double>(stream_, parts);
+    squares_ = Array<double>(stream_, static_cast<std::size_t>(Parts::of_squares(elements).count()));
     parameter_ = preparation.measured.parameter(observe.parameter);
   }
 }
@@ -94,9 +94,10 @@ void Observer::see(const T* values, const RunContext& context) const noexcept {
     for_blocks(stream_, parts_.count(), StoreMeasured<T, ReadMap<T>>{{values}, parts_, moments_.data()});
     finish_moments();
   }
-  if (squares_.data() != nullptr) {
-    for_blocks(stream_, parts_.count(), SquareParts<T>{values, parts_, squares_.data()});
-    for_blocks(stream_, 1, SumAll{squares_.data(), parts_.count(), parameter_});
+  if (squares_.data() != nullptr && context.squares) {
+    const Parts tiles = Parts::of_squares(parts_.elements);
+    for_blocks(stream_, tiles.count(), SquareParts<T>{values, tiles, squares_.data()});
+    for_blocks(stream_, 1, SumAll{squares_.data(), tiles.count(), parameter_});
   }
 }
 

@@ -34,6 +34,12 @@ struct Parts {
 
   explicit Parts(std::int64_t elements = 0)
       : elements(elements), length(std::max(least, (elements + most_parts - 1) / most_parts)) {}
+  // Those of squares are the tiles of tiles.h, so that a gradient's sum is the same whoever takes it.
+  static Parts of_squares(std::int64_t elements) {
+    Parts parts(elements);
+    parts.length = least;
+    return parts;
+  }
   std::int64_t count() const { return (elements + length - 1) / length; }
   RAVINE_HOST_DEVICE std::int64_t begin(std::int64_t part) const { return part * length; }
   RAVINE_HOST_DEVICE std::int64_t end(std::int64_t part) const {

@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/stream.h"
 #include "base/errors.h"
+#include "base/host_device.h"
 
 namespace ravine::cuda {
 
@@ -25,9 +26,9 @@ struct MeasuredPlaces {
   int layers = 0;
   int parameters = 0;
 
-  double* layer(int index) const { return begin + of_layer * index; }
-  double* parameter(int index) const { return begin + of_layer * layers + index; }
-  double* loss() const { return parameter(parameters); }
+  RAVINE_HOST_DEVICE double* layer(int index) const { return begin + of_layer * index; }
+  RAVINE_HOST_DEVICE double* parameter(int index) const { return begin + of_layer * layers + index; }
+  RAVINE_HOST_DEVICE double* loss() const { return parameter(parameters); }
   std::size_t count() const { return static_cast<std::size_t>(of_layer * layers + parameters + of_loss); }
 };
 

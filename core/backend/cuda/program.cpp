@@ -50,17 +50,14 @@ Prepared prepare(const Operation& operation, const Preparation& preparation) {
                                                        : with(Prepare<float>{preparation});
 }
 
-class CudaProgram final : public PreparedProgram {
+class CudaProgram final : public StreamProgram {
  public:
   CudaProgram(const Program& program, int layers, int parameters, const std::shared_ptr<Stream>& stream)
-      : stream_(stream),
-        tensors_(program.tensors.size()),
-        pointers_(program.tensors.size(), nullptr),
-        layers_(layers),
-        parameters_(parameters) {
-    const MeasuredPlaces none{nullptr, layers, parameters};
-    measured_ = Array<double>(*stream, none.count());
-    fetched_ = PinnedArray<double>(*stream, none.count());
+      : stream_(stream), tensors_(program.tensors.size()), pointers_(program.tensors.size(), nullptr) {
+    places_ = {nullptr, layers, parameters};
+    measured_ = Array<double>(*stream, places_.count());
+    fetched_ = PinnedArray<double>(*stream, places_.count());
+    places_.begin = measured_.data();
     for (std::size_t id = 0; id < program.tensors.size(); ++id) {
       const Tensor& tensor = program.tensors[id];
       tensors_[static_cast<std::size_t>(program.root(static_cast<TensorId>(id)))].aliases.push_back(id);
@@ -69,7 +66,7 @@ class CudaProgram final : public PreparedProgram {
       const bool from_host = tensor.role == TensorRole::input || tensor.role == TensorRole::target;
       if (from_host && tensor.alias == no_tensor) stage(tensors_[id]);
     }
-    const Preparation preparation{program, pointers_, *stream, {measured_.data(), layers, parameters}};
+    const Preparation preparation{program, pointers_, *stream, places_};
     for (const Step& step : program.steps) {
       steps_.push_back({step.section, prepare(step.operation, preparation), {}, is_loss(step.operation)});
       Operation operation = step.operation;
@@ -99,6 +96,26 @@ class CudaProgram final : public PreparedProgram {
       data = tensor.staging.data();
     }
     for (std::size_t alias : tensor.aliases) pointers_[alias] = data;
+  }
+
+  void* bind_own(TensorId id) override {
+    TensorMemory& tensor = tensors_[static_cast<std::size_t>(id)];
+    if (tensor.staging.data() == nullptr) stage(tensor);
+    tensor.host = nullptr;
+    for (std::size_t alias : tensor.aliases) pointers_[alias] = tensor.staging.data();
+    return tensor.staging.data();
+  }
+  std::size_t bytes(TensorId id) const override { return tensors_[static_cast<std::size_t>(id)].bytes; }
+  const PointerTable& pointers() const override { return pointers_; }
+  const MeasuredPlaces& places() const override { return places_; }
+
+  void launch(Section first, Section last, const RunContext& context) noexcept override {
+    for (const PreparedStep& step : steps_) {
+      if (step.section >= first && step.section <= last) step.operation->run(context);
+    }
+  }
+  void collect(const double* fetched, Measurements& measurements) const override {
+    collect(runs_.back(), fetched, measurements);
   }
 
   void run(Section first, Section last, const RunContext& context, Worker&) noexcept override {
@@ -183,9 +200,7 @@ class CudaProgram final : public PreparedProgram {
   void run(const Run& run, const RunContext& context) noexcept {
     upload(run);
     set(context);
-    for (const PreparedStep& step : steps_) {
-      if (step.section >= run.first && step.section <= run.last) step.operation->run(context);
-    }
+    launch(run.first, run.last, context);
     finish(run);
   }
 
@@ -204,40 +219,40 @@ class CudaProgram final : public PreparedProgram {
     }
     stream_->download(fetched_.data(), measured_.data(), measured_.bytes());
     stream_->synchronize();
-    collect(run);
+    collect(run, fetched_.data(), measurements_);
+    // Whoever trains stops; the reason follows when the team has ended.
+    if (stream_->failed()) measurements_.loss = std::numeric_limits<double>::quiet_NaN();
   }
 
-  void collect(const Run& run) noexcept {
-    const MeasuredPlaces places{fetched_.data(), layers_, parameters_};
+  // What those operations have measured.
+  void collect(const Run& run, const double* fetched, Measurements& measurements) const noexcept {
+    const MeasuredPlaces places{const_cast<double*>(fetched), places_.layers, places_.parameters};
     for (const PreparedStep& step : steps_) {
       if (step.section < run.first || step.section > run.last) continue;
       for (const Observation& observation : step.observations) {
         if (observation.layer >= 0) {
           const double* moments = places.layer(observation.layer);
-          measurements_.layers[static_cast<std::size_t>(observation.layer)] = {moments[0], moments[1],
-                                                                               moments[2]};
+          measurements.layers[static_cast<std::size_t>(observation.layer)] = {moments[0], moments[1],
+                                                                              moments[2]};
         }
         if (observation.parameter >= 0) {
-          measurements_.gradient_squares[static_cast<std::size_t>(observation.parameter)] =
+          measurements.gradient_squares[static_cast<std::size_t>(observation.parameter)] =
               *places.parameter(observation.parameter);
         }
       }
       if (!step.is_loss) continue;
       const double* loss = places.loss();
-      measurements_.loss = loss[0];
-      measurements_.weight = loss[1];
-      measurements_.correct = static_cast<std::int64_t>(loss[2]);
-      measurements_.correct_top5 = static_cast<std::int64_t>(loss[3]);
+      measurements.loss = loss[0];
+      measurements.weight = loss[1];
+      measurements.correct = static_cast<std::int64_t>(loss[2]);
+      measurements.correct_top5 = static_cast<std::int64_t>(loss[3]);
     }
-    // Whoever trains stops; the reason follows when the team has ended.
-    if (stream_->failed()) measurements_.loss = std::numeric_limits<double>::quiet_NaN();
   }
 
   std::shared_ptr<Stream> stream_;
   std::vector<TensorMemory> tensors_;
   PointerTable pointers_;
-  int layers_;
-  int parameters_;
+  MeasuredPlaces places_;
   Array<double> measured_;
   PinnedArray<double> fetched_;
   std::vector<PreparedStep> steps_;

@@ -23,6 +23,10 @@ void Stream::fail(const std::string& what) noexcept {
   if (error_.empty()) error_ = what;
 }
 
+void Stream::refuse_in_capture(const char* what) noexcept {
+  if (is_capturing_) fail(std::string(what) + " within a step that is captured");
+}
+
 void Stream::rethrow() const {
   if (failed()) throw Error(ErrorCode::internal, "cuda:" + std::to_string(device_) + ": " + error_);
 }

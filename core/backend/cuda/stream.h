@@ -36,6 +36,11 @@ class Stream {
   void copy(void* to, const void* from, std::size_t bytes) noexcept;
   void synchronize() noexcept;
 
+  // Of the twin: until `end_capture`, what no graph can hold fails.
+  void begin_capture() noexcept { is_capturing_ = true; }
+  void end_capture() noexcept { is_capturing_ = false; }
+  void refuse_in_capture(const char* what) noexcept;
+
   // Makes its device that of the calling thread; kernels are launched, and products made, after it.
   void activate() const noexcept;
   // Memory that whatever runs may use until the next does; of one size.
@@ -73,6 +78,7 @@ class Stream {
   void* workspace_ = nullptr;
   DeviceContext* context_ = nullptr;
   std::string error_;
+  bool is_capturing_ = false;
 };
 
 // An array on the device, or, pinned, on the host.

@@ -20,10 +20,12 @@ struct TileSpan {
   std::int64_t end;
 };
 
-// The sum over the tiles of a slice; a block a slice.
+// The sum over the tiles of a slice, for each of several numbers of theirs; a block a slice and number.
 struct SumTiles {
   const double* of_tiles;
+  std::int64_t tiles;
   const TileSpan* spans;
+  std::int64_t slices;
   double* of_slices;
 
   struct Shared {
@@ -31,11 +33,12 @@ struct SumTiles {
   };
 
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
-    const TileSpan span = spans[block.index];
+    const TileSpan span = spans[block.index % slices];
+    const double* values = of_tiles + block.index / slices * tiles;
     block.each([&](int thread) {
       double sum = 0;
       for (std::int64_t tile = span.first + thread; tile < span.end; tile += block_threads)
-        sum += of_tiles[tile];
+        sum += values[tile];
       shared.sums[thread] = sum;
     });
     reduce(block, shared.sums, block_threads, Sum{});
@@ -67,10 +70,10 @@ class Tiling {
 
   const Tile* tiles() const { return tiles_.data(); }
   std::int64_t count() const { return static_cast<std::int64_t>(tiles_.size()); }
-  // Kernels leave a sum a tile in `of_tiles`.
-  void sum(Stream& stream, const double* of_tiles, double* of_slices) const noexcept {
-    for_blocks(stream, static_cast<std::int64_t>(spans_.size()),
-               SumTiles{of_tiles, spans_.data(), of_slices});
+  std::int64_t slices() const { return static_cast<std::int64_t>(spans_.size()); }
+  // Kernels leave a number a tile in `of_tiles`, of several kinds one behind the other.
+  void sum(Stream& stream, const double* of_tiles, double* of_slices, std::int64_t kinds = 1) const noexcept {
+    for_blocks(stream, kinds * slices(), SumTiles{of_tiles, count(), spans_.data(), slices(), of_slices});
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cuda/steps.h"
 #include "backend/cuda/update_kernels.h"
 #include "base/errors.h"
 #include "rules/updates/list.h"
@@ -12,7 +13,7 @@ namespace {
 
 // Everything but the loops over the rule.
 template <typename T>
-class CudaUpdate : public PreparedUpdate {
+class CudaUpdate : public StreamUpdate {
  public:
   CudaUpdate(const UpdateBuffers& buffers, std::vector<UpdateSegment> segments, std::size_t rule_bytes,
              const std::shared_ptr<Stream>& stream)
@@ -25,28 +26,36 @@ class CudaUpdate : public PreparedUpdate {
                 {}},
         of_tiles_(*stream, 2 * static_cast<std::size_t>(tiling_.count())),
         of_segments_(*stream, 2 * segments_.size()),
+        norm_squares_(*stream, segments_.size()),
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()) {
     for (std::size_t slot = 0; slot < buffers.slots.size(); ++slot) {
       memory_.slots[slot] = static_cast<T*>(buffers.slots[slot]);
     }
-    for (const UpdateSegment& segment : segments_) {
+    std::vector<UnitSpan> units;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      const UpdateSegment& segment = segments_[i];
       variant_of_.push_back(find_variant(segment));
-      if (!limits(segment)) continue;
-      const std::int64_t units = (segment.end - segment.begin) / segment.unit;
-      most_units_ = std::max(most_units_, units);
+      if (segment.unit == 0 || segment.frozen) continue;
+      const std::int64_t first = units_;
+      units_ += (segment.end - segment.begin) / segment.unit;
+      units.push_back({first, units_, segment.begin, segment.unit, static_cast<std::int64_t>(i)});
     }
-    const std::size_t table_bytes = segments_.size() * sizeof(SegmentStep<T>);
-    rules_begin_ = (table_bytes + 15) / 16 * 16;
-    const std::size_t bytes = rules_begin_ + variants_.size() * rule_bytes;
+    unit_spans_ = array_of(*stream, units);
+    unit_squares_ = Array<double>(*stream, static_cast<std::size_t>(units_));
+    rules_begin_ = (segments_begin + segments_.size() * sizeof(SegmentStep<T>) + 15) / 16 * 16;
+    const std::size_t bytes = (rules_begin_ + variants_.size() * rule_bytes + 15) / 16 * 16;
     step_on_host_ = PinnedArray<std::byte>(*stream, bytes);
     step_ = Array<std::byte>(*stream, bytes);
     fetched_ = PinnedArray<double>(*stream, of_segments_.size());
-    unit_squares_ = Array<double>(*stream, static_cast<std::size_t>(most_units_));
   }
 
   void begin(const Values& settings, std::int64_t step, const Regularization& regularization) override {
-    max_norm_ = regularization.max_norm;
+    StepNumbers numbers{};
+    numbers.max_norm = regularization.max_norm;
+    std::memcpy(step_on_host_.data(), &numbers, sizeof(numbers));
+    limits_units_ = regularization.max_norm > 0;
+    divides_l2_ = regularization.l2_of_norm;
     const bool has_rate = settings.has("learning_rate");
     for (std::size_t i = 0; i < variants_.size(); ++i) {
       Variant& variant = variants_[i];
@@ -60,17 +69,18 @@ class CudaUpdate : public PreparedUpdate {
       if (variant.weight_decay >= 0) own.set("weight_decay", variant.weight_decay);
       make_rule(own, step, step_on_host_.data() + rules_begin_, i);
     }
-    divides_l2_ = false;
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       const UpdateSegment& segment = segments_[i];
       Regularization own = regularization;
       if (segment.l2 >= 0) own.l2 = segment.l2;
       const std::size_t variant = variant_of_[i];
       const Penalty<T> penalty(own, segment.decays, variants_[variant].learning_rate);
-      const bool divides = regularization.l2_of_norm && penalty.l2 > 0 && !segment.frozen;
-      segments_on_host()[i] = {penalty,        static_cast<std::int32_t>(variant), segment.decays,
-                               segment.frozen, !penalty.changes_nothing(),         divides};
-      divides_l2_ |= divides;
+      segments_on_host()[i] = {penalty,
+                               static_cast<std::int32_t>(variant),
+                               segment.decays,
+                               segment.frozen,
+                               !penalty.changes_nothing(),
+                               divides_l2_ && penalty.l2 > 0 && !segment.frozen};
     }
     is_uploaded_ = false;
   }
@@ -86,29 +96,39 @@ class CudaUpdate : public PreparedUpdate {
 
   void look_ahead(Worker&) noexcept override {
     upload();
-    run_look_ahead();
+    launch_look_ahead(own_place());
   }
 
   void run(Worker&) noexcept override {
     upload();
-    if (divides_l2_) {
-      measure_points(of_tiles_.data());
-      tiling_.sum(*stream_, of_tiles_.data(), of_segments_.data());
-      for_each(*stream_, count(), DivideL2<T>{segments_of_step(), of_segments_.data()});
-      is_uploaded_ = false;  // the next step has it undivided
-    }
-    double* updates_of_tiles = of_tiles_.data() + tiling_.count();
-    double* updates_of_segments = of_segments_.data() + count();
-    run_rule(of_tiles_.data(), updates_of_tiles);
-    tiling_.sum(*stream_, of_tiles_.data(), of_segments_.data());
-    tiling_.sum(*stream_, updates_of_tiles, updates_of_segments);
-    if (max_norm_ > 0) limit_units();
+    launch(own_place(), nullptr, limits_units_);
     stream_->download(fetched_.data(), of_segments_.data(), of_segments_.bytes());
     stream_->synchronize();
     std::copy_n(fetched_.data(), segments_.size(), weight_squares_.begin());
-    std::copy_n(fetched_.data() + count(), segments_.size(), update_squares_.begin());
+    std::copy_n(fetched_.data() + segments_.size(), segments_.size(), update_squares_.begin());
   }
 
+  void launch(const StepPlace& place, const double* scales, bool limits_units) noexcept override {
+    if (divides_l2_) {
+      measure_points(place, of_tiles_.data());
+      tiling_.sum(*stream_, of_tiles_.data(), norm_squares_.data());
+    }
+    run_rule(place, scales, divides_l2_ ? norm_squares_.data() : nullptr, of_tiles_.data(),
+             of_tiles_.data() + tiling_.count());
+    tiling_.sum(*stream_, of_tiles_.data(), of_segments_.data(), 2);
+    if (!limits_units) return;
+    for_blocks(*stream_, units_,
+               LimitUnits<T>{place, unit_spans_.data(), memory_.parameters, unit_squares_.data()});
+    for_blocks(*stream_, static_cast<std::int64_t>(unit_spans_.size()),
+               SumUnits{place, unit_spans_.data(), unit_squares_.data(), of_segments_.data()});
+  }
+
+  PreparedSteps* steps(const StepRequest& request) override { return steps_.find(request, *this, stream_); }
+
+  const std::vector<UpdateSegment>& segments() const override { return segments_; }
+  std::size_t step_bytes() const override { return step_.bytes(); }
+  const std::byte* step_data() const override { return step_on_host_.data(); }
+  const double* squares() const override { return of_segments_.data(); }
   const std::vector<double>& weight_squares() const override { return weight_squares_; }
   // Of the rule and the soft threshold, before norms are limited.
   const std::vector<double>& update_squares() const override { return update_squares_; }
@@ -116,16 +136,17 @@ class CudaUpdate : public PreparedUpdate {
  protected:
   // Writes the rule at a place of an array of them.
   virtual void make_rule(const Values& settings, std::int64_t step, std::byte* rules, std::size_t place) = 0;
-  virtual void run_rule(double* weight_squares, double* update_squares) noexcept = 0;
-  virtual void run_look_ahead() noexcept = 0;
-  virtual void measure_points(double* squares) noexcept = 0;
+  virtual void run_rule(const StepPlace& place, const double* scales, const double* norm_squares,
+                        double* weight_squares, double* update_squares) noexcept = 0;
+  virtual void measure_points(const StepPlace& place, double* squares) noexcept = 0;
 
-  SegmentStep<T>* segments_of_step() const { return reinterpret_cast<SegmentStep<T>*>(step_.data()); }
-  const std::byte* rules_of_step() const { return step_.data() + rules_begin_; }
+  std::int64_t rules_begin() const { return static_cast<std::int64_t>(rules_begin_); }
 
   std::shared_ptr<Stream> stream_;
 
  private:
+  static constexpr std::size_t segments_begin = (sizeof(StepNumbers) + 15) / 16 * 16;
+
   // The rule for all segments of one learning rate and weight decay.
   struct Variant {
     double multiplier;
@@ -142,9 +163,10 @@ class CudaUpdate : public PreparedUpdate {
     return variants_.size() - 1;
   }
 
-  static bool limits(const UpdateSegment& segment) { return segment.unit > 0 && !segment.frozen; }
-  std::int64_t count() const { return static_cast<std::int64_t>(segments_.size()); }
-  SegmentStep<T>* segments_on_host() const { return reinterpret_cast<SegmentStep<T>*>(step_on_host_.data()); }
+  SegmentStep<T>* segments_on_host() const {
+    return reinterpret_cast<SegmentStep<T>*>(step_on_host_.data() + segments_begin);
+  }
+  StepPlace own_place() const { return {nullptr, 0, step_.data()}; }
 
   // What holds for this step: the copy has left when the host changes it, since each step waits for its
   // squares.
@@ -152,18 +174,6 @@ class CudaUpdate : public PreparedUpdate {
     if (is_uploaded_) return;
     stream_->upload(step_.data(), step_on_host_.data(), step_.bytes());
     is_uploaded_ = true;
-  }
-
-  void limit_units() noexcept {
-    for (std::size_t i = 0; i < segments_.size(); ++i) {
-      const UpdateSegment& segment = segments_[i];
-      if (!limits(segment)) continue;
-      const std::int64_t units = (segment.end - segment.begin) / segment.unit;
-      for_blocks(
-          *stream_, units,
-          LimitUnits<T>{memory_.parameters + segment.begin, segment.unit, max_norm_, unit_squares_.data()});
-      for_blocks(*stream_, 1, SumAll{unit_squares_.data(), units, of_segments_.data() + i});
-    }
   }
 
  protected:
@@ -174,19 +184,22 @@ class CudaUpdate : public PreparedUpdate {
  private:
   std::vector<Variant> variants_;
   std::vector<std::size_t> variant_of_;  // each segment
-  std::int64_t most_units_ = 0;          // of a segment
   std::size_t rules_begin_ = 0;
-  PinnedArray<std::byte> step_on_host_;  // segments, then rules
+  PinnedArray<std::byte> step_on_host_;  // numbers, segments, rules
   Array<std::byte> step_;
   bool is_uploaded_ = false;
-  Array<double> of_tiles_;     // squares of weights, then of updates
-  Array<double> of_segments_;  // the same
+  Array<double> of_tiles_;      // squares of weights, then of updates
+  Array<double> of_segments_;   // the same
+  Array<double> norm_squares_;  // of segments, where L2 is of norms
   PinnedArray<double> fetched_;
+  std::int64_t units_ = 0;  // whose norms may be limited
+  Array<UnitSpan> unit_spans_;
   Array<double> unit_squares_;
-  double max_norm_ = 0;
+  bool limits_units_ = false;
   bool divides_l2_ = false;
   std::vector<double> weight_squares_;
   std::vector<double> update_squares_;
+  StepsOfUpdate steps_;
 };
 
 template <typename T, typename Rule>
@@ -198,28 +211,32 @@ class RuleUpdate final : public CudaUpdate<T> {
     static_assert(std::is_trivially_copyable_v<Rule> && alignof(Rule) <= 16);
   }
 
+  void launch_look_ahead(const StepPlace& place) noexcept override {
+    if constexpr (requires { &Rule::look_ahead; }) {
+      for_blocks(*this->stream_, this->tiling_.count(),
+                 LookAhead<T, Rule>{this->tiling_.tiles(), step(place, nullptr, nullptr), this->memory_});
+    }
+  }
+
  private:
+  UpdateStep<T, Rule> step(const StepPlace& place, const double* scales, const double* norm_squares) const {
+    return {place, this->rules_begin(), scales, norm_squares};
+  }
   void make_rule(const Values& settings, std::int64_t step, std::byte* rules, std::size_t place) override {
     const Rule rule(settings, step);
     std::memcpy(rules + place * sizeof(Rule), &rule, sizeof(Rule));
   }
-  void run_rule(double* weight_squares, double* update_squares) noexcept override {
+  void run_rule(const StepPlace& place, const double* scales, const double* norm_squares,
+                double* weight_squares, double* update_squares) noexcept override {
     for_blocks(*this->stream_, this->tiling_.count(),
-               UpdateTiles<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_,
+               UpdateTiles<T, Rule>{this->tiling_.tiles(), step(place, scales, norm_squares), this->memory_,
                                     weight_squares, update_squares});
   }
-  void run_look_ahead() noexcept override {
-    if constexpr (requires { &Rule::look_ahead; }) {
-      for_blocks(*this->stream_, this->tiling_.count(),
-                 LookAhead<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_});
-    }
+  void measure_points(const StepPlace& place, double* squares) noexcept override {
+    for_blocks(
+        *this->stream_, this->tiling_.count(),
+        PointSquares<T, Rule>{this->tiling_.tiles(), step(place, nullptr, nullptr), this->memory_, squares});
   }
-  void measure_points(double* squares) noexcept override {
-    for_blocks(*this->stream_, this->tiling_.count(),
-               PointSquares<T, Rule>{this->tiling_.tiles(), this->segments_of_step(), rules(), this->memory_,
-                                     squares});
-  }
-  const Rule* rules() const { return reinterpret_cast<const Rule*>(this->rules_of_step()); }
 };
 
 template <typename T>

@@ -41,6 +41,7 @@ Stream::~Stream() {
 }
 
 void* Stream::allocate(std::size_t bytes) {
+  refuse_in_capture("memory taken");
   constexpr std::size_t alignment = 64;  // less than a device's, so that little is left before the guard
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
@@ -59,14 +60,21 @@ void* Stream::allocate(std::size_t bytes) {
 }
 
 void Stream::release(void* data) noexcept {
+  refuse_in_capture("memory given back");
   const std::lock_guard lock(regions_mutex_);
   const auto found = regions_.find(reinterpret_cast<std::uintptr_t>(data));
   munmap(found->second.mapped, found->second.mapping);
   regions_.erase(found);
 }
 
-void* Stream::allocate_pinned(std::size_t bytes) { return std::calloc(bytes + 1, 1); }
-void Stream::release_pinned(void* data) noexcept { std::free(data); }
+void* Stream::allocate_pinned(std::size_t bytes) {
+  refuse_in_capture("memory taken");
+  return std::calloc(bytes + 1, 1);
+}
+void Stream::release_pinned(void* data) noexcept {
+  refuse_in_capture("memory given back");
+  std::free(data);
+}
 
 void Stream::open(bool opened) noexcept {
   const std::lock_guard lock(regions_mutex_);
@@ -78,15 +86,21 @@ void Stream::open(bool opened) noexcept {
   }
 }
 
-void Stream::upload(void* to, const void* from, std::size_t bytes) noexcept { copy(to, from, bytes); }
-void Stream::download(void* to, const void* from, std::size_t bytes) noexcept { copy(to, from, bytes); }
+void Stream::upload(void* to, const void* from, std::size_t bytes) noexcept {
+  refuse_in_capture("a copy from the host");
+  copy(to, from, bytes);
+}
+void Stream::download(void* to, const void* from, std::size_t bytes) noexcept {
+  refuse_in_capture("a copy to the host");
+  copy(to, from, bytes);
+}
 void Stream::copy(void* to, const void* from, std::size_t bytes) noexcept {
   if (bytes == 0 || failed()) return;
   const twin::Access access(*this);
   std::memcpy(to, from, bytes);
 }
 void Stream::activate() const noexcept {}
-void Stream::synchronize() noexcept {}
+void Stream::synchronize() noexcept { refuse_in_capture("a wait"); }
 void Stream::check_launch() noexcept {}
 
 }  // namespace ravine::cuda
