@@ -135,8 +135,8 @@ struct UpdateTiles {
   }
 
  private:
-  static constexpr std::size_t slots = Rule::slots.size();
-  using Slots = std::make_index_sequence<slots>;
+  static constexpr int slots = static_cast<int>(Rule::slots.size());
+  using Slots = std::make_index_sequence<Rule::slots.size()>;
 
   // sums[first] += sums[first + stride] + sums[first + 2 stride] ...
   RAVINE_HOST_DEVICE static void add(TwoSums* sums, int first, int stride, int end) {
@@ -159,7 +159,7 @@ struct UpdateTiles {
     }
     const Some g = *reinterpret_cast<const Some*>(memory.gradients + i);
     Some slot[slots > 0 ? slots : 1];
-    for (std::size_t s = 0; s < slots; ++s) slot[s] = *reinterpret_cast<const Some*>(memory.slots[s] + i);
+    for (int s = 0; s < slots; ++s) slot[s] = *reinterpret_cast<const Some*>(memory.slots[s] + i);
     for (int k = 0; k < count; ++k) {
       const T before = theta.values[k];
       const T after = updated(rule, segment, before, g.values[k], slot, k, Slots{});
@@ -168,7 +168,7 @@ struct UpdateTiles {
       updates += (after - before) * (after - before);
     }
     *reinterpret_cast<Some*>(memory.parameters + i) = theta;
-    for (std::size_t s = 0; s < slots; ++s) *reinterpret_cast<Some*>(memory.slots[s] + i) = slot[s];
+    for (int s = 0; s < slots; ++s) *reinterpret_cast<Some*>(memory.slots[s] + i) = slot[s];
   }
 
   template <typename Some, std::size_t... Slot>
