@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cuda/cells.h"
 #include "backend/cuda/stream.h"
 #include "base/errors.h"
 #include "base/host_device.h"
@@ -32,12 +34,21 @@ struct MeasuredPlaces {
   std::size_t count() const { return static_cast<std::size_t>(of_layer * layers + parameters + of_loss); }
 };
 
+// Which tensors of a program are stored in bfloat16.
+using StoredTable = std::shared_ptr<const std::vector<bool>>;
+inline StoredTable stored_in_bfloat16(const Program& program) {
+  std::vector<bool> stored;
+  for (const Tensor& tensor : program.tensors) stored.push_back(tensor.dtype == DType::bfloat16);
+  return std::make_shared<const std::vector<bool>>(std::move(stored));
+}
+
 // What operations are prepared from.
 struct Preparation {
   const Program& program;
   const PointerTable& pointers;
   Stream& stream;
   MeasuredPlaces measured;
+  StoredTable stored = stored_in_bfloat16(program);
 
   const DeviceContext* context() const { return stream.context(); }
   std::int64_t elements(TensorId id) const { return program.tensor(id).shape.elements(); }
@@ -50,7 +61,8 @@ class CudaOperation {
   explicit CudaOperation(const Preparation& preparation)
       : stream_(preparation.stream),
         device_context_(preparation.context()),
-        pointers_(preparation.pointers) {}
+        pointers_(preparation.pointers),
+        stored_(preparation.stored) {}
   virtual ~CudaOperation() = default;
   CudaOperation(const CudaOperation&) = delete;
   CudaOperation& operator=(const CudaOperation&) = delete;
@@ -70,11 +82,19 @@ class CudaOperation {
     return id == no_tensor ? nullptr : static_cast<T*>(pointers_[static_cast<std::size_t>(id)]);
   }
 
+  // The elements of a tensor that may be stored in bfloat16; do not exist for no_tensor.
+  template <typename T>
+  Cells<T> cells(TensorId id) const {
+    return {at<void>(id), is_stored(id)};
+  }
+  bool is_stored(TensorId id) const { return id != no_tensor && (*stored_)[static_cast<std::size_t>(id)]; }
+
   Stream& stream_;
   const DeviceContext* device_context_;  // read by kernels alone
 
  private:
   const PointerTable& pointers_;
+  StoredTable stored_;
 };
 
 using Prepared = std::unique_ptr<CudaOperation>;
