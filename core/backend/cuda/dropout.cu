@@ -16,8 +16,8 @@ struct Drop {
   std::uint32_t stream;
   std::uint32_t threshold;
   T scale;
-  const T* input;
-  T* output;
+  Cells<T> input;
+  Cells<T> output;
   std::int64_t columns;
   std::int64_t draws;  // of a row
 
@@ -33,7 +33,7 @@ struct Drop {
       if (column >= columns) return;
       const std::uint32_t number = k < 4 ? bits.word[k] & 0xFFFFu : bits.word[k - 4] >> 16;
       const std::int64_t at = row * columns + column;
-      output[at] = number < threshold ? T(0) : input[at] * scale;
+      output.store(at, number < threshold ? T(0) : input.load(at) * scale);
     }
   }
 };
@@ -51,11 +51,11 @@ class DropoutOperation final : public CudaOperation {
 
   void run(const RunContext& context) noexcept override {
     const double scale = operation_.scales ? 1.0 / kept_share(operation_.rate) : 1.0;
-    for_each(
-        stream_, rows_ * draws_,
-        Drop<T>{device_context_, operation_.stream, dropout_threshold(operation_.rate), static_cast<T>(scale),
-                at<const T>(operation_.input), at<T>(operation_.output), columns_, draws_});
-    observer_.see(at<const T>(operation_.output), context);
+    for_each(stream_, rows_ * draws_,
+             Drop<T>{device_context_, operation_.stream, dropout_threshold(operation_.rate),
+                     static_cast<T>(scale), cells<T>(operation_.input), cells<T>(operation_.output), columns_,
+                     draws_});
+    observer_.see(cells<T>(operation_.output), context);
   }
 
  private:

@@ -5,35 +5,28 @@ namespace ravine::cuda {
 namespace {
 
 template <typename T>
-struct AddMap {
-  const T* left;
-  const T* right;
-  T* output;
-  RAVINE_HOST_DEVICE T value(std::int64_t i) const { return left[i] + right[i]; }
-  RAVINE_HOST_DEVICE void store(std::int64_t i, T value) const { output[i] = value; }
+struct Added {
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[2]) const { return x[0] + x[1]; }
 };
 
 template <typename T>
-struct AffineMap {
-  const T* input;
+struct Scaled {
   T factor;
   T shift;
-  T* output;
-  RAVINE_HOST_DEVICE T value(std::int64_t i) const { return factor * input[i] + shift; }
-  RAVINE_HOST_DEVICE void store(std::int64_t i, T value) const { output[i] = value; }
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[1]) const { return factor * x[0] + shift; }
 };
 
 template <typename T>
 struct CopyColumn {
-  const T* input;
-  T* output;
+  Cells<T> input;
+  Cells<T> output;
   std::int64_t input_stride;
   std::int64_t output_stride;
   std::int64_t columns;
   RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
     const std::int64_t column = column_of(i, columns);
     const std::int64_t row = (i - column) / columns;
-    output[row * output_stride + column] = input[row * input_stride + column];
+    output.store(row * output_stride + column, input.load(row * input_stride + column));
   }
 };
 
@@ -45,9 +38,9 @@ class AddOperation final : public CudaOperation {
         operation_(o),
         observer_(preparation, o.observe, preparation.elements(o.output)) {}
   void run(const RunContext& context) noexcept override {
-    observer_.store<T>(
-        AddMap<T>{at<const T>(operation_.left), at<const T>(operation_.right), at<T>(operation_.output)},
-        context);
+    observer_.store<T>(element_map(Added<T>{}, cells<T>(operation_.output), cells<T>(operation_.left),
+                                   cells<T>(operation_.right)),
+                       context);
   }
 
  private:
@@ -63,9 +56,8 @@ class AffineOperation final : public CudaOperation {
         operation_(o),
         observer_(preparation, o.observe, preparation.elements(o.output)) {}
   void run(const RunContext& context) noexcept override {
-    observer_.store<T>(AffineMap<T>{at<const T>(operation_.input), static_cast<T>(operation_.factor),
-                                    static_cast<T>(operation_.shift), at<T>(operation_.output)},
-                       context);
+    const Scaled<T> scaled{static_cast<T>(operation_.factor), static_cast<T>(operation_.shift)};
+    observer_.store<T>(element_map(scaled, cells<T>(operation_.output), cells<T>(operation_.input)), context);
   }
 
  private:
@@ -84,9 +76,9 @@ class CopyColumnsOperation final : public CudaOperation {
         output_stride_(preparation.columns(o.output)) {}
   void run(const RunContext&) noexcept override {
     for_each(stream_, rows_ * operation_.columns,
-             CopyColumn<T>{at<const T>(operation_.input) + operation_.input_column,
-                           at<T>(operation_.output) + operation_.output_column, input_stride_, output_stride_,
-                           operation_.columns});
+             CopyColumn<T>{cells<T>(operation_.input).from(operation_.input_column),
+                           cells<T>(operation_.output).from(operation_.output_column), input_stride_,
+                           output_stride_, operation_.columns});
   }
 
  private:

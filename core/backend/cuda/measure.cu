@@ -22,18 +22,15 @@ struct FinishMoments {
     reduce(block, shared.moments, block_threads, MergeMoments{});
     block.each([&](int thread) {
       if (thread > 0) return;
-      const Moments& all = shared.moments[0];
-      const double variance = all.spread / all.count;
-      result[0] = all.mean;
-      result[1] = variance < 0 ? 0.0 : variance;
-      result[2] = all.zeros / all.count;
+      write_moments(shared.moments[0], result);
     });
   }
 };
 
+// As a tile of tiles.h is summed.
 template <typename T>
 struct SquareParts {
-  const T* values;
+  Cells<T> values;
   Parts parts;
   double* sums;
 
@@ -46,7 +43,8 @@ struct SquareParts {
     block.each([&](int thread) {
       T sum = 0;
       for (std::int64_t i = parts.begin(block.index) + thread; i < end; i += block_threads) {
-        sum += values[i] * values[i];
+        const T value = values.load(i);
+        sum += value * value;
       }
       shared.sums[thread] = static_cast<double>(sum);
     });
@@ -62,7 +60,7 @@ class ObservationOperation final : public CudaOperation {
  public:
   ObservationOperation(TensorId id, const Observation& observe, const Preparation& preparation)
       : CudaOperation(preparation), id_(id), observer_(preparation, observe, preparation.elements(id)) {}
-  void run(const RunContext& context) noexcept override { observer_.see(at<const T>(id_), context); }
+  void run(const RunContext& context) noexcept override { observer_.see(cells<T>(id_), context); }
 
  private:
   TensorId id_;
@@ -85,24 +83,26 @@ Observer::Observer(const Preparation& preparation, const Observation& observe, s
 }
 
 void Observer::finish_moments() const noexcept {
+  if (result() != nullptr) return;
   for_blocks(stream_, 1, FinishMoments{moments_.data(), parts_.count(), layer_});
 }
 
 template <typename T>
-void Observer::see(const T* values, const RunContext& context) const noexcept {
+void Observer::see(Cells<T> values, const RunContext& context) const noexcept {
+  const ReadMap<T> map{values, values.is_aligned()};
   if (measures(context)) {
-    for_blocks(stream_, parts_.count(), StoreMeasured<T, ReadMap<T>>{{values}, parts_, moments_.data()});
+    for_blocks(stream_, parts_.count(), StoreMeasured<T, ReadMap<T>>{map, parts_, moments_.data(), result()});
     finish_moments();
   }
-  if (squares_.data() != nullptr && context.squares) {
-    const Parts tiles = Parts::of_squares(parts_.elements);
-    for_blocks(stream_, tiles.count(), SquareParts<T>{values, tiles, squares_.data()});
-    for_blocks(stream_, 1, SumAll{squares_.data(), tiles.count(), parameter_});
-  }
+  if (squares_.data() == nullptr || !context.squares) return;
+  const Parts tiles = Parts::of_squares(parts_.elements);
+  const bool alone = tiles.count() == 1;
+  for_blocks(stream_, tiles.count(), SquareParts<T>{values, tiles, alone ? parameter_ : squares_.data()});
+  if (!alone) for_blocks(stream_, 1, SumAll{squares_.data(), tiles.count(), parameter_});
 }
 
-template void Observer::see(const float*, const RunContext&) const noexcept;
-template void Observer::see(const double*, const RunContext&) const noexcept;
+template void Observer::see(Cells<float>, const RunContext&) const noexcept;
+template void Observer::see(Cells<double>, const RunContext&) const noexcept;
 
 template <typename T>
 Prepared prepare_observation(TensorId id, const Observation& observe, const Preparation& preparation) {
