@@ -31,6 +31,8 @@ struct ComputeOptions {
   std::int64_t checkpoint_every = 0;
   // Operands of products and convolutions are rounded to bfloat16; sums stay float32.
   bool bfloat16 = false;
+  // On a GPU: operands of products and convolutions in float32 may be rounded to 11 significant bits.
+  bool tf32 = false;
 };
 
 }  // namespace ravine

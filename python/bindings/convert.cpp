@@ -66,6 +66,7 @@ ComputeOptions to_compute_options(const py::dict& given) {
       {"winograd", &options.winograd},
       {"store_bfloat16", &options.store_bfloat16},
       {"device_steps", &options.device_steps},
+      {"tf32", &options.tf32},
       {"share_memory", &options.share_memory},
   };
   for (const auto& [key, value] : given) {

@@ -117,6 +117,9 @@ class ComputeSettings(_Section, frozen=True):
         store_bfloat16: in bfloat16, what lies between operations that can read and write it is stored in it,
             which takes half of the memory; otherwise only what is multiplied is rounded.
         device_steps: on a GPU, training steps follow each other without a stop for the host.
+        tf32: on a GPU, in float32: what products and convolutions multiply may be rounded to 11 significant
+            bits (TF32), which is several times as fast; sums stay float32. It changes nothing on a CPU and in
+            other types.
         share_memory: tensors that do not live at the same time share memory.
         checkpoint_every: layers between outputs that are kept for the backward pass; what lies between is
             computed again there, which takes less memory and more time (gradient checkpointing); the bits are
@@ -134,6 +137,7 @@ class ComputeSettings(_Section, frozen=True):
     winograd: bool = True
     store_bfloat16: bool = True
     device_steps: bool = True
+    tf32: bool = False
     share_memory: bool = True
     checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
 

@@ -4,6 +4,7 @@
 #include "backend/cuda/accumulation.h"
 #include "backend/cuda/buffer.h"
 #include "backend/cuda/interface.h"
+#include "backend/cuda/matrix_product.h"
 #include "backend/cuda/program.h"
 #include "backend/cuda/report.h"
 #include "backend/cuda/update.h"
@@ -64,7 +65,7 @@ class CudaBackend final : public Backend {
   int threads() const override { return 1; }
   void use_threads(int) override {}
   Device device() const override { return {DeviceKind::cuda, stream_->device()}; }
-  std::string lacks_for_bfloat16() const override { return "device cpu, for cuda has none yet"; }
+  std::string lacks_for_bfloat16() const override { return cuda::lacks_for_bfloat16(stream_->device()); }
 
  private:
   std::shared_ptr<Stream> stream_;

@@ -104,6 +104,10 @@ class ColumnSumOperation final : public CudaOperation {
 
 template <typename T>
 Prepared prepare_column_sum(const ColumnSum& o, const Preparation& preparation) {
+  // A product computes it; what is measured of it is measured here.
+  if (preparation.products->is_taken(preparation.step)) {
+    return prepare_observation<T>(o.output, o.observe, preparation);
+  }
   return std::make_unique<ColumnSumOperation<T>>(o, preparation);
 }
 template Prepared prepare_column_sum<float>(const ColumnSum&, const Preparation&);

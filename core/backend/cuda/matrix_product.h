@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/cuda/stream.h"
+#include "base/dtype.h"
 
 namespace ravine::cuda {
 
@@ -27,23 +28,35 @@ struct RowMajorProduct {
   }
 };
 
-template <typename T>
+// What a product does on the way: adds a value of `extra` to each row of c, or leaves there the sum over k of
+// each column of b (as it is multiplied).
+enum class ProductEpilogue { none, add_bias, sum_b };
+
+struct ProductRequest {
+  ColumnMajorProduct extents;
+  DType factors;  // float32, float64 or bfloat16
+  DType output;   // the same, or float32 of factors in bfloat16
+  bool tf32;      // float32 factors may be rounded to 11 significant bits
+  ProductEpilogue epilogue;
+  // Of addresses, in bytes; they may be aligned to more.
+  std::uint32_t a_alignment, b_alignment, c_alignment, extra_alignment;
+};
+
 class LibraryProduct {
  public:
   virtual ~LibraryProduct() = default;
-  // `bias`, of m values, is added to each column of c; null for none.
-  virtual void run(const T* a, const T* b, const T* bias, T* c) noexcept = 0;
+  // `extra` of the type of c: m values of a bias, or n sums.
+  virtual void run(const void* a, const void* b, void* c, void* extra) noexcept = 0;
 };
 
-// Whether a library's products add a bias at this address themselves.
-template <typename T>
-bool adds_bias(const T* bias);
-
-template <typename T>
-std::unique_ptr<LibraryProduct<T>> make_library_product(Stream& stream, const ColumnMajorProduct& product);
+// Null where the library has no such product; throws Error(device_unavailable) where it is missing.
+std::unique_ptr<LibraryProduct> make_library_product(Stream& stream, const ProductRequest& request);
 
 // What the products come from, for `describe` and `doctor`; throws Error(device_unavailable) where it is
 // missing.
 std::string library_name();
+
+// What is missing for products of numbers in bfloat16 on that device; empty where nothing is.
+std::string lacks_for_bfloat16(int device);
 
 }  // namespace ravine::cuda

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/cells.h"
+#include "backend/cuda/product_memory.h"
 #include "backend/cuda/stream.h"
 #include "base/errors.h"
 #include "base/host_device.h"
@@ -49,11 +50,21 @@ struct Preparation {
   Stream& stream;
   MeasuredPlaces measured;
   StoredTable stored = stored_in_bfloat16(program);
+  std::shared_ptr<ProductMemory> products = std::make_shared<ProductMemory>(program, stream);
+  std::size_t step = 0;  // which one of the program is prepared
 
   const DeviceContext* context() const { return stream.context(); }
   std::int64_t elements(TensorId id) const { return program.tensor(id).shape.elements(); }
   std::int64_t rows(TensorId id) const { return rows_of(program.tensor(id)); }
   std::int64_t columns(TensorId id) const { return columns_of(program.tensor(id)); }
+  // Of a tensor's address, in bytes: that of its place in the flat buffers, or in an arena.
+  std::uint32_t alignment(TensorId id) const {
+    const Tensor& tensor = program.tensor(program.root(id));
+    const auto bytes =
+        static_cast<std::uint32_t>(tensor.offset) * static_cast<std::uint32_t>(size_of(tensor.dtype));
+    const std::uint32_t place = bytes | 64;
+    return place & (~place + 1);
+  }
 };
 
 class CudaOperation {

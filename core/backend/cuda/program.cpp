@@ -66,13 +66,15 @@ class CudaProgram final : public StreamProgram {
       const bool from_host = tensor.role == TensorRole::input || tensor.role == TensorRole::target;
       if (from_host && tensor.alias == no_tensor) stage(tensors_[id]);
     }
-    const Preparation preparation{program, pointers_, *stream, places_};
+    Preparation preparation{program, pointers_, *stream, places_};
+    products_ = preparation.products;
     for (const Step& step : program.steps) {
       steps_.push_back({step.section, prepare(step.operation, preparation), {}, is_loss(step.operation)});
       Operation operation = step.operation;
       for (const Observation* observation : observations_of(operation)) {
         steps_.back().observations.push_back(*observation);
       }
+      ++preparation.step;
     }
     for (Section section : {Section::forward, Section::loss, Section::backward, Section::state}) {
       add_run(program, section, section);
@@ -110,6 +112,7 @@ class CudaProgram final : public StreamProgram {
   const MeasuredPlaces& places() const override { return places_; }
 
   void launch(Section first, Section last, const RunContext& context) noexcept override {
+    products_->begin_run();
     for (const PreparedStep& step : steps_) {
       if (step.section >= first && step.section <= last) step.operation->run(context);
     }
@@ -255,6 +258,7 @@ class CudaProgram final : public StreamProgram {
   MeasuredPlaces places_;
   Array<double> measured_;
   PinnedArray<double> fetched_;
+  std::shared_ptr<ProductMemory> products_;
   std::vector<PreparedStep> steps_;
   std::vector<Run> runs_;
   std::vector<std::size_t> first_steps_;  // of each phase, and the end

@@ -8,6 +8,7 @@
 namespace ravine::cuda::cublaslt {
 
 static_assert(compute_float32 == int{CUBLAS_COMPUTE_32F} && compute_float64 == int{CUBLAS_COMPUTE_64F});
+static_assert(compute_tf32 == int{CUBLAS_COMPUTE_32F_FAST_TF32});
 static_assert(transpose_a == int{CUBLASLT_MATMUL_DESC_TRANSA} &&
               transpose_b == int{CUBLASLT_MATMUL_DESC_TRANSB});
 static_assert(epilogue == int{CUBLASLT_MATMUL_DESC_EPILOGUE});
@@ -20,6 +21,7 @@ static_assert(least_alignment_d == int{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTE
 static_assert(as_it_is == int{CUBLAS_OP_N} && transposed == int{CUBLAS_OP_T});
 static_assert(no_epilogue == unsigned{CUBLASLT_EPILOGUE_DEFAULT} &&
               add_bias == unsigned{CUBLASLT_EPILOGUE_BIAS});
+static_assert(sum_b == unsigned{CUBLASLT_EPILOGUE_BGRADB});
 static_assert(sizeof(cublasComputeType_t) == sizeof(ComputeType));
 static_assert(sizeof(cublasLtMatmulDescAttributes_t) == sizeof(DescriptionAttribute));
 static_assert(sizeof(cublasLtMatmulPreferenceAttributes_t) == sizeof(PreferenceAttribute));

@@ -17,7 +17,7 @@ using Layout = void*;
 using Preference = void*;
 using Status = int;
 
-enum ComputeType : int { compute_float32 = 68, compute_float64 = 70 };
+enum ComputeType : int { compute_float32 = 68, compute_float64 = 70, compute_tf32 = 77 };
 enum DescriptionAttribute : int { transpose_a = 3, transpose_b = 4, epilogue = 7, bias_pointer = 8 };
 enum PreferenceAttribute : int {
   most_workspace_bytes = 1,
@@ -27,7 +27,7 @@ enum PreferenceAttribute : int {
   least_alignment_d = 8,
 };
 enum Transposition : std::int32_t { as_it_is = 0, transposed = 1 };
-enum Epilogue : std::uint32_t { no_epilogue = 1, add_bias = 4 };
+enum Epilogue : std::uint32_t { no_epilogue = 1, add_bias = 4, sum_b = 512 };
 
 struct Algorithm {
   std::uint64_t data[8];
