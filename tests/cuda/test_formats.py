@@ -27,7 +27,9 @@ def _needs_device(device: str) -> None:
 def test_operands_are_rounded_to_the_nearest_ties_to_even(compute, units):
     """Multiplied by 1, so that nothing but the rounding is seen: bit for bit, small numbers too."""
     generator = np.random.default_rng(7)
-    made = build([{"type": "dense", "units": units}], [units], batch_size=300, dtype="bfloat16", compute=compute)
+    made = build(
+        [{"type": "dense", "units": units}], [units], batch_size=300, dtype="bfloat16", compute=compute
+    )
     made.parameters["dense_1.weight"][...] = np.eye(units)
     made.parameters["dense_1.bias"][...] = 0
     bits = generator.integers(0, 2**32, (300, units), dtype=np.uint64).astype(np.uint32)
@@ -56,7 +58,10 @@ def test_dense_layers_by_the_formula(sizes, compute, activation):
 
     rows, inputs, units, outputs = sizes
     generator = np.random.default_rng(3)
-    layers = [{"type": "dense", "units": units, "activation": activation}, {"type": "dense", "units": outputs}]
+    layers = [
+        {"type": "dense", "units": units, "activation": activation},
+        {"type": "dense", "units": outputs},
+    ]
     made = build(layers, [inputs], batch_size=rows, dtype="bfloat16", compute=compute)
     randomize(made, generator)
     x, g = (generator.normal(size=(rows, n)).astype(np.float32) for n in (inputs, outputs))
@@ -83,7 +88,9 @@ def test_dense_layers_by_the_formula(sizes, compute, activation):
         "dense_2.weight": rounded(g).T @ rounded(hidden),
         "dense_2.bias": g.sum(axis=0),
     }.items():
-        largest = {"dense_1.bias": scale, "dense_1.weight": scale * np.abs(x).max()}.get(name, np.abs(g).max())
+        largest = {"dense_1.bias": scale, "dense_1.weight": scale * np.abs(x).max()}.get(
+            name, np.abs(g).max()
+        )
         found = made.gradients[name]
         assert np.abs(found - values).max() <= 2.0**-7 * largest * 3, name
         assert np.mean(np.abs(found - values)) <= 1e-3 * np.abs(values).max(), name
@@ -101,7 +108,14 @@ def deep(device: str, compute: dict[str, Any], dtype: str = "bfloat16") -> Any:
     ]
     layers = [layer for layer in layers if layer != "residual_sum"]
     return build(
-        layers, [31], "softmax_cross_entropy", batch_size=50, dtype=dtype, seed=3, device=device, compute=compute
+        layers,
+        [31],
+        "softmax_cross_entropy",
+        batch_size=50,
+        dtype=dtype,
+        seed=3,
+        device=device,
+        compute=compute,
     )
 
 
@@ -179,7 +193,9 @@ def test_tf32_is_a_choice(device):
     assert np.abs(found[False] - expected).max() < 1e-5 * scale
     assert np.abs(found[True] - expected).max() < 2.0**-10 * 4 * scale
     assert np.abs(found[True] - expected).max() > 1e-4  # a card of capability 7.5 has none, and fails here
-    exact = build([{"type": "dense", "units": 90}], [700], batch_size=64, dtype="float64", compute={"tf32": True})
+    exact = build(
+        [{"type": "dense", "units": 90}], [700], batch_size=64, dtype="float64", compute={"tf32": True}
+    )
     exact.parameters["dense_1.weight"][...] = weight
     exact.parameters["dense_1.bias"][...] = 0
     np.testing.assert_allclose(exact.forward(x.astype(np.float64)), expected, rtol=1e-11, atol=1e-11)
@@ -193,12 +209,18 @@ def measured(units: int = 1031, rows: int = 13, dtype: str = "float32") -> Array
     x, y = generator.normal(size=(rows, units)).astype(array), generator.normal(size=(rows, 3)).astype(array)
     made.train(_core.Optimizer({"type": "gradient_descent", "learning_rate": 0.0}), x, y, batch_size=rows)
     _, values = made.drain()
-    names = [f"{layer}.activation_{what}" for layer in ("tanh_1", "dropout_1") for what in ("mean", "variance", "zeros")]
+    names = [
+        f"{layer}.activation_{what}"
+        for layer in ("activation_1", "dropout_1")
+        for what in ("mean", "variance", "zeros")
+    ]
     return np.array([values[0, made.columns.index(name)] for name in names])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
-@pytest.mark.parametrize(("units", "rows"), [(1, 1), (5, 1), (7, 9), (64, 64), (1031, 13), (4099, 5), (8192, 2)])
+@pytest.mark.parametrize(
+    ("units", "rows"), [(1, 1), (5, 1), (7, 9), (64, 64), (1031, 13), (4099, 5), (8192, 2)]
+)
 def test_statistics_of_any_number_of_elements(units, rows, dtype):
     """Packs, what does not fill one, and parts: of what NumPy says of the same values."""
     found = measured(units, rows, dtype)
@@ -217,7 +239,9 @@ def test_statistics_of_any_number_of_elements(units, rows, dtype):
 @pytest.mark.parametrize("size", [1, 3, 8, 15, 16, 1027])
 def test_loops_over_elements(size, dtype):
     """An activation, its derivative, and a sum of branches of any number of elements."""
-    made = build(["tanh", "add", {"type": "dense", "units": 1, "use_bias": False}], [size], batch_size=3, dtype=dtype)
+    made = build(
+        ["tanh", "add", {"type": "dense", "units": 1, "use_bias": False}], [size], batch_size=3, dtype=dtype
+    )
     generator = np.random.default_rng(6)
     array = "float64" if dtype == "float64" else "float32"
     x = generator.normal(size=(3, size)).astype(array)

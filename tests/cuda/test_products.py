@@ -18,7 +18,14 @@ from reference.network import build, randomize
 Array = np.ndarray[Any, Any]
 
 # Rows, inputs, units, outputs: within a tile, over its edges, whole ones, and sums longer than own kernels take.
-SIZES = [(1, 1, 1, 1), (7, 5, 3, 2), (32, 64, 32, 10), (53, 37, 131, 11), (300, 17, 33, 1), (19, 600, 21, 530)]
+SIZES = [
+    (1, 1, 1, 1),
+    (7, 5, 3, 2),
+    (32, 64, 32, 10),
+    (53, 37, 131, 11),
+    (300, 17, 33, 1),
+    (19, 600, 21, 530),
+]
 CLOSE = {"float32": 2e-6, "float64": 1e-14}
 LIBRARY = {"own_products": False}
 
@@ -99,8 +106,11 @@ def test_every_activation(activation, compute):
 
 def test_engines():
     """Small products are computed by one kernel of our own, unless that is switched off; others are not."""
+
     def engines(inputs: int, **compute: Any) -> set[str]:
-        made = build([{"type": "dense", "units": 30}], [inputs], batch_size=20, dtype="float32", compute=compute)
+        made = build(
+            [{"type": "dense", "units": 30}], [inputs], batch_size=20, dtype="float32", compute=compute
+        )
         rows = made.describe()["operations"]
         return {row["engine"] for row in rows if row["operation"].startswith("product")}
 
@@ -125,7 +135,12 @@ def test_gradients_of_biases_are_measured(compute, dtype):
     made.loss(y)
     made.backward()
     norms = {
-        name: np.sqrt(sum(np.sum(made.gradients[f"{name}.{part}"].astype(np.float64) ** 2) for part in ("weight", "bias")))
+        name: np.sqrt(
+            sum(
+                np.sum(made.gradients[f"{name}.{part}"].astype(np.float64) ** 2)
+                for part in ("weight", "bias")
+            )
+        )
         for name in ("dense_1", "dense_2")
     }
     made.train(_core.Optimizer("gradient_descent"), x, y, batch_size=300)
