@@ -2,6 +2,7 @@
 // run alone is the only part.
 #include <algorithm>
 
+#include "backend/column_merging.h"
 #include "backend/cpu/loop_operation.h"
 #include "backend/cpu/operation.h"
 
@@ -38,31 +39,15 @@ class MergeMomentsOperation final : public MergingOperation<T> {
     std::copy_n(this->number(operation_.variance), this->columns_, this->number(operation_.whole_variance));
   }
 
-  std::int64_t size() const override { return 1 + 2 * this->columns_; }
+  std::int64_t size() const override { return merged_moments_size(this->columns_); }
   void give(double* numbers) const noexcept override {
     *numbers++ = static_cast<double>(operation_.rows);
     this->put(operation_.variance, this->put(operation_.mean, numbers));
   }
   void take(const double* numbers, std::int64_t parts) noexcept override {
-    T* const means = this->number(operation_.whole_mean);
-    T* const variances = this->number(operation_.whole_variance);
-    double count = 0;
-    for (std::int64_t i = 0; i < this->columns_; ++i) {
-      count = 0;
-      double mean = 0, spread = 0;
-      for (std::int64_t part = 0; part < parts; ++part) {
-        const double* of_part = numbers + part * size();
-        const double rows = of_part[0];
-        const double difference = of_part[1 + i] - mean;
-        const double share = rows / (count + rows);
-        spread += rows * of_part[1 + this->columns_ + i] + difference * difference * count * share;
-        mean += difference * share;
-        count += rows;
-      }
-      means[i] = static_cast<T>(mean);
-      variances[i] = static_cast<T>(spread / count);
-    }
-    *this->number(operation_.whole_count) = static_cast<T>(count);
+    *this->number(operation_.whole_count) =
+        merge_moments(numbers, parts, this->columns_, this->number(operation_.whole_mean),
+                      this->number(operation_.whole_variance));
   }
 
  private:
@@ -88,13 +73,8 @@ class MergeSumsOperation final : public MergingOperation<T> {
     this->put(operation_.centre_gradient, this->put(operation_.scale_gradient, numbers));
   }
   void take(const double* numbers, std::int64_t parts) noexcept override {
-    for (std::int64_t i = 0; i < size(); ++i) {
-      double sum = 0;
-      for (std::int64_t part = 0; part < parts; ++part) sum += numbers[part * size() + i];
-      const bool scale = i < this->columns_;
-      T* const to = this->number(scale ? operation_.whole_scale_gradient : operation_.whole_centre_gradient);
-      to[scale ? i : i - this->columns_] = static_cast<T>(sum);
-    }
+    merge_sums(numbers, parts, this->columns_, this->number(operation_.whole_scale_gradient),
+               this->number(operation_.whole_centre_gradient));
   }
 
  private:

@@ -69,6 +69,18 @@ class ObservationOperation final : public CudaOperation {
 
 }  // namespace
 
+PartsObserver::PartsObserver(const Preparation& preparation, const Observation& observe, std::int64_t parts)
+    : stream_(preparation.stream) {
+  if (observe.layer < 0) return;
+  moments_ = Array<Moments>(stream_, static_cast<std::size_t>(parts));
+  layer_ = preparation.measured.layer(observe.layer);
+}
+
+void PartsObserver::finish(const RunContext& context) const noexcept {
+  if (parts(context) == nullptr) return;
+  for_blocks(stream_, 1, FinishMoments{moments_.data(), static_cast<std::int64_t>(moments_.size()), layer_});
+}
+
 Observer::Observer(const Preparation& preparation, const Observation& observe, std::int64_t elements)
     : stream_(preparation.stream), parts_(elements) {
   const auto parts = static_cast<std::size_t>(parts_.count());

@@ -215,6 +215,21 @@ void store_all(Stream& stream, std::int64_t elements, const Map& map) noexcept {
   for_each(stream, Store<Map>::count(elements), Store<Map>{map, elements});
 }
 
+// The moments of an output that a kernel measures itself, in parts of its own cut.
+class PartsObserver {
+ public:
+  PartsObserver(const Preparation& preparation, const Observation& observe, std::int64_t parts);
+
+  // Where the kernel leaves them; null where nothing is measured.
+  Moments* parts(const RunContext& context) const { return context.observe ? moments_.data() : nullptr; }
+  void finish(const RunContext& context) const noexcept;
+
+ private:
+  Stream& stream_;
+  Array<Moments> moments_;
+  double* layer_ = nullptr;
+};
+
 // What an operation measures of one of its outputs.
 class Observer {
  public:

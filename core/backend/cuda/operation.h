@@ -141,6 +141,29 @@ template <typename T>
 Prepared prepare_loss(const SoftmaxCrossEntropy& o, const Preparation& preparation);
 template <typename T>
 Prepared prepare_loss(const ElementwiseLoss& o, const Preparation& preparation);
+// Of columns, of blocks and of weights; and what becomes of moments.
+template <typename T>
+Prepared prepare_normalization(const ColumnMoments& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const ColumnNormalization& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const ColumnNormalizationSums& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const ColumnNormalizationGradient& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const MovingAverage& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const ravine::MergeMoments& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const MergeSums& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const BlockNormalization& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const BlockNormalizationGradient& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const WeightNormalization& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_normalization(const WeightNormalizationGradient& o, const Preparation& preparation);
 
 // Calls visit(rule) with the rule of that name of the list, made for T from the arguments.
 template <typename List, typename T, typename Visit, typename... Arguments>

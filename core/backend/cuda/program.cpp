@@ -27,6 +27,27 @@ struct Prepare {
   Prepared operator()(const Add& o) const { return prepare_elementwise<T>(o, preparation); }
   Prepared operator()(const Affine& o) const { return prepare_elementwise<T>(o, preparation); }
   Prepared operator()(const CopyColumns& o) const { return prepare_elementwise<T>(o, preparation); }
+  Prepared operator()(const ColumnMoments& o) const { return prepare_normalization<T>(o, preparation); }
+  Prepared operator()(const ColumnNormalization& o) const { return prepare_normalization<T>(o, preparation); }
+  Prepared operator()(const ColumnNormalizationSums& o) const {
+    return prepare_normalization<T>(o, preparation);
+  }
+  Prepared operator()(const ColumnNormalizationGradient& o) const {
+    return prepare_normalization<T>(o, preparation);
+  }
+  Prepared operator()(const MovingAverage& o) const { return prepare_normalization<T>(o, preparation); }
+  Prepared operator()(const ravine::MergeMoments& o) const {
+    return prepare_normalization<T>(o, preparation);
+  }
+  Prepared operator()(const MergeSums& o) const { return prepare_normalization<T>(o, preparation); }
+  Prepared operator()(const BlockNormalization& o) const { return prepare_normalization<T>(o, preparation); }
+  Prepared operator()(const BlockNormalizationGradient& o) const {
+    return prepare_normalization<T>(o, preparation);
+  }
+  Prepared operator()(const WeightNormalization& o) const { return prepare_normalization<T>(o, preparation); }
+  Prepared operator()(const WeightNormalizationGradient& o) const {
+    return prepare_normalization<T>(o, preparation);
+  }
   template <typename Other>
   Prepared operator()(const Other&) const = delete;
 };
