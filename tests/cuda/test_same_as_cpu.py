@@ -18,12 +18,6 @@ LACKING = {"muon", "lbfgs", "newton", "newton_cg"}
 pytestmark = pytest.mark.usefixtures("needs_device")
 
 
-@pytest.fixture
-def needs_device(device: str) -> None:
-    if device == "cpu":
-        pytest.skip("compares a device with the CPU: give it with --device")
-
-
 def layers(activation: Any = "tanh", units: int = 131) -> list[dict[str, Any]]:
     return [
         {"type": "dense", "units": units, "activation": activation},

@@ -3,6 +3,7 @@
 #include <limits>
 #include <set>
 
+#include "backend/cuda/observations.h"
 #include "backend/cuda/operation.h"
 
 namespace ravine::cuda {
@@ -91,10 +92,7 @@ class CudaProgram final : public StreamProgram {
     products_ = preparation.products;
     for (const Step& step : program.steps) {
       steps_.push_back({step.section, prepare(step.operation, preparation), {}, is_loss(step.operation)});
-      Operation operation = step.operation;
-      for (const Observation* observation : observations_of(operation)) {
-        steps_.back().observations.push_back(*observation);
-      }
+      steps_.back().observations = observations_in(step.operation);
       ++preparation.step;
     }
     for (Section section : {Section::forward, Section::loss, Section::backward, Section::state}) {
