@@ -16,7 +16,7 @@ from ravine.layers import BatchNormalization, Dense
 pytestmark = pytest.mark.usefixtures("needs_device")
 
 DTYPES = ["float32", "float64"]
-# Rows and channels: one block and many, whole packs and parts of them, fewer rows than threads and many parts.
+# Rows and channels: one block and many, whole packs and parts of them, few rows and many parts.
 SHAPES = [(2, 1), (3, 8), (7, 5), (40, 33), (64, 64), (129, 256), (1500, 3), (70000, 2), (5000, 24)]
 ROUNDING = {"float32": 2e-6, "float64": 1e-13}
 
@@ -42,7 +42,7 @@ def layer_in_numpy(x: np.ndarray, g: np.ndarray, scale: np.ndarray, epsilon: flo
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_columns(shape: tuple[int, int], dtype: str) -> None:
-    """Output, moving averages and gradients, of values far from 0; the input's gradient through a layer before."""
+    """Output, moving averages and gradients, of values far from 0."""
     rows, channels = shape
     batch, sample = images(rows, channels)
     layers = [
@@ -62,8 +62,8 @@ def test_columns(shape: tuple[int, int], dtype: str) -> None:
     network.backward(g.reshape(output.shape))
 
     wide, wide_g = x.astype(np.float64), g.astype(np.float64)
-    mean, variance, x_hat, _, _, _ = layer_in_numpy(wide, wide_g, np.ones(channels), 0.5)
-    own_mean, own_variance, own_hat, of_scale, of_centre, of_hat = layer_in_numpy(x_hat, wide_g, scale, 1e-5)
+    mean, _, x_hat, _, _, _ = layer_in_numpy(wide, wide_g, np.ones(channels), 0.5)
+    own_mean, own_variance, own_hat, of_scale, of_centre, _ = layer_in_numpy(x_hat, wide_g, scale, 1e-5)
     close = ROUNDING[dtype]
     # What is kept of one batch: momentum 0.99 for the first layer by default, of the second as given.
     kept = network.state[f"{second}.moving_variance"]
@@ -78,7 +78,6 @@ def test_columns(shape: tuple[int, int], dtype: str) -> None:
     size = np.abs(wide_g).sum(0)
     np.testing.assert_allclose(network.gradients[f"{second}.centre"], of_centre, atol=close * size.max())
     np.testing.assert_allclose(network.gradients[f"{second}.scale"], of_scale, atol=4 * grown * size.max())
-    assert np.isfinite(of_hat).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -133,7 +132,8 @@ def fused_layers(activation: str) -> list[Any]:
     """Normalization alone, with an activation, with a shortcut, with one that is normalized too."""
     return [
         Dense(70), BatchNormalization(), activation,
-        Residual(Dense(70, use_bias=False), BatchNormalization(), activation, Dense(70), BatchNormalization()),
+        Residual(Dense(70, use_bias=False), BatchNormalization(), activation,
+                 Dense(70), BatchNormalization()),
         activation,
         Residual(Dense(8), BatchNormalization(scale=False),
                  shortcut=[Dense(8), BatchNormalization(centre=False)]),
@@ -146,8 +146,9 @@ def fused_layers(activation: str) -> list[Any]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", names("activation"))
 def test_fused_forms(device: str, activation: str, dtype: str) -> None:
-    """Losses, moments of every layer, weights, state, prediction and metrics of several steps, fused and not."""
+    """Losses, moments of every layer, weights, state, prediction and metrics of some steps."""
     for fused in (True, False):
+
         def makes(place: str, stored: str, fused: bool = fused) -> Any:
             return Sequential(*fused_layers(activation)).network(
                 (9,), loss="softmax_cross_entropy", batch_size=48, dtype=stored, threads=1, seed=1,
@@ -279,7 +280,9 @@ def test_weights(inputs: int, dtype: str) -> None:
     along = (of_weight * v).sum(1) / length
     of_direction = (gain / length)[:, None] * (of_weight - (along / length)[:, None] * v)
     np.testing.assert_allclose(network.gradients["dense_1.gain"].ravel(), along, rtol=close, atol=close * 20)
-    np.testing.assert_allclose(network.gradients["dense_1.direction"], of_direction, rtol=close, atol=close * 40)
+    np.testing.assert_allclose(
+        network.gradients["dense_1.direction"], of_direction, rtol=close, atol=close * 40
+    )
 
 
 def test_parts_of_a_batch(device: str) -> None:
