@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/cuda/device_context.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/operation.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 template <typename T>
 struct MoveAverages {
+  const DeviceContext* context;
   const T* value;
   const T* count;  // may be absent
   T* average;
@@ -19,6 +21,7 @@ struct MoveAverages {
   double factor;
 
   RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
+    if (context->go == 0) return;
     const double rows = count == nullptr ? 0 : static_cast<double>(*count);
     const double own = rows > 1 ? rows / (rows - 1) : count == nullptr ? factor : 1;
     average[i] = static_cast<T>(momentum) * average[i] + static_cast<T>((1 - momentum) * own) * value[i];
@@ -32,7 +35,7 @@ class MovingAverageOperation final : public CudaOperation {
       : CudaOperation(preparation), operation_(o), elements_(preparation.elements(o.value)) {}
   void run(const RunContext&) noexcept override {
     for_each(stream_, elements_,
-             MoveAverages<T>{at<const T>(operation_.value), at<const T>(operation_.count),
+             MoveAverages<T>{device_context_, at<const T>(operation_.value), at<const T>(operation_.count),
                              at<T>(operation_.average), operation_.momentum, operation_.factor});
   }
 
