@@ -164,6 +164,16 @@ template <typename T>
 Prepared prepare_normalization(const WeightNormalization& o, const Preparation& preparation);
 template <typename T>
 Prepared prepare_normalization(const WeightNormalizationGradient& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_convolution(const Convolution& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_convolution(const ConvolutionInputGradient& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_convolution(const ConvolutionWeightGradient& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_pooling(const Pooling& o, const Preparation& preparation);
+template <typename T>
+Prepared prepare_pooling(const PoolingGradient& o, const Preparation& preparation);
 
 // Calls visit(rule) with the rule of that name of the list, made for T from the arguments.
 template <typename List, typename T, typename Visit, typename... Arguments>

@@ -49,6 +49,15 @@ struct Prepare {
   Prepared operator()(const WeightNormalizationGradient& o) const {
     return prepare_normalization<T>(o, preparation);
   }
+  Prepared operator()(const Convolution& o) const { return prepare_convolution<T>(o, preparation); }
+  Prepared operator()(const ConvolutionInputGradient& o) const {
+    return prepare_convolution<T>(o, preparation);
+  }
+  Prepared operator()(const ConvolutionWeightGradient& o) const {
+    return prepare_convolution<T>(o, preparation);
+  }
+  Prepared operator()(const Pooling& o) const { return prepare_pooling<T>(o, preparation); }
+  Prepared operator()(const PoolingGradient& o) const { return prepare_pooling<T>(o, preparation); }
   template <typename Other>
   Prepared operator()(const Other&) const = delete;
 };
