@@ -25,6 +25,15 @@ ConvolutionExtents extents_of(const Preparation& preparation, TensorId input, Te
 
 namespace {
 
+ConvolutionTask make_task(ConvolutionKind kind, const ConvolutionExtents& extents,
+                          const Preparation& preparation, TensorId input, TensorId output) {
+  const ComputeOptions& options = preparation.program.options;
+  const auto is_stored = [&](TensorId id) { return preparation.program.tensor(id).dtype == DType::bfloat16; };
+  ConvolutionTask task{kind, extents, options.bfloat16, is_stored(input), is_stored(output)};
+  task.allows_winograd = options.winograd;
+  return task;
+}
+
 bool is_rule(const std::optional<Component>& rule, const char* name) { return rule && rule->name == name; }
 bool is_observed(const Observation& observe) { return observe.layer >= 0 || observe.parameter >= 0; }
 
@@ -33,9 +42,9 @@ class ConvolutionOperation final : public CudaOperation {
  public:
   ConvolutionOperation(const Convolution& o, const Preparation& preparation)
       : CudaOperation(preparation), operation_(o) {
-    ConvolutionTask task{ConvolutionKind::forward,
-                         extents_of(preparation, o.input, o.output, o.window, o.groups),
-                         preparation.program.options.bfloat16, is_stored(o.input), is_stored(o.output)};
+    ConvolutionTask task =
+        make_task(ConvolutionKind::forward, extents_of(preparation, o.input, o.output, o.window, o.groups),
+                  preparation, o.input, o.output);
     const bool has_relu = is_rule(o.activation, "relu");
     const bool is_within = !o.activation || has_relu || is_rule(o.activation, "identity");
     task.has_bias = o.bias != no_tensor && is_within;
@@ -79,10 +88,10 @@ class ConvolutionInputGradientOperation final : public CudaOperation {
  public:
   ConvolutionInputGradientOperation(const ConvolutionInputGradient& o, const Preparation& preparation)
       : CudaOperation(preparation), operation_(o) {
-    const ConvolutionTask task{ConvolutionKind::input_gradient,
-                               extents_of(preparation, o.output, o.output_gradient, o.window, o.groups),
-                               preparation.program.options.bfloat16, is_stored(o.output),
-                               is_stored(o.output_gradient)};
+    const ConvolutionTask task =
+        make_task(ConvolutionKind::input_gradient,
+                  extents_of(preparation, o.output, o.output_gradient, o.window, o.groups), preparation,
+                  o.output, o.output_gradient);
     engine_ = make_library_convolution<T>(stream_, task);
     const bool is_own = engine_ == nullptr;
     if (is_own) engine_ = make_own_convolution<T>(stream_, task);
@@ -125,10 +134,10 @@ class ConvolutionWeightGradientOperation final : public CudaOperation {
       : CudaOperation(preparation),
         operation_(o),
         observer_(preparation, o.observe, preparation.elements(o.output)) {
-    const ConvolutionTask task{ConvolutionKind::weight_gradient,
-                               extents_of(preparation, o.input, o.output_gradient, o.window, o.groups),
-                               preparation.program.options.bfloat16, is_stored(o.input),
-                               is_stored(o.output_gradient)};
+    const ConvolutionTask task =
+        make_task(ConvolutionKind::weight_gradient,
+                  extents_of(preparation, o.input, o.output_gradient, o.window, o.groups), preparation,
+                  o.input, o.output_gradient);
     engine_ = make_library_convolution<T>(stream_, task);
     if (engine_ == nullptr) engine_ = make_own_convolution<T>(stream_, task);
     if (o.bias_output == no_tensor) return;

@@ -36,6 +36,8 @@ struct ConvolutionTask {
   bool rounds;  // factors are rounded to bfloat16 where they are not stored in it
   bool input_is_stored;
   bool output_is_stored;
+  bool allows_tf32 = false;
+  bool allows_winograd = false;
   bool has_bias = false;
   bool has_relu = false;  // forward: of the output
 };
