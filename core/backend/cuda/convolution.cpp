@@ -88,6 +88,7 @@ class ConvolutionInputGradientOperation final : public CudaOperation {
  public:
   ConvolutionInputGradientOperation(const ConvolutionInputGradient& o, const Preparation& preparation)
       : CudaOperation(preparation), operation_(o) {
+    if (o.sums) throw Error(ErrorCode::internal, "no kernel for sums behind a convolution");
     const ConvolutionTask task =
         make_task(ConvolutionKind::input_gradient,
                   extents_of(preparation, o.output, o.output_gradient, o.window, o.groups), preparation,

@@ -1,4 +1,5 @@
 // Compiled where cudnn.h is there: whether the declarations in cudnn.h of this folder are its own.
+#if __has_include(<cudnn.h>)
 #include <cudnn.h>
 
 #include <type_traits>
@@ -133,3 +134,4 @@ RAVINE_ALIKE(execute, cudnnBackendExecute);
 #undef RAVINE_ALIKE
 
 }  // namespace ravine::cuda::cudnn
+#endif
