@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -181,6 +182,14 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
+  // Copies memory of this backend to the host, or memory of the host there, and waits for it; in order with
+  // all that runs.
+  virtual void read(const void* from, void* to, std::size_t bytes) noexcept = 0;
+  virtual void write(const void* from, void* to, std::size_t bytes) noexcept = 0;
+  // Of its device; nothing where that is the host.
+  virtual std::optional<DeviceMemory> memory() const { return {}; }
+  // Bytes of its memory that a prepared program takes beside what the caller binds.
+  virtual double bytes_beside(const Program&) const { return 0; }
   // Around all that works with its buffers: takes what the host has written to what it sees of them, and
   // shows it what has changed.
   virtual void begin_call() {}

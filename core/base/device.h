@@ -16,6 +16,12 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
+// Of a device, in bytes.
+struct DeviceMemory {
+  double free;  // that may still be allocated
+  double total;
+};
+
 // Reads "cpu", "cuda" or "cuda:1"; throws Error(invalid_parameter) for anything else.
 Device device_from_name(std::string_view name);
 

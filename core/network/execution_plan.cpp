@@ -1,6 +1,7 @@
 #include "network/execution_plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "network/fusion.h"
 #include "network/normalization_fusion.h"
@@ -30,28 +31,42 @@ std::byte* offset_by(void* base, std::int64_t bytes) { return static_cast<std::b
 
 }  // namespace
 
-ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
-                             const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
-                             bool alone, Communicator* model)
-    : lowered_(lower(graph, loss, mode, batch, dtype, alone)), parameters_(memory.parameters) {
-  for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
-  lowered_.program.model = model;
-  transform(lowered_, options, alone);
-  Tiling tiling = tiling_of(lowered_.program);
+PlannedProgram plan_program(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                            const ComputeOptions& options, bool alone, Communicator* model) {
+  LoweredProgram lowered = lower(graph, loss, mode, batch, dtype, alone);
+  lowered.program.model = model;
+  transform(lowered, options, alone);
+  Tiling tiling = tiling_of(lowered.program);
   if (graph.whole) {
     LoweredProgram whole = lower(*graph.whole, loss, mode, batch, dtype, alone);
     transform(whole, options, alone);
     tiling = tiling_of(whole.program);
   }
-  plan_phases(lowered_, tiling);
+  plan_phases(lowered, tiling);
+  std::vector<TensorId> kept{visible_output(lowered)};
+  if (lowered.output_gradient != no_tensor) kept.push_back(lowered.output_gradient);
+  MemoryPlan memory = plan_memory(lowered.program, kept);
+  return {std::move(lowered), std::move(memory)};
+}
+
+ExecutionPlan::ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                             const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
+                             bool alone, Communicator* model)
+    : ExecutionPlan(graph, plan_program(graph, loss, mode, batch, dtype, options, alone, model), backend,
+                    memory) {}
+
+ExecutionPlan::ExecutionPlan(const Graph& graph, PlannedProgram planned, Backend& backend,
+                             const ParameterMemory& memory)
+    : lowered_(std::move(planned.lowered)),
+      memory_(std::move(planned.memory)),
+      parameters_(memory.parameters) {
+  for (const GraphLayer& layer : graph.layers) layer_names_.push_back(layer.name);
   const Program& program = lowered_.program;
-  std::vector<TensorId> kept{visible_output(lowered_)};
-  if (lowered_.output_gradient != no_tensor) kept.push_back(lowered_.output_gradient);
-  memory_ = plan_memory(program, kept);
+  bytes_beside_ = backend.bytes_beside(program);
   arena_ = backend.allocate(static_cast<std::size_t>(memory_.bytes));
   prepared_ = backend.prepare(program, static_cast<int>(graph.layers.size()),
                               static_cast<int>(graph.parameters.size()));
-  const auto element = static_cast<std::int64_t>(size_of(dtype));
+  const auto element = static_cast<std::int64_t>(size_of(program.dtype()));
   for (std::size_t i = 0; i < program.tensors.size(); ++i) {
     const auto id = static_cast<TensorId>(i);
     const Tensor& tensor = program.tensors[i];

@@ -45,12 +45,21 @@ struct ParameterMemory {
   void* state;
 };
 
+// A program with all that is decided before memory is taken.
+struct PlannedProgram {
+  LoweredProgram lowered;
+  MemoryPlan memory;
+};
+PlannedProgram plan_program(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
+                            const ComputeOptions& options, bool alone = true, Communicator* model = nullptr);
+
 class ExecutionPlan {
  public:
   // `alone`: its rows are the whole batch; otherwise batch normalization meets with other parts of it.
   ExecutionPlan(const Graph& graph, const Loss& loss, Mode mode, std::int64_t batch, DType dtype,
                 const ComputeOptions& options, Backend& backend, const ParameterMemory& memory,
                 bool alone = true, Communicator* model = nullptr);
+  ExecutionPlan(const Graph& graph, PlannedProgram planned, Backend& backend, const ParameterMemory& memory);
 
   void bind_input(const void* data) { prepared_->bind(lowered_.input, const_cast<void*>(data)); }
   // Weights of the rows in the network's element type, or nullptr where all weigh the same.
@@ -81,6 +90,8 @@ class ExecutionPlan {
   PreparedProgram& program() { return *prepared_; }
   std::int64_t batch() const { return lowered_.program.batch(); }
   const MemoryPlan& memory() const { return memory_; }
+  // Of the device, for what comes from the host.
+  double bytes_beside() const { return bytes_beside_; }
   // Whether a training step changes what layers keep.
   bool changes_state() const { return changes_state_; }
   // Of forward, loss and backward.
@@ -107,6 +118,7 @@ class ExecutionPlan {
   std::vector<std::string> layer_names_;
   MemoryPlan memory_;
   void* parameters_;
+  double bytes_beside_ = 0;
   std::unique_ptr<Buffer> arena_;
   std::unique_ptr<PreparedProgram> prepared_;
   void* output_gradient_ = nullptr;

@@ -75,9 +75,11 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
   check_operations();
   backend_->use_threads(threads_.chosen());
   const auto bytes = static_cast<std::size_t>(graph_.parameter_elements) * size_of(options.dtype);
+  const std::size_t state = static_cast<std::size_t>(graph_.state_elements) * size_of(options.dtype);
+  check_weights(static_cast<double>(2 * bytes + state), *backend_);
   parameters_ = backend_->allocate(bytes);
   gradients_ = backend_->allocate(bytes);
-  state_ = backend_->allocate(static_cast<std::size_t>(graph_.state_elements) * size_of(options.dtype));
+  state_ = backend_->allocate(state);
   if (options.ranks.work_together()) {
     if (options_.ranks.data == nullptr) options_.ranks.data = std::move(thread_communicators(1).front());
     times_ = std::make_unique<TimesRing>(options.ring_rows);
@@ -143,19 +145,6 @@ void Network::initialize(std::size_t index, const Component& initializer, std::u
   }
 }
 
-ExecutionPlan& Network::plan(Mode mode, std::int64_t batch, std::size_t number) {
-  const auto found = plans_.find({mode, batch, number});
-  if (found != plans_.end()) return *found->second;
-  const Ranks& ranks = options_.ranks;
-  const bool alone = mode != Mode::training || !ranks.synchronized_normalization || !ranks.work_together();
-  // Made before it is kept: a layer may refuse the batch size.
-  auto made = std::make_unique<ExecutionPlan>(
-      graph_, *loss_, mode, batch, options_.dtype, options_.compute, *backend_,
-      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()}, alone, model());
-  if (mode == Mode::training && looking_ahead_) made->bind_parameters(looking_ahead_->data());
-  return *plans_.emplace(std::make_tuple(mode, batch, number), std::move(made)).first->second;
-}
-
 Network::Turn::Turn(Network& network) : network_(network), lock_(network.mutex_, std::defer_lock) {
   if (network_.caller_.load() == std::this_thread::get_id()) {
     throw Error(ErrorCode::invalid_state, "the network is in the middle of a step; a rule must not call it");
@@ -170,13 +159,6 @@ Network::Turn::~Turn() {
   network_.backend_->end_call();
 }
 
-PlanDescription Network::describe(Mode mode, std::int64_t batch) {
-  const Turn turn(*this);
-  const ExecutionPlan& chosen = plan(mode, batch);
-  return {chosen.rows(), chosen.flops(), chosen.bytes_sent(), chosen.memory().bytes,
-          chosen.memory().unshared_bytes};
-}
-
 RunContext Network::context(bool observe) const {
   return {.seed = options_.seed, .step = step_number_, .observe = observe};
 }
@@ -189,8 +171,7 @@ void Network::run(ExecutionPlan& plan, std::initializer_list<Section> sections, 
 
 template <typename Visit>
 void Network::for_batches(Mode mode, std::int64_t rows, Visit&& visit) {
-  // Evaluation needs no gradients: larger batches use the processor better.
-  const std::int64_t batch = std::min(rows, std::max<std::int64_t>(options_.batch, 256));
+  const std::int64_t batch = rows_of_pass(mode, rows);
   for (std::int64_t row = 0; row < rows; row += batch) {
     visit(plan(mode, std::min(batch, rows - row)), row);
   }
@@ -262,6 +243,10 @@ void Network::attach_optimizer(Optimizer& optimizer) {
 
 void Network::attach(Optimizer& optimizer) {
   if (graph_.ranks > 1) check_optimizer(optimizer, graph_);
+  if (!optimizer.attached_to(parameters_->data())) {
+    check_memory(Mode::training, 0, optimizer.bytes_on_device(graph_.parameter_elements, options_.dtype),
+                 optimizer.rule().name);
+  }
   std::vector<UpdateSegment> segments;
   std::vector<std::string> names;
   for (const GraphParameter& parameter : graph_.parameters) {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/errors.h"
 #include "network/distributions.h"
 #include "network/execution_plan.h"
 #include "network/graph.h"
@@ -43,6 +44,9 @@ struct Evaluation {
   std::int64_t correct_top5 = 0;
   std::int64_t rows = 0;
 };
+
+// Throws Error(out_of_memory) where the device lacks memory for parameters, gradients and what layers keep.
+void check_weights(double bytes, Backend& backend);
 
 class GradientExchange;
 class OrderedExchange;
@@ -102,6 +106,7 @@ struct PlanDescription {
   double sent_bytes;  // that this rank gives to the others of its model group
   std::int64_t arena_bytes;
   std::int64_t unshared_bytes;
+  double bytes_beside;  // of the device, for what comes from the host
 };
 
 // Calls from several threads are served one after the other.
@@ -163,6 +168,8 @@ class Network {
   PassTimes time_passes(const void* inputs, std::int64_t rows, bool with_distributions, std::int64_t most,
                         double seconds);
   PlanDescription describe(Mode mode, std::int64_t batch);
+  // Of its device; nothing where that is the host.
+  std::optional<DeviceMemory> device_memory() const { return backend_->memory(); }
   // What this rank has of each parameter and of what layers keep.
   const std::map<std::string, ArraySlice>& slices() const { return slices_; }
   // From this rank's slice of a parameter, or of something of its shape, or of what a layer keeps, to the
@@ -205,6 +212,16 @@ class Network {
   // One that has been made before, or a new one. Parts of a batch that are computed side by side have plans
   // of their own, by number.
   ExecutionPlan& plan(Mode mode, std::int64_t batch, std::size_t number = 0);
+  PlannedProgram planned(Mode mode, std::int64_t batch) const;
+  // Bytes that a plan takes of the device.
+  double bytes_of_plan(Mode mode, std::int64_t batch) const;
+  double bytes_where_possible(Mode mode, std::int64_t batch) const;
+  // Throws Error(out_of_memory), which says what is needed, what is free and which batch would fit, where the
+  // device lacks memory for a plan that is not there yet and so many bytes besides.
+  void check_memory(Mode mode, std::int64_t batch, double besides, const std::string& what) const;
+  Error out_of_memory(Mode mode, std::int64_t batch, double besides, const std::string& what) const;
+  // Rows of a pass over an array of rows.
+  std::int64_t rows_of_pass(Mode mode, std::int64_t rows) const;
   // Where the gradients of a batch's parts are added, or only measured; these are made when they are first
   // needed.
   PreparedAccumulation& accumulation(bool adds = true);

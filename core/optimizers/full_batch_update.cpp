@@ -34,9 +34,8 @@ void write(DType dtype, const Vector& from, void* to) {
 // J = loss + l2/2 sum w^2 + l1 sum |w|, the sums over what decays; or with l2 ||W|| for each W that does.
 class FullBatchUpdate::PenalizedLoss final : public Objective {
  public:
-  PenalizedLoss(DType dtype, const UpdateBuffers& buffers, const std::vector<UpdateSegment>& segments,
-                void* trial)
-      : dtype_(dtype), buffers_(buffers), segments_(segments), trial_(trial) {
+  PenalizedLoss(DType dtype, const std::vector<UpdateSegment>& segments, HostCopy& gradients, HostCopy& trial)
+      : dtype_(dtype), segments_(segments), gradients_(gradients), trial_(trial) {
     for (const UpdateSegment& segment : segments) {
       for (std::int64_t i = segment.begin; !segment.frozen && i < segment.end; ++i) coordinates_.push_back(i);
     }
@@ -57,7 +56,8 @@ class FullBatchUpdate::PenalizedLoss final : public Objective {
   // With a loss and a gradient buffer that belong to the point.
   double penalized(double value, const Vector& point, Vector& gradient, double l1) {
     ++evaluations_;
-    read(dtype_, buffers_.gradients, gradient);
+    gradients_.fetch();
+    read(dtype_, gradients_.data(), gradient);
     Regularization asked = regularization_;
     asked.l1 = l1;
     for (const UpdateSegment& segment : segments_) {
@@ -87,29 +87,33 @@ class FullBatchUpdate::PenalizedLoss final : public Objective {
   }
 
   double run(const Vector& point) {
-    write(dtype_, point, trial_);
+    write(dtype_, point, trial_.data());
+    trial_.store();
     return (*evaluate_)();
   }
 
   DType dtype_;
-  const UpdateBuffers& buffers_;
   const std::vector<UpdateSegment>& segments_;
-  void* trial_;
+  HostCopy& gradients_;
+  HostCopy& trial_;
   std::vector<std::int64_t> coordinates_;
   Regularization regularization_;
   const EvaluateLoss* evaluate_ = nullptr;
   std::int64_t evaluations_ = 0;
 };
 
-FullBatchUpdate::FullBatchUpdate(std::shared_ptr<FullBatchRule> rule, DType dtype,
+FullBatchUpdate::FullBatchUpdate(std::shared_ptr<FullBatchRule> rule, Backend& backend, DType dtype,
                                  const UpdateBuffers& buffers, std::vector<UpdateSegment> segments,
                                  std::shared_ptr<Buffer> trial)
     : rule_(std::move(rule)),
       dtype_(dtype),
-      buffers_(buffers),
+      owners_(buffers.owners),
       segments_(std::move(segments)),
       trial_(std::move(trial)),
-      objective_(std::make_unique<PenalizedLoss>(dtype, buffers_, segments_, trial_->data())),
+      parameters_(backend, buffers.parameters, trial_->bytes()),
+      gradients_(backend, buffers.gradients, trial_->bytes()),
+      trial_copy_(backend, trial_->data(), trial_->bytes()),
+      objective_(std::make_unique<PenalizedLoss>(dtype, segments_, gradients_, trial_copy_)),
       weight_squares_(segments_.size()),
       update_squares_(segments_.size()) {
   const std::size_t count = segments_.empty() ? 0 : static_cast<std::size_t>(segments_.back().end);
@@ -128,12 +132,14 @@ void FullBatchUpdate::begin(const Values& settings, std::int64_t, const Regulari
 
 void FullBatchUpdate::step(double loss, const EvaluateLoss& evaluate) {
   objective_->begin(evaluate);
-  read(dtype_, buffers_.parameters, before_);
+  parameters_.fetch();
+  read(dtype_, parameters_.data(), before_);
   point_ = before_;
   const double value = objective_->penalized(loss, point_, gradient_, objective_->l1());
   rule_->step(*objective_, *settings_, value, gradient_, state_, point_);
-  write(dtype_, point_, buffers_.parameters);
-  read(dtype_, buffers_.parameters, point_);
+  write(dtype_, point_, parameters_.data());
+  parameters_.store();
+  read(dtype_, parameters_.data(), point_);
   evaluations_ = objective_->evaluations();
   measure(before_, point_);
 }

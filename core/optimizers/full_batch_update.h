@@ -1,11 +1,12 @@
 // A full-batch rule at work: instead of one pass over the parameters, `step` asks for the gradient at as many
-// points as the rule wants.
+// points as the rule wants. The rule computes on the host, wherever the network is.
 #pragma once
 
 #include <functional>
 
 #include "backend/backend.h"
 #include "optimizers/full_batch_rule.h"
+#include "optimizers/host_copy.h"
 
 namespace ravine {
 
@@ -15,9 +16,10 @@ using EvaluateLoss = std::function<double()>;
 
 class FullBatchUpdate final : public PreparedUpdate {
  public:
-  // Throws Error for what the rule cannot do with these buffers.
-  FullBatchUpdate(std::shared_ptr<FullBatchRule> rule, DType dtype, const UpdateBuffers& buffers,
-                  std::vector<UpdateSegment> segments, std::shared_ptr<Buffer> trial);
+  // The slots lie in memory of the host; the backend must outlive it.
+  FullBatchUpdate(std::shared_ptr<FullBatchRule> rule, Backend& backend, DType dtype,
+                  const UpdateBuffers& buffers, std::vector<UpdateSegment> segments,
+                  std::shared_ptr<Buffer> trial);
   ~FullBatchUpdate() override;
 
   // The settings must last until the step is done.
@@ -43,9 +45,12 @@ class FullBatchUpdate final : public PreparedUpdate {
 
   std::shared_ptr<FullBatchRule> rule_;
   DType dtype_;
-  UpdateBuffers buffers_;
+  std::vector<std::shared_ptr<void>> owners_;
   std::vector<UpdateSegment> segments_;
   std::shared_ptr<Buffer> trial_;
+  HostCopy parameters_;
+  HostCopy gradients_;
+  HostCopy trial_copy_;
   std::unique_ptr<PenalizedLoss> objective_;
   RuleState state_;
   const Values* settings_ = nullptr;

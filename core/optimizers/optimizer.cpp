@@ -116,11 +116,6 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   if (attached_to(buffers.parameters)) return;
   std::vector<UpdateSegment> segments = buffers.segments;
   apply_groups(segments, buffers.names);
-  if (is_full_batch() && buffers.backend->device().kind != DeviceKind::cpu) {
-    throw Error(ErrorCode::device_unavailable, "device " + buffers.backend->device().to_string() +
-                                                   " has no " + rule_.name + " yet; use device cpu")
-        .at_key("optimizer");
-  }
   if (is_full_batch()) check_full_batch(buffers.dtype, segments);
   backend_ = buffers.backend;
   count_ = buffers.count;
@@ -128,8 +123,11 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   const std::size_t bytes = static_cast<std::size_t>(count_) * size_of(dtype_);
   UpdateBuffers update{buffers.parameters, buffers.gradients, nullptr, {}, {buffers.owner}, buffers.merge};
   slots_.clear();
+  // Where the rule computes: full-batch rules do so on the host.
+  const bool elsewhere = is_full_batch() && backend_->device().kind != DeviceKind::cpu;
+  const std::shared_ptr<Backend> place = elsewhere ? make_cpu_backend(1) : backend_;
   for (std::size_t slot = 0; slot < traits_.slots.size(); ++slot) {
-    slots_.push_back(backend_->allocate(static_cast<std::size_t>(count_) * size_of(slot_dtype())));
+    slots_.push_back(place->allocate(static_cast<std::size_t>(count_) * size_of(slot_dtype())));
     update.slots.push_back(slots_.back()->data());
     update.owners.push_back(slots_.back());
   }
@@ -144,8 +142,8 @@ void Optimizer::attach(const ParameterBuffers& buffers) {
   scales_.assign(segments.size(), 1.0);
   segments_ = segments;
   if (is_full_batch()) {
-    prepared_ = std::make_unique<FullBatchUpdate>(full_batch_rule_, dtype_, update, std::move(segments),
-                                                  backend_->allocate(bytes));
+    prepared_ = std::make_unique<FullBatchUpdate>(full_batch_rule_, *backend_, dtype_, update,
+                                                  std::move(segments), backend_->allocate(bytes));
   } else {
     prepared_ = prepare_(*backend_, dtype_, update, std::move(segments));
   }

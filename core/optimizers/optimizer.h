@@ -73,6 +73,12 @@ class Optimizer {
   std::int64_t count() const { return count_; }
   DType slot_dtype() const { return full_batch_rule_ ? DType::float64 : dtype_; }
 
+  // What `attach` allocates where the parameters are.
+  double bytes_on_device(std::int64_t count, DType dtype) const {
+    const std::size_t slots = is_full_batch() ? 1 : traits_.slots.size() + (traits_.looks_ahead ? 1 : 0);
+    return static_cast<double>(count) * static_cast<double>(slots * size_of(dtype));
+  }
+
   // Where the gradient is to be taken; nullptr where that is the parameters themselves.
   void* look_ahead() { return look_ahead_ ? look_ahead_->data() : nullptr; }
   const std::shared_ptr<Buffer>& look_ahead_buffer() const { return look_ahead_; }

@@ -1,5 +1,6 @@
 // An update rule written in Python: a function over flat views of parameters, gradients and state, called by
-// the native loop in the place of a rule of the list.
+// the native loop in the place of a rule of the list. Of a device they are copies, which each step brings to
+// the host and back.
 #include <cmath>
 #include <exception>
 
@@ -14,16 +15,23 @@ namespace {
 template <typename T>
 class PythonUpdate final : public PreparedUpdate {
  public:
-  PythonUpdate(py::function function, std::vector<std::string> slots, const UpdateBuffers& buffers,
-               std::vector<UpdateSegment> segments)
+  PythonUpdate(py::function function, std::vector<std::string> slots, Backend& backend,
+               const UpdateBuffers& buffers, std::vector<UpdateSegment> segments)
       : function_(std::move(function)),
         slot_names_(std::move(slots)),
-        buffers_(buffers),
+        owners_(buffers.owners),
         segments_(std::move(segments)),
         before_(segments_.empty() ? 0 : static_cast<std::size_t>(segments_.back().end)),
+        parameters_(backend, buffers.parameters, before_.size() * sizeof(T)),
+        gradients_(backend, buffers.gradients, before_.size() * sizeof(T)),
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()),
-        penalties_(segments_.size()) {}
+        penalties_(segments_.size()) {
+    for (void* slot : buffers.slots) slots_.emplace_back(backend, slot, before_.size() * sizeof(T));
+    for (const HostCopy* copy : copies()) {
+      if (copy->owner() != nullptr) owners_.push_back(copy->owner());
+    }
+  }
 
   ~PythonUpdate() override {
     const py::gil_scoped_acquire acquire;
@@ -48,7 +56,11 @@ class PythonUpdate final : public PreparedUpdate {
   void look_ahead(Worker&) noexcept override {}
 
   void run(Worker& worker) noexcept override {
-    if (worker.index == 0) update();
+    if (worker.index == 0) {
+      for (HostCopy* copy : copies()) copy->fetch();
+      update();
+      for (HostCopy* copy : copies()) copy->store();
+    }
     worker.barrier();
   }
 
@@ -60,9 +72,15 @@ class PythonUpdate final : public PreparedUpdate {
   const std::vector<double>& update_squares() const override { return update_squares_; }
 
  private:
+  std::vector<HostCopy*> copies() {
+    std::vector<HostCopy*> all{&parameters_, &gradients_};
+    for (HostCopy& slot : slots_) all.push_back(&slot);
+    return all;
+  }
+
   void update() noexcept {
-    T* parameters = static_cast<T*>(buffers_.parameters);
-    T* gradients = static_cast<T*>(buffers_.gradients);
+    T* parameters = static_cast<T*>(parameters_.data());
+    T* gradients = static_cast<T*>(gradients_.data());
     for (std::size_t index = 0; index < segments_.size(); ++index) {
       double squares = 0;
       for (std::int64_t i = segments_[index].begin; i < segments_[index].end; ++i) {
@@ -113,15 +131,14 @@ class PythonUpdate final : public PreparedUpdate {
     try {
       const Shape shape{static_cast<std::int64_t>(before_.size())};
       // The arrays keep the buffers alive, should the function keep the arrays.
-      const py::capsule owner =
-          owner_of(std::make_shared<std::vector<std::shared_ptr<void>>>(buffers_.owners));
+      const py::capsule owner = owner_of(std::make_shared<std::vector<std::shared_ptr<void>>>(owners_));
       const auto flat = [&](void* data) { return view(data, dtype_of<T>(), shape, owner); };
       py::dict state;
       for (std::size_t i = 0; i < slot_names_.size(); ++i)
-        state[py::str(slot_names_[i])] = flat(buffers_.slots[i]);
+        state[py::str(slot_names_[i])] = flat(slots_[i].data());
       py::dict settings;
       for (const auto& [name, value] : settings_.all()) settings[py::str(name)] = to_python(value);
-      function_(flat(buffers_.parameters), flat(buffers_.gradients), state, settings, step_);
+      function_(flat(parameters_.data()), flat(gradients_.data()), state, settings, step_);
     } catch (...) {
       error_ = std::current_exception();
     }
@@ -129,9 +146,12 @@ class PythonUpdate final : public PreparedUpdate {
 
   py::function function_;
   std::vector<std::string> slot_names_;
-  UpdateBuffers buffers_;
+  std::vector<std::shared_ptr<void>> owners_;
   std::vector<UpdateSegment> segments_;
   std::vector<T> before_;
+  HostCopy parameters_;
+  HostCopy gradients_;
+  std::vector<HostCopy> slots_;
   std::vector<double> weight_squares_;
   std::vector<double> update_squares_;
   Values settings_;
@@ -163,16 +183,11 @@ std::shared_ptr<Optimizer> make_custom(py::function function, std::vector<std::s
   PrepareUpdate prepare = [function = std::move(function), slots](
                               Backend& backend, DType dtype, const UpdateBuffers& buffers,
                               std::vector<UpdateSegment> segments) -> std::unique_ptr<PreparedUpdate> {
-    if (backend.device().kind != DeviceKind::cpu) {
-      throw Error(ErrorCode::device_unavailable, "a rule written in Python has no access to device " +
-                                                     backend.device().to_string() + " yet; use device cpu")
-          .at_key("optimizer");
-    }
     const py::gil_scoped_acquire acquire;
     if (dtype == DType::float64) {
-      return std::make_unique<PythonUpdate<double>>(function, slots, buffers, std::move(segments));
+      return std::make_unique<PythonUpdate<double>>(function, slots, backend, buffers, std::move(segments));
     }
-    return std::make_unique<PythonUpdate<float>>(function, slots, buffers, std::move(segments));
+    return std::make_unique<PythonUpdate<float>>(function, slots, backend, buffers, std::move(segments));
   };
   return std::make_shared<Optimizer>(
       std::move(rule),

@@ -278,6 +278,7 @@ py::dict describe(Network& network, const std::string& mode, std::int64_t batch_
   description["sent_bytes"] = plan.sent_bytes;
   description["arena_bytes"] = plan.arena_bytes;
   description["unshared_bytes"] = plan.unshared_bytes;
+  description["beside_bytes"] = plan.bytes_beside;
   description["parameters"] = network.graph().parameter_elements;
   return description;
 }
@@ -414,6 +415,14 @@ void bind_network(py::module_& module) {
           "array_dtype", [](const Network& n) { return std::string(name_of(n.options().dtype)); },
           "Of all arrays that go in or come out: the same, but float32 where it computes in bfloat16.")
       .def_property_readonly("device", [](const Network& n) { return n.options().device.to_string(); })
+      .def_property_readonly(
+          "device_memory",
+          [](const Network& n) -> std::optional<std::pair<double, double>> {
+            const std::optional<DeviceMemory> memory = n.device_memory();
+            if (!memory) return {};
+            return std::make_pair(memory->free, memory->total);
+          },
+          "Bytes of its device that may still be allocated, and all; None where that is the processor.")
       .def_property_readonly(
           "threads", &Network::threads,
           "Workers that share a step; where they are measured, those that were the fastest so far.")

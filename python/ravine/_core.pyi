@@ -262,6 +262,10 @@ class Network:
     def describe(self, mode: str = "training", batch_size: int = 0) -> dict[str, Any]:
         """The execution plan: a row an operation, and totals. Workers wait for each other between phases."""
     @property
+    def device_memory(self) -> tuple[float, float] | None:
+        """Bytes of its device that may still be allocated, and all; None where that is the processor."""
+
+    @property
     def plans(self) -> list[tuple[str, int, int]]:
         """The plans that were made so far: mode, rows and bytes of their memory."""
     @property

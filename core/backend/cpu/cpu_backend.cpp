@@ -184,6 +184,10 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(int threads) : most_threads_(threads), threads_(threads) {}
 
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
+  void read(const void* from, void* to, std::size_t bytes) noexcept override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void write(const void* from, void* to, std::size_t bytes) noexcept override { read(from, to, bytes); }
   std::unique_ptr<PreparedProgram> prepare(const Program& program, int layers, int parameters) override {
     return std::make_unique<CpuProgram>(program, layers, parameters, most_threads_);
   }

@@ -26,6 +26,16 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
     return std::make_unique<DeviceBuffer>(stream_, visible_, bytes);
   }
+  void read(const void* from, void* to, std::size_t bytes) noexcept override {
+    stream_->download(to, from, bytes);
+    stream_->synchronize();
+  }
+  void write(const void* from, void* to, std::size_t bytes) noexcept override {
+    stream_->upload(to, from, bytes);
+    stream_->synchronize();
+  }
+  std::optional<DeviceMemory> memory() const override { return stream_->memory(); }
+  double bytes_beside(const Program& program) const override { return cuda::bytes_beside(program); }
   void begin_call() override {
     stream_->rethrow();
     visible_->take();

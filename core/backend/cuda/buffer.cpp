@@ -52,14 +52,17 @@ std::shared_ptr<void> DeviceBuffer::visible() {
 void DeviceBuffer::take() {
   const std::lock_guard lock(mutex_);
   if (copy_ == nullptr) return;
-  if (is_shown_ || is_held()) write(0, copy_->data(), bytes());
+  if (is_shown_) write(0, copy_->data(), bytes());
   is_shown_ = false;
   if (!is_held()) copy_.reset();
 }
 
 void DeviceBuffer::show() {
   const std::lock_guard lock(mutex_);
-  if (copy_ != nullptr && is_held()) read(0, copy_->data(), bytes());
+  if (copy_ == nullptr) return;
+  // What nobody holds any more is from the middle of the call, and must not come back.
+  is_shown_ = is_held();
+  is_shown_ ? read(0, copy_->data(), bytes()) : copy_.reset();
 }
 
 }  // namespace ravine::cuda

@@ -51,7 +51,7 @@ class DeviceBuffer final : public Buffer {
   Array<std::byte> memory_;
   std::mutex mutex_;
   std::shared_ptr<std::vector<std::byte>> copy_;
-  bool is_shown_ = false;  // since the last call: somebody may have written to it, and let go of it
+  bool is_shown_ = false;  // since the last call: somebody may write to it, and let go of it
 };
 
 }  // namespace ravine::cuda

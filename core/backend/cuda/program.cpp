@@ -81,6 +81,11 @@ Prepared prepare(const Operation& operation, const Preparation& preparation) {
                                                        : with(Prepare<float>{preparation});
 }
 
+bool is_from_host(const Tensor& tensor) {
+  const bool given = tensor.role == TensorRole::input || tensor.role == TensorRole::target;
+  return given && tensor.alias == no_tensor;
+}
+
 class CudaProgram final : public StreamProgram {
  public:
   CudaProgram(const Program& program, int layers, int parameters, const std::shared_ptr<Stream>& stream)
@@ -94,8 +99,7 @@ class CudaProgram final : public StreamProgram {
       tensors_[static_cast<std::size_t>(program.root(static_cast<TensorId>(id)))].aliases.push_back(id);
       tensors_[id].bytes = static_cast<std::size_t>(bytes_of(tensor));
       // Bound in every step, where nothing may be allocated.
-      const bool from_host = tensor.role == TensorRole::input || tensor.role == TensorRole::target;
-      if (from_host && tensor.alias == no_tensor) stage(tensors_[id]);
+      if (is_from_host(tensor)) stage(tensors_[id]);
     }
     Preparation preparation{program, pointers_, *stream, places_};
     products_ = preparation.products;
@@ -297,6 +301,14 @@ class CudaProgram final : public StreamProgram {
 
 bool computes(const Operation& operation) {
   return std::visit([]<typename Given>(const Given&) { return Preparable<float, Given>; }, operation);
+}
+
+double bytes_beside(const Program& program) {
+  double bytes = 0;
+  for (const Tensor& tensor : program.tensors) {
+    if (is_from_host(tensor)) bytes += bytes_of(tensor);
+  }
+  return bytes;
 }
 
 std::unique_ptr<PreparedProgram> prepare_program(const Program& program, int layers, int parameters,

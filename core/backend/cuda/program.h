@@ -12,6 +12,8 @@ namespace ravine::cuda {
 
 // Whether there is a kernel, or a library's function, for the operation.
 bool computes(const Operation& operation);
+// Of the device, for what a program reads from the host.
+double bytes_beside(const Program& program);
 
 // A program whose kernels others put onto the stream too, without a stop.
 class StreamProgram : public PreparedProgram {

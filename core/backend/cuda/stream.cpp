@@ -2,6 +2,7 @@
 #include "backend/cuda/stream.h"
 
 #include "base/errors.h"
+#include "base/memory.h"
 
 namespace ravine::cuda {
 
@@ -17,6 +18,14 @@ bool Stream::owns(const void* data) const {
 void* Stream::workspace() {
   if (workspace_ == nullptr) workspace_ = allocate(workspace_bytes);
   return workspace_;
+}
+
+Error Stream::out_of_memory(std::size_t bytes) const {
+  const DeviceMemory now = memory();
+  return Error(ErrorCode::out_of_memory,
+               bytes_text(static_cast<double>(bytes)) +
+                   " more are needed on cuda:" + std::to_string(device_) + ", where " + bytes_text(now.free) +
+                   " of " + bytes_text(now.total) + " are free; use a smaller network or batch");
 }
 
 void Stream::fail(const std::string& what) noexcept {

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "backend/cuda/device_context.h"
+#include "base/device.h"
+#include "base/errors.h"
 
 namespace ravine::cuda {
 
@@ -24,6 +26,8 @@ class Stream {
   // Zeroed and aligned to 256 bytes; throws Error(out_of_memory).
   void* allocate(std::size_t bytes);
   void release(void* data) noexcept;
+  // What `allocate` may still give to the caller, and what the device has.
+  DeviceMemory memory() const;
   // Memory of the host that copies need not wait for.
   void* allocate_pinned(std::size_t bytes);
   void release_pinned(void* data) noexcept;
@@ -48,6 +52,8 @@ class Stream {
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
   // On the device, always in the same place.
   DeviceContext* context() const { return context_; }
+
+  Error out_of_memory(std::size_t bytes) const;
 
   // After an error nothing runs any more. Called where a kernel was launched.
   void check_launch() noexcept;

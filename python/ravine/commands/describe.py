@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "parts": -(-whole // batch) if in_parts else 1,
                 "dtype": network.dtype,
                 "device": network.device,
+                "device_memory": network.device_memory,
                 "threads": network.threads,
                 **plan,
                 "layers": network.layers,
@@ -180,13 +181,19 @@ def totals_text(network: Network, optimizer: Optimizer, plan: dict[str, Any], mo
         sizes["optimizer"] = sum(slot.nbytes for slot in optimizer.slots.values())
     parts = [f"arena {byte_count(arena)}{without if unshared > arena else ''}"]
     parts += [f"{name} {byte_count(size)}" for name, size in sizes.items() if size > 0]
-    return "\n".join(
-        [
-            f"parameters  {plan['parameters']:,}",
-            f"FLOPs       {plan['flops']:,.0f} a batch",
-            f"peak        {byte_count(arena + sum(sizes.values()))}: {', '.join(parts)}",
-        ]
-    )
+    lines = [
+        f"parameters  {plan['parameters']:,}",
+        f"FLOPs       {plan['flops']:,.0f} a batch",
+        f"peak        {byte_count(arena + sum(sizes.values()))}: {', '.join(parts)}",
+    ]
+    if network.device_memory is not None:
+        free, total = network.device_memory
+        needed = arena + plan["beside_bytes"] + sum(sizes.values())
+        lines.append(
+            f"device      {byte_count(needed)} needed on {network.device}, "
+            f"{byte_count(free)} of {byte_count(total)} free beside it"
+        )
+    return "\n".join(lines)
 
 
 def shape_text(shape: Any) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ravine.commands.inputs import found, holds, is_archive, is_array, read_array
 from ravine.commands.output import metrics_text, notice, print_json
 from ravine.commands.pictures import are_pictures, read_labelled
-from ravine.commands.run_argument import add_checkpoint, add_run, find_run
+from ravine.commands.run_argument import add_checkpoint, add_device, add_run, find_run
 from ravine.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the targets, where --data holds inputs only; a CSV file for pictures",
     )
     add_checkpoint(parser)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = find_run(arguments.RUN)
     from ravine.training.loaded import load_run
 
-    loaded = load_run(folder.path, arguments.checkpoint)
+    loaded = load_run(folder.path, arguments.checkpoint, device=arguments.device)
     if loaded.warning:
         notice(f"ravine: warning: {loaded.warning}")
     if arguments.data:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from ravine.commands.inputs import found, read_array
 from ravine.commands.output import notice
 from ravine.commands.pictures import are_pictures, read_unlabelled
-from ravine.commands.run_argument import add_checkpoint, add_run, find_run
+from ravine.commands.run_argument import add_checkpoint, add_device, add_run, find_run
 from ravine.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--array", metavar="NAME", help="which array of an NPZ file holds the samples")
     add_checkpoint(parser)
+    add_device(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ravine.data.sources.npz import DEFAULT_INPUTS
     from ravine.training.loaded import load_run
 
-    loaded = load_run(folder.path, arguments.checkpoint)
+    loaded = load_run(folder.path, arguments.checkpoint, device=arguments.device)
     if loaded.warning:
         notice(f"ravine: warning: {loaded.warning}")
     names = (arguments.array,) if arguments.array else (loaded.experiment.data.inputs, *DEFAULT_INPUTS)

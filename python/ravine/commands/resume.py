@@ -9,7 +9,7 @@ from pathlib import Path
 from ravine import distributed
 from ravine.commands.progress import progress_listener
 from ravine.commands.run_argument import add_checkpoint, add_run, find_run
-from ravine.commands.train import add_output, add_set, conclude, errors_naming
+from ravine.commands.train import DEVICE, add_output, add_set, conclude, device_override, errors_naming
 
 HELP = "go on with a run from its last checkpoint, or from an earlier one"
 EXAMPLE = "ravine resume digits --set training.epochs=30"
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     meaning = "which checkpoint to go on from; what came after it is dropped (default: last)"
     add_checkpoint(parser, "last", meaning)
+    parser.add_argument("--device", metavar="D", help=f"where to go on: {DEVICE}")
     add_set(parser)
     add_output(parser)
 
@@ -30,12 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
         path = find_run(arguments.RUN).path if world.leads else Path(arguments.RUN)
     from ravine.training.session import resume_run
 
+    overrides = [*arguments.overrides, *device_override(arguments.device)]
     stream = sys.stderr if arguments.json else sys.stdout
     with (
         errors_naming(path / "experiment.toml"),
         progress_listener(stream, quiet=arguments.quiet or not world.leads, live=world.size == 1) as listener,
     ):
-        outcome = resume_run(
-            path, checkpoint=arguments.checkpoint, overrides=arguments.overrides, listener=listener
-        )
+        outcome = resume_run(path, checkpoint=arguments.checkpoint, overrides=overrides, listener=listener)
     return conclude(outcome, as_json=arguments.json, silent=not world.leads)

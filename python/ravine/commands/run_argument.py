@@ -26,6 +26,11 @@ def add_checkpoint(
     parser.add_argument("--checkpoint", default=default, metavar="best|last|step-N", help=meaning)
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Adds the option --device."""
+    parser.add_argument("--device", metavar="D", help="cpu, cuda or cuda:N (default: where it was trained)")
+
+
 def find_run(text: str, parent: Path = PARENT) -> RunFolder:
     """The run folder that RUN means.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HELP = "train an experiment"
 EXAMPLE = "ravine train digits --set optimizer.learning_rate=0.05 --set training.epochs=30"
+DEVICE = "cpu, cuda or cuda:N (ravine doctor lists them)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="seed of weights, batches and dropout")
     parser.add_argument("--threads", metavar="N", help="threads to compute with, or auto")
-    parser.add_argument("--device", metavar="D", help="cpu or cuda:N")
+    parser.add_argument("--device", metavar="D", help=DEVICE)
     parser.add_argument("--name", metavar="RUN", help="name of the run folder (default: of the experiment)")
     parser.add_argument(
         "--runs", type=Path, default=PARENT, metavar="DIR", help="folder of runs (default: runs)"
@@ -52,6 +53,11 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="another value for a key of the experiment; may be given many times",
     )
+
+
+def device_override(device: str | None) -> list[str]:
+    """What --device stands for."""
+    return [] if device is None else [f"compute.device={json.dumps(device, ensure_ascii=False)}"]
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
         overrides.append(f"seed={arguments.seed}")
     if arguments.threads is not None:
         overrides.append(f"compute.threads={arguments.threads}")
-    for key, text in (("compute.device", arguments.device), ("name", arguments.name)):
-        if text is not None:
-            overrides.append(f"{key}={json.dumps(text, ensure_ascii=False)}")
+    overrides += device_override(arguments.device)
+    if arguments.name is not None:
+        overrides.append(f"name={json.dumps(arguments.name, ensure_ascii=False)}")
     with world.together():
         experiment = load_experiment(arguments.EXPERIMENT, overrides)
     stream = sys.stderr if arguments.json else sys.stdout

@@ -67,6 +67,8 @@ def compile_smaller(
 ) -> None:
     """Compiles the smaller last batch of an epoch, and smaller last parts of batches, before the first step.
 
+    On a device, which may lack memory for it, the whole batch too.
+
     Args:
         network: that will train.
         samples: of the training set.
@@ -77,6 +79,9 @@ def compile_smaller(
         InputError: a layer cannot train on so few samples.
     """
     rows = rows_of_batch(batch_size, samples)
+    if network.device != "cpu":
+        first = min(rows, samples) if share is None else share(min(rows, samples))[1]
+        network.describe("training", min(first, micro_batch or first) or 1)
     full, rest = divmod(samples, rows)
     left = f"{samples:,} samples in batches of {rows:,} leave a last batch of {rest:,}"
     batches = [(rows, "")] * (full > 0) + [(rest, left)] * (full > 0 and rest > 0 and not drop_last)

@@ -179,15 +179,17 @@ class LoadedRun:
         )
 
 
-def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
+def load_run(path: Path, checkpoint: str = "best", *, device: str | None = None) -> LoadedRun:
     """Loads a trained network.
 
     Args:
         path: of the run folder.
         checkpoint: "best" (by validation loss; the latest where there was no validation), "latest" or "last",
             or a step such as "step-1234".
+        device: "cpu", "cuda" or "cuda:N"; None: where it was trained.
 
     Raises:
+        DeviceError: the device is not there.
         RunError: no such run.
         CheckpointError: no such checkpoint, or a damaged one.
     """
@@ -215,13 +217,13 @@ def load_run(path: Path, checkpoint: str = "best") -> LoadedRun:
             experiment.loss,
             batch_size=_rows(experiment, loaded.state.get("samples_at_once")),
             dtype=dtype,
-            device=experiment.compute.device,
+            device=experiment.compute.device if device is None else device,
             threads=0 if experiment.compute.threads == "auto" else experiment.compute.threads,
             seed=experiment.seed,
             compute=experiment.compute.options(),
         )
     except InputError as error:
-        raise InputError(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
+        raise type(error)(error.message, file=run.experiment_path, key=error.key, layer=error.layer) from None
     restore_network(network, loaded, file)
     warning = "; ".join(filter(None, (warning, instead))) or None
     return LoadedRun(

@@ -122,7 +122,7 @@ class Sitting:
         state = "finished" if finished else "stopped"
         threads = trainer.ranks.world.gather(trainer.network.threads)
         if recorder is not None:
-            if self.experiment.compute.threads == "auto":
+            if self.experiment.compute.threads == "auto" and trainer.network.device == "cpu":
                 recorder.log(f"threads that were the fastest: {', '.join(map(str, threads))}")
             recorder.log(f"{state} at step {trainer.position.step}")
             if trainer.statistics.cost is not None:
@@ -170,12 +170,12 @@ class Sitting:
         trainer, recorder, compute = self.trainer, self.recorder, self.experiment.compute
         if recorder is None:
             return
-        many = (
-            "as many threads as are the fastest"
-            if compute.threads == "auto"
-            else f"{compute.threads} threads"
-        )
-        recorder.log(f"training from step {position.step} with {many}")
+        where = f"with {compute.threads} threads"
+        if compute.threads == "auto":
+            where = "with as many threads as are the fastest"
+        if trainer.network.device != "cpu":
+            where = f"on {trainer.network.device}"
+        recorder.log(f"training from step {position.step} {where}")
         failure.fact(run=str(recorder.run.path), step=position.step)
         ranks = trainer.ranks
         if not ranks.alone:

@@ -55,13 +55,7 @@ void* Stream::allocate(std::size_t bytes) {
   const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(bytes, 256));
   if (status != cudaSuccess) {
     cudaGetLastError();  // it is told here, and is no failure of a kernel
-    std::size_t free = 0;
-    std::size_t all = 0;
-    cudaMemGetInfo(&free, &all);
-    throw Error(ErrorCode::out_of_memory, "a buffer of " + std::to_string(bytes >> 20) +
-                                              " MiB is needed on cuda:" + std::to_string(device_) +
-                                              ", which has " + std::to_string(free >> 20) + " MiB free of " +
-                                              std::to_string(all >> 20) + "; use a smaller network or batch");
+    throw out_of_memory(bytes);
   }
   check(*this, cudaMemsetAsync(data, 0, bytes, stream_of(*this)));
   const std::lock_guard lock(regions_mutex_);
@@ -74,6 +68,17 @@ void Stream::release(void* data) noexcept {
   cudaFree(data);
   const std::lock_guard lock(regions_mutex_);
   regions_.erase(reinterpret_cast<std::uintptr_t>(data));
+}
+
+DeviceMemory Stream::memory() const {
+  // Allocations are rounded up, and libraries take some themselves.
+  constexpr double reserve = 64 << 20;
+  activate();
+  std::size_t free = 0;
+  std::size_t total = 0;
+  cudaMemGetInfo(&free, &total);
+  const double kept = reserve + (workspace_ == nullptr ? workspace_bytes : 0);
+  return {std::max(0.0, static_cast<double>(free) - kept), static_cast<double>(total)};
 }
 
 void* Stream::allocate_pinned(std::size_t bytes) {

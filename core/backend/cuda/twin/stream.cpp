@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -26,6 +28,20 @@ const bool is_reversed = asked_to_reverse();
 
 }  // namespace twin
 
+namespace {
+
+// Of all streams, as on a card.
+std::atomic<std::size_t> taken = 0;
+std::atomic<std::size_t> crossed = 0;  // between host and device
+
+// RAVINE_TWIN_MEMORY, in bytes, stands for the memory of a card.
+double twin_memory() {
+  const char* given = std::getenv("RAVINE_TWIN_MEMORY");
+  return given == nullptr ? 1e15 : std::strtod(given, nullptr);
+}
+
+}  // namespace
+
 Stream::Stream(int device) : device_(device) {
   if (device > 0) {
     throw Error(
@@ -37,7 +53,10 @@ Stream::Stream(int device) : device_(device) {
 }
 
 Stream::~Stream() {
-  for (const auto& [address, region] : regions_) munmap(region.mapped, region.mapping);
+  for (const auto& [address, region] : regions_) {
+    taken -= region.bytes;
+    munmap(region.mapped, region.mapping);
+  }
 }
 
 void* Stream::allocate(std::size_t bytes) {
@@ -46,11 +65,11 @@ void* Stream::allocate(std::size_t bytes) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   const std::size_t inside = (rounded + page - 1) / page * page + (rounded == 0 ? page : 0);
-  void* mapped = mmap(nullptr, inside + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) {
-    throw Error(ErrorCode::out_of_memory, "a buffer of " + std::to_string(bytes >> 20) +
-                                              " MiB is needed on cuda:0; use a smaller network or batch");
-  }
+  void* mapped = MAP_FAILED;
+  if (static_cast<double>(bytes) + taken <= twin_memory())
+    mapped = mmap(nullptr, inside + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw out_of_memory(bytes);
+  taken += bytes;
   mprotect(static_cast<std::byte*>(mapped) + inside, page, PROT_NONE);
   std::byte* data = static_cast<std::byte*>(mapped) + inside - rounded;
   const std::lock_guard lock(regions_mutex_);
@@ -63,8 +82,14 @@ void Stream::release(void* data) noexcept {
   refuse_in_capture("memory given back");
   const std::lock_guard lock(regions_mutex_);
   const auto found = regions_.find(reinterpret_cast<std::uintptr_t>(data));
+  taken -= found->second.bytes;
   munmap(found->second.mapped, found->second.mapping);
   regions_.erase(found);
+}
+
+DeviceMemory Stream::memory() const {
+  const double kept = workspace_ == nullptr ? workspace_bytes : 0;
+  return {std::max(0.0, twin_memory() - static_cast<double>(taken) - kept), twin_memory()};
 }
 
 void* Stream::allocate_pinned(std::size_t bytes) {
@@ -88,10 +113,12 @@ void Stream::open(bool opened) noexcept {
 
 void Stream::upload(void* to, const void* from, std::size_t bytes) noexcept {
   refuse_in_capture("a copy from the host");
+  crossed += bytes;
   copy(to, from, bytes);
 }
 void Stream::download(void* to, const void* from, std::size_t bytes) noexcept {
   refuse_in_capture("a copy to the host");
+  crossed += bytes;
   copy(to, from, bytes);
 }
 void Stream::copy(void* to, const void* from, std::size_t bytes) noexcept {
@@ -104,3 +131,8 @@ void Stream::synchronize() noexcept { refuse_in_capture("a wait"); }
 void Stream::check_launch() noexcept {}
 
 }  // namespace ravine::cuda
+
+// For tests: bytes that went to the device and back so far.
+extern "C" __attribute__((visibility("default"))) std::size_t ravine_cuda_twin_crossed() {
+  return ravine::cuda::crossed;
+}
