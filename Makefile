@@ -87,7 +87,7 @@ screenshots: $(READY)/app $(READY)/test build ## draw every tab of the app into 
 
 # ---- checking -------------------------------------------------------------------------------------------------------
 .PHONY: test test-cpp test-sanitized test-python
-test: lint test-cpp test-sanitized test-python test-twin ## linters, types, C++ tests (plain and with sanitizers), Python tests
+test: lint test-cpp test-sanitized test-python test-twin test-architectures ## linters, types, C++ tests (plain and with sanitizers), Python tests
 
 test-cpp: $(READY)/test build
 	$(call step,C++ tests)
@@ -95,25 +95,37 @@ test-cpp: $(READY)/test build
 	@flock build/.lock cmake --build build/editable --target ravine_tests -- --quiet
 	@build/editable/tests/ravine_tests --no-intro
 
-# The sources of the CUDA backend once more, for the host: its kernels run there index by index.
+# The sources of the CUDA backend once more, for the host: its kernels run there index by index, upwards and downwards.
 .PHONY: test-twin
 TWIN := build/editable/tests/libravine_cuda_twin.so
+ON_TWIN = RAVINE_CUDA_LIBRARY=$(CURDIR)/$(TWIN) $(BIN)/python -m pytest -q --device cuda --numprocesses=auto --maxprocesses=4
 test-twin: $(READY)/test build
-	@if ! grep -q '^CUDAToolkit_NVCC_EXECUTABLE:' build/editable/CMakeCache.txt; then \
-	    echo 'skipped: the CUDA backend is not built here, for nvcc was not found'; exit 0; fi; \
+	@if ! [ -e python/ravine/libravine_cuda.so ]; then \
+	    echo 'skipped: the CUDA backend is not built here, for nvcc of CUDA 13 was not found'; exit 0; fi; \
 	printf '\033[1m== %s\033[0m\n' 'CUDA kernels on the host'; \
 	flock build/.lock cmake --build build/editable --target ravine_cuda_twin -- --quiet; \
-	export RAVINE_CUDA_LIBRARY=$(CURDIR)/$(TWIN); \
-	$(BIN)/python -m pytest -q tests/cuda --device cuda --numprocesses=auto --maxprocesses=4; \
-	RAVINE_TWIN_ORDER=reversed $(BIN)/python -m pytest -q tests/cuda -k 'loss or by_hand' --device cuda
+	$(ON_TWIN) tests/cuda; \
+	RAVINE_TWIN_ORDER=reversed $(ON_TWIN) tests/cuda
 
-.PHONY: test-gpu
-test-gpu: $(READY)/test build ## on a machine with a GPU: it trains as the CPU does, and keeps the contracts
-	@$(BIN)/python -m pytest -q tests/cuda tests/contracts --device cuda
+# Where the machine's own GPU decided what was compiled, all others are compiled here.
+.PHONY: test-architectures
+test-architectures: $(READY)/test build
+	@if grep -q '^CMAKE_CUDA_ARCHITECTURES:[A-Z]*=.*-real' build/editable/CMakeCache.txt 2>/dev/null; then \
+	    printf '\033[1m== %s\033[0m\n' 'CUDA for all architectures'; \
+	    RAVINE_CUDA_ARCHITECTURES=all $(LOCKED) $(BIN)/python setup.py -q build_ext --build-lib build/architectures; fi
 
-.PHONY: bench-gpu
-bench-gpu: build ## measure steps of dense networks on a GPU
-	@$(BIN)/python benchmarks/gpu.py
+# On a machine with a GPU, which needs no network: GPU_PYTHON=python3 names a Python that has what pyproject.toml asks for
+# instead of .venv; GPU_PARTS="build cuda" runs some parts alone (tools/test_gpu.py).
+.PHONY: gpu-there test-gpu bench-gpu
+GPU_PYTHON ?=
+gpu-there:
+	@$(or $(GPU_PYTHON),$(PYTHON)) tools/test_gpu.py --check
+
+test-gpu: gpu-there $(if $(GPU_PYTHON),,$(READY)/test build) ## with a GPU: its tests, the contracts on it, compute-sanitizer
+	@$(or $(GPU_PYTHON),$(BIN)/python) tools/test_gpu.py $(GPU_PARTS)
+
+bench-gpu: gpu-there $(if $(GPU_PYTHON),,build) ## with a GPU: measure steps beside PyTorch, and Adam beside a copy
+	@PYTHONPATH=$(CURDIR)/python $(or $(GPU_PYTHON),$(BIN)/python) benchmarks/gpu.py
 
 test-sanitized: $(READY)/test
 	$(call step,C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer)

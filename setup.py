@@ -1,8 +1,10 @@
 """Builds the compiled parts: CMake for core/ and python/bindings, Cython for the .pyx modules of the package.
 
 Environment:
-    RAVINE_ONEDNN      AUTO (default), ON or OFF: use oneDNN for float32
-    RAVINE_CMAKE_ARGS  further arguments for CMake, such as "-DRAVINE_WERROR=ON"
+    RAVINE_ONEDNN              AUTO (default), ON or OFF: use oneDNN for float32
+    RAVINE_CUDA_ARCHITECTURES  all (default in a wheel), native (for the GPUs of this machine; default in place,
+                               where there are any), or a list such as 80-real;90-real
+    RAVINE_CMAKE_ARGS          further arguments for CMake, such as "-DRAVINE_WERROR=ON"
 """
 
 from __future__ import annotations
@@ -61,8 +63,42 @@ def editable_rpath() -> str:
 
 
 def cuda_rpath() -> str:
-    """The same of cuBLASLt, which the wheel nvidia-cublas brings."""
-    return f"{sysconfig.get_path('platlib')}/nvidia/cu13/lib"
+    """The same of the libraries of NVIDIA's wheels."""
+    nvidia = Path(sysconfig.get_path("platlib")) / "nvidia"
+    return ";".join(str(nvidia / part / "lib") for part in ("cu13", "cudnn", "nccl"))
+
+
+def cuda_arguments(editable: bool) -> list[str]:
+    headers = [
+        file_of(package, name)
+        for package, name in (
+            ("nvidia-cublas", "cublasLt.h"),
+            ("nvidia-cudnn-cu13", "cudnn.h"),
+            ("nvidia-nccl-cu13", "nccl.h"),
+        )
+    ]
+    folders = ";".join(str(header.parent) for header in headers if header)
+    chosen = os.environ.get("RAVINE_CUDA_ARCHITECTURES", "native" if editable else "all")
+    architectures = cards_here() if chosen == "native" else "" if chosen == "all" else chosen
+    return [
+        f"-DRAVINE_CUDA_RPATH={cuda_rpath() if editable else ''}",
+        f"-DRAVINE_CUDA_HEADERS={folders}",
+        f"-DCMAKE_CUDA_ARCHITECTURES={architectures or 'OFF'}",
+    ]
+
+
+def cards_here() -> str:
+    """What nvcc calls the GPUs of this machine; nothing where there are none, or nvcc does not know one."""
+    asked = (["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"], ["nvcc", "--list-gpu-code"])
+    try:
+        cards, known = (
+            subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()
+            for command in asked
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    numbers = sorted({card.replace(".", "") for card in cards})
+    return ";".join(f"{one}-real" for one in numbers) if {f"sm_{one}" for one in numbers} <= {*known} else ""
 
 
 class BuildCore(build_ext):
@@ -92,7 +128,7 @@ class BuildCore(build_ext):
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
             f"-DRAVINE_VERSION={self.distribution.get_version()}",
             f"-DRAVINE_RPATH={editable_rpath() if self.editable else ''}",
-            f"-DRAVINE_CUDA_RPATH={cuda_rpath() if self.editable else ''}",
+            *cuda_arguments(self.editable),
             *onednn_arguments(),
             *openblas_arguments(),
             *shlex.split(os.environ.get("RAVINE_CMAKE_ARGS", "")),

@@ -1,11 +1,12 @@
 # The CUDA backend, a shared library that ravine_core opens when a device is asked for (target ravine_cuda). Built where
-# nvcc is; it needs the toolkit's runtime alone, and finds cuBLASLt when it runs.
+# nvcc is; it needs the toolkit's runtime alone, and finds cuBLASLt, cuDNN and NCCL when it runs.
+#   RAVINE_CUDA_HEADERS  folders of the headers of those three, besides the toolkit's
 if(NOT RAVINE_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "RAVINE_CUDA is '${RAVINE_CUDA}'; expected AUTO, ON or OFF")
 endif()
 
 if(NOT RAVINE_CUDA STREQUAL "OFF")
-  set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;90-real;100-real;100-virtual" CACHE STRING "what kernels are compiled for")
+  set(CMAKE_CUDA_ARCHITECTURES OFF CACHE STRING "what kernels are compiled for; OFF: Turing to Blackwell, and PTX")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
@@ -21,7 +22,16 @@ if(NOT CUDAToolkit_FOUND)
   message(STATUS "CUDA: none")
   return()
 endif()
-message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} for ${CMAKE_CUDA_ARCHITECTURES}")
+
+# Two passes of the compiler's front end serve all: a pass for each architecture would take half as long again.
+set(RAVINE_CUDA_CODE "")
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  foreach(pair 75,sm_75 80,sm_80 80,sm_90 80,sm_100 80,compute_80)
+    string(REPLACE "," ",code=" pair "${pair}")
+    list(APPEND RAVINE_CUDA_CODE "-gencode=arch=compute_${pair}")
+  endforeach()
+endif()
+message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} for ${CMAKE_CUDA_ARCHITECTURES} ${RAVINE_CUDA_CODE}")
 
 # What both sides of the border between core and library are compiled from.
 file(GLOB interface CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/base/*.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/*.h"
@@ -55,26 +65,44 @@ endfunction()
 
 function(ravine_add_cuda_library)
   file(GLOB device CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/device/*.cpp")
-  find_path(RAVINE_CUBLASLT_INCLUDE cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  if(NOT RAVINE_CUBLASLT_INCLUDE)
-    list(FILTER device EXCLUDE REGEX "/check_cublaslt\\.cpp$")
-  endif()
+  list(FILTER device EXCLUDE REGEX "/check_[a-z_]+\\.cpp$")
   add_library(ravine_cuda SHARED ${RAVINE_CUDA_SOURCES} ${RAVINE_CUDA_SHARED} ${device})
   target_compile_features(ravine_cuda PRIVATE cuda_std_20)
   ravine_finish_cuda_library(ravine_cuda)
   # What nvcc makes of a source for the host gives warnings that are not ours; the twin's compiler sees the source itself.
   target_compile_options(ravine_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic>
-    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr ${RAVINE_CUDA_CODE}>)
   if(RAVINE_WERROR)
     target_compile_options(ravine_cuda PRIVATE
       $<$<COMPILE_LANGUAGE:CXX>:-Werror> $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings>)
   endif()
   target_link_libraries(ravine_cuda PRIVATE CUDA::cudart_static)
   set_target_properties(ravine_cuda PROPERTIES CUDA_RUNTIME_LIBRARY Static)
-  if(RAVINE_CUBLASLT_INCLUDE)
-    target_include_directories(ravine_cuda SYSTEM PRIVATE "${RAVINE_CUBLASLT_INCLUDE}")
+  ravine_check_declarations(cublaslt cublasLt.h)
+  ravine_check_declarations(cudnn cudnn.h)
+  ravine_check_declarations(nccl nccl.h)
+endfunction()
+
+# What is opened at run time is declared by ourselves. Where the headers are, device/check_NAME.cpp compares with them.
+function(ravine_check_declarations name header)
+  set(source "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/device/check_${name}.cpp")
+  if(NOT EXISTS "${source}")
+    return()
   endif()
+  find_path(RAVINE_HEADERS_OF_${name} ${header} HINTS ${CUDAToolkit_INCLUDE_DIRS} ${RAVINE_CUDA_HEADERS} NO_CACHE)
+  set(RAVINE_CHECKED_${name} "${RAVINE_HEADERS_OF_${name}}" CACHE INTERNAL "folder of ${header}")
+  if(NOT RAVINE_HEADERS_OF_${name})
+    message(STATUS "CUDA: there is no ${header}, so what is declared of it is not checked")
+    return()
+  endif()
+  add_library(ravine_check_${name} OBJECT "${source}")
+  target_compile_features(ravine_check_${name} PRIVATE cxx_std_20)
+  # The toolkit first: wheels bring parts of the same headers.
+  target_include_directories(ravine_check_${name} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/..")
+  target_include_directories(ravine_check_${name} SYSTEM PRIVATE
+    ${CUDAToolkit_INCLUDE_DIRS} "${RAVINE_HEADERS_OF_${name}}")
+  add_dependencies(ravine_cuda ravine_check_${name})
 endfunction()
 
 # The same sources for the host, where tests run kernels line by line: a project of tests adds it, in a directory of its

@@ -13,7 +13,7 @@ ASK = """
 from ravine import _core
 spec = _core.NetworkSpec([2])
 spec.add({"type": "dense", "units": 1})
-print(_core.report()[-1])
+print(_core.report())
 _core.Network(spec, "squared_error", batch_size=1, dtype="float32", device="cuda:0", threads=1, seed=0)
 """
 

@@ -7,6 +7,10 @@
 
 namespace ravine::cuda {
 
+// The cards, or why there are none, and the libraries.
 std::vector<BackendReport> report();
+
+// What is opened at run time: a version, or what is missing. device/ has it, twin/ has none.
+std::vector<BackendReport> report_libraries();
 
 }  // namespace ravine::cuda

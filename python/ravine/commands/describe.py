@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ravine.commands.describe_ranks import shares, shares_text
 from ravine.commands.output import byte_count, print_json, table
 from ravine.commands.run_argument import find_run
-from ravine.commands.train import add_set, errors_naming
+from ravine.commands.train import DEVICE, add_set, device_override, errors_naming
 from ravine.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mode", choices=MODES, default="training", help="which plan (default: training)")
     parser.add_argument("--batch", type=int, metavar="N", help="rows (default: the experiment's batch size)")
+    parser.add_argument("--device", metavar="D", help=DEVICE)
     add_set(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -36,11 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError("must be at least 1", key="--batch")
-    experiment = found_experiment(arguments.SOURCE, arguments.overrides)
+    overrides = [*arguments.overrides, *device_override(arguments.device)]
+    experiment = found_experiment(arguments.SOURCE, overrides)
     from ravine.training.batches import rows_of_batch
     from ravine.training.preparation import balanced_loss, build, load_parts
 
-    with errors_naming(arguments.SOURCE):
+    with errors_naming(arguments.SOURCE, overrides):
         parts = load_parts(experiment)
         trainer = build(experiment, parts)
     network = trainer.network

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from ravine.commands.doctor_gpu import gpu, is_of_gpus
 from ravine.commands.doctor_mpi import mpi, other_hosts
 from ravine.commands.finding import Finding
 from ravine.commands.output import byte_count, print_json
@@ -141,16 +140,16 @@ def packages() -> list[Finding]:
 
 
 def backends() -> list[Finding]:
-    """What the core was built with."""
+    """What the core was built with for processors."""
     from ravine import _core
 
     fixes = {
         "oneDNN": f"{sys.executable} -m pip install onednn-cpu-gomp onednn-devel-cpu-gomp, then build again",
-        "cuBLASLt": f"{sys.executable} -m pip install 'ravine[cuda13]'",
     }
     return [
         Finding(name, "ok" if there else "missing", detail, "" if there else fixes.get(name, ""))
         for name, there, detail in _core.report()
+        if not is_of_gpus(name)
     ]
 
 
@@ -184,26 +183,4 @@ def arithmetic() -> list[Finding]:
             f"agrees with NumPy to {difference:.0e}" if right else f"differs from NumPy by {difference:.0e}"
         )
         findings.append(Finding(dtype, "ok" if right else "broken", detail))
-    return findings
-
-
-def gpu() -> list[Finding]:
-    """Driver and compiler of NVIDIA."""
-    findings = []
-    if shutil.which("nvidia-smi"):
-        query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-        try:
-            asked = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
-            answer = asked.stdout if asked.returncode == 0 else ""
-        except (OSError, subprocess.TimeoutExpired):
-            answer = ""
-        names = "; ".join(answer.strip().splitlines())
-        status, detail = ("ok", names) if names else ("missing", "nvidia-smi finds no GPU")
-        findings.append(Finding("GPU", status, detail))
-    else:
-        # Without a driver there may be no card either, so there is no line to type that would surely help.
-        findings.append(Finding("GPU", "missing", "no NVIDIA driver; training uses the processor"))
-    nvcc = shutil.which("nvcc")
-    detail = nvcc or "only needed to build the CUDA backend"
-    findings.append(Finding("nvcc", "ok" if nvcc else "missing", detail))
     return findings

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "backend/cuda/device/cards.h"
+#include "backend/cuda/cards.h"
 #include "base/errors.h"
 
 namespace ravine::cuda {
@@ -20,12 +20,7 @@ cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(
 }  // namespace
 
 Stream::Stream(int device) : device_(device) {
-  const std::string missing = missing_for(device);
-  if (!missing.empty()) {
-    throw Error(ErrorCode::device_unavailable,
-                "cuda:" + std::to_string(device) + " was asked for, but " + missing + "; use device cpu")
-        .at_key("device");
-  }
+  require_card(device);
   activate();
   cudaStream_t stream = nullptr;
   int processors = 0;

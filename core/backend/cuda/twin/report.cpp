@@ -2,6 +2,6 @@
 
 namespace ravine::cuda {
 
-std::vector<BackendReport> report() { return {{"CUDA", true, "the host's twin, for tests"}}; }
+std::vector<BackendReport> report_libraries() { return {{"CUDA", true, "the host's twin, for tests"}}; }
 
 }  // namespace ravine::cuda

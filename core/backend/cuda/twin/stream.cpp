@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "backend/cuda/cards.h"
 #include "base/errors.h"
 
 namespace ravine::cuda {
@@ -43,12 +44,7 @@ double twin_memory() {
 }  // namespace
 
 Stream::Stream(int device) : device_(device) {
-  if (device > 0) {
-    throw Error(
-        ErrorCode::device_unavailable,
-        "cuda:" + std::to_string(device) + " was asked for, but there is only cuda:0, the host's twin")
-        .at_key("device");
-  }
+  require_card(device);
   context_ = static_cast<DeviceContext*>(allocate(sizeof(DeviceContext)));
 }
 
