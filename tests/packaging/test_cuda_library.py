@@ -67,8 +67,8 @@ def test_kernels_are_there_for_every_card() -> None:
 def images_in(library: bytes) -> Iterator[tuple[str, int]]:
     """What nvcc has put into it: "code" or "PTX", and for which architecture.
 
-    A fat binary is a header of 16 bytes (magic number, version, its size, that of the rest), then images, each of
-    them a header (kind at 0, its size at 4, that of the image at 8, architecture at 28) and the image.
+    A fat binary is a header of 16 bytes (magic number, version, its size, that of the rest), then images:
+    each a header (kind at 0, its size at 4, that of the image at 8, architecture at 28), then the code.
     """
     start = library.find(FAT_BINARY)
     while start >= 0:
