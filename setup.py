@@ -2,8 +2,8 @@
 
 Environment:
     RAVINE_ONEDNN              AUTO (default), ON or OFF: use oneDNN for float32
-    RAVINE_CUDA_ARCHITECTURES  all (default in a wheel), native (for the GPUs of this machine; default in place,
-                               where there are any), or a list such as 80-real;90-real
+    RAVINE_CUDA_ARCHITECTURES  all (default in a wheel), native (for the GPUs of this machine, where there
+                               are any; default in place), or a list such as 80-real;90-real
     RAVINE_CMAKE_ARGS          further arguments for CMake, such as "-DRAVINE_WERROR=ON"
 """
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import tomli_w
 from PySide6 import QtCore
 
+from ravine.devices import Device, devices
 from ravine.errors import RunError
 from ravine.gui.state.check import Check, Checker, Problem
 from ravine.gui.state.compare import Group, Grouping
@@ -75,6 +76,7 @@ class App(QtCore.QObject):
     notices_changed = QtCore.Signal()
     data_changed = QtCore.Signal()  # a file of data was looked into, or could not be
     ended = QtCore.Signal(object)  # a trainer of ours: `Ended`
+    devices_changed = QtCore.Signal()
     work_done = QtCore.Signal(object, object)  # what tabs have asked the background worker for
 
     def __init__(self, preferences_path: Path, runs: Path | None = None) -> None:
@@ -98,6 +100,8 @@ class App(QtCore.QObject):
         self.opened: OpenedData | None = None
         self.opening: Path | None = None
         self.data_error = ""  # why the last file could not be opened as data
+        self.devices: tuple[Device, ...] = (Device("cpu"),)  # with those of this machine, once they are found
+        self.devices_found = False
         self.trainers = Trainers()
         self.feed = Feed()
         self.checker = Checker()  # for the background worker
@@ -108,6 +112,7 @@ class App(QtCore.QObject):
         self._listed_at = 0.0
         self._refused: set[tuple[Path, int]] = set()
         self._told: set[tuple[Path, Kind]] = set()
+        self.background.submit("devices", devices)
         self._on_draft()
 
     # ---- the experiment ----
@@ -228,23 +233,30 @@ class App(QtCore.QObject):
             self.groups = ()
             self.runs_changed.emit()
 
-    def launch(self, device: str = "", ranks: int = 1) -> Launch:
+    def _on_devices(self, result: list[Device] | Failure) -> None:
+        if isinstance(result, Failure):
+            self._failed(result)
+            return
+        self.devices, self.devices_found = tuple(result), True
+        self.devices_changed.emit()
+
+    def launch(self, ranks: int = 1) -> Launch:
         """The command that trains the draft, with the names it would have now."""
         name = self.check.experiment.name if self.check and self.check.experiment else "run"
         run = free_run(self.runs_folder, name)
-        return train_launch(self._draft_path(run.name), run, device=device, ranks=ranks)
+        return train_launch(self._draft_path(run.name), run, ranks=ranks)
 
     def _draft_path(self, name: str) -> Path:
         folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
         return folder / "ravine" / "experiments" / f"{name}.toml"
 
-    def start(self, device: str = "", ranks: int = 1) -> Path:
+    def start(self, ranks: int = 1) -> Path:
         """Trains the draft in a process of its own.
 
         Raises:
             RunError: it cannot be started.
         """
-        launch = self.launch(device, ranks)
+        launch = self.launch(ranks)
         self.write_draft(Path(launch.words[1]))
         self.trainers.start(launch)
         self._after_start(launch.run)
@@ -362,6 +374,8 @@ class App(QtCore.QObject):
             elif result[0] is self.draft.table:
                 self.check, self.checking = result[1], False
                 self.checked.emit()
+        elif key == "devices":
+            self._on_devices(result)
         elif key == "runs":
             self._on_runs(result)
         elif key == "groups":

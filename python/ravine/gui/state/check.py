@@ -112,6 +112,7 @@ class Check:
         memory: at its peak.
         steps: of an epoch.
         schedules: of the hyperparameters; the learning rate is always there.
+        device: on which the memory is.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -124,6 +125,7 @@ class Check:
     memory: Memory = Memory()
     steps: int = 0
     schedules: tuple[ScheduleCurve, ...] = field(default=())
+    device: str = "cpu"
 
     @property
     def errors(self) -> list[Problem]:
@@ -267,7 +269,7 @@ def _described(experiment: Experiment, parts: DataParts, trainer: Trainer) -> Ch
     return Check(
         tuple(warnings), experiment, parts.summary, rows, int(plan["parameters"]), float(plan["flops"]),
         sum(float(operation["bytes"]) for operation in plan["operations"]), memory, steps,
-        schedule_curves(experiment, steps),
+        schedule_curves(experiment, steps), network.device,
     )  # fmt: skip
 
 

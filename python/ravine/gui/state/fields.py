@@ -20,7 +20,7 @@ from ravine.settings import LARGEST, Experiment
 
 FieldKind = Literal[
     "integer", "real", "text", "file", "reference", "numbers", "list", "boolean", "choice", "mapping",
-    "component", "layers", "columns", "tables", "section",
+    "component", "layers", "columns", "tables", "section", "device",
 ]  # fmt: skip
 SECTIONS = (
     "data", "model", "loss", "optimizer", "schedules", "regularization", "groups", "training", "compute",
@@ -175,7 +175,8 @@ def _field(name: str, kind: Any, default: Any, required: bool, text: str) -> Fie
             several=bool(lists),
             allowed=allowed,
         )
-    return replace(field, kind="file" if name in FILES else "text", elements=("text",))
+    plain: FieldKind = "device" if name == "device" else "file" if name in FILES else "text"
+    return replace(field, kind=plain, elements=("text",))
 
 
 _LISTS = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)

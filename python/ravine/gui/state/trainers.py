@@ -70,10 +70,9 @@ def free_run(parent: Path, name: str) -> Path:
     return path
 
 
-def train_launch(experiment: Path, run: Path, *, device: str = "", ranks: int = 1) -> Launch:
+def train_launch(experiment: Path, run: Path, *, ranks: int = 1) -> Launch:
     """Trains an experiment file in a new run folder."""
-    words = ["train", str(experiment), "--runs", str(run.parent), "--name", run.name]
-    return Launch((*words, *(["--device", device] if device else [])), run, ranks)
+    return Launch(("train", str(experiment), "--runs", str(run.parent), "--name", run.name), run, ranks)
 
 
 def resume_launch(

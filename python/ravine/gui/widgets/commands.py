@@ -192,7 +192,7 @@ class WindowCommands:
         self.window.statusBar().showMessage(f"Copied: {text.splitlines()[0]}", 4000)
 
     def _saved_launch(self, ranks: int) -> Launch:
-        launch = self.app.launch(self._device, ranks)
+        launch = self.app.launch(ranks)
         self.app.write_draft(Path(launch.words[1]))
         return launch
 
@@ -227,11 +227,6 @@ class WindowCommands:
 
     # ---- the run ----
 
-    @property
-    def _device(self) -> str:
-        device = self.window.toolbar.device.currentText()
-        return "" if device == "cpu" else device
-
     def start(self) -> None:
         """Trains the draft; what is wrong with it is shown instead."""
         self.window.panel.take_typed()
@@ -239,7 +234,7 @@ class WindowCommands:
         if errors:
             self.window.report(InputError(errors[0].message, key=errors[0].key or None))
             return
-        if self._attempt(partial(self.app.start, self._device, self._ranks)):
+        if self._attempt(partial(self.app.start, self._ranks)):
             self.show_tab(0)
 
     def pause(self) -> None:

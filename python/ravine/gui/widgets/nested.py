@@ -13,6 +13,7 @@ from ravine.gui.state.app import App
 from ravine.gui.state.draft import Key, dotted
 from ravine.gui.state.fields import Field, entry_fields, entry_help, entry_names, fresh, some_activation
 from ravine.gui.state.values import shown
+from ravine.gui.widgets.devices import DeviceEditor
 from ravine.gui.widgets.fields import (
     ChoiceEditor,
     ComboBox,
@@ -362,7 +363,7 @@ class TablesEditor(ItemsEditor):
 
 EDITORS: dict[str, type[FieldEditor]] = {
     "choice": ChoiceEditor, "boolean": SwitchEditor, "component": ComponentEditor, "mapping": MappingEditor,
-    "layers": LayersEditor, "columns": ColumnsEditor, "tables": TablesEditor,
+    "layers": LayersEditor, "columns": ColumnsEditor, "tables": TablesEditor, "device": DeviceEditor,
 }  # fmt: skip
 
 

@@ -6,32 +6,14 @@ import math
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from ravine import _core
-from ravine.errors import RavineError
 from ravine.gui.state.app import App
-from ravine.gui.state.fields import component_names
 from ravine.gui.state.mpi import processors, why_no_ranks
 from ravine.gui.state.status import duration
 from ravine.gui.state.worker import Failure
+from ravine.gui.widgets.devices import DeviceBox, explain
 from ravine.gui.widgets.fields import ComboBox
 
 LOOK = "look for ranks"  # work of the background
-
-
-def devices() -> list[tuple[str, str]]:
-    """Devices, each with why it cannot be chosen, or nothing."""
-    found = [("cpu", "")]
-    try:
-        _core.Network(
-            _core.NetworkSpec([1]), component_names("loss")[0],
-            batch_size=1, dtype="float32", device="cuda:0", threads=1, seed=0,
-        )  # fmt: skip
-        found.append(("cuda:0", ""))
-    except RavineError as error:
-        # A network without layers is refused too, but only once the device was found.
-        text = str(error)
-        found.append(("cuda:0", text if "cuda" in text.lower() or "device" in text.lower() else ""))
-    return found
 
 
 class RunToolbar(QtWidgets.QToolBar):
@@ -54,16 +36,12 @@ class RunToolbar(QtWidgets.QToolBar):
             if button is not None:
                 button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
         self.addSeparator()
-        self.device = ComboBox()
-        self.device.setAccessibleName("Device")
+        self.device = DeviceBox(app)
         self.ranks = ComboBox()
         self.ranks.setAccessibleName("Ranks")
         for label, box in ((" Device ", self.device), (" Ranks ", self.ranks)):
             self.addWidget(QtWidgets.QLabel(label))
             self.addWidget(box)
-        for name, reason in devices():
-            self.device.addItem(name)
-            self._explain(self.device, self.device.count() - 1, reason)
         # Ranks need not be found before the window is there.
         self.ranks.addItems([str(count) for count in range(1, max(2, processors()) + 1)])
         self._explain_ranks("looking for mpirun")
@@ -89,17 +67,8 @@ class RunToolbar(QtWidgets.QToolBar):
 
     def _explain_ranks(self, reason: str) -> None:
         for row in range(1, self.ranks.count()):
-            self._explain(self.ranks, row, reason)
-
-    @staticmethod
-    def _explain(box: QtWidgets.QComboBox, row: int, reason: str) -> None:
-        """Says why a line cannot be chosen; lets it be chosen where there is no reason."""
-        model = box.model()
-        assert isinstance(model, QtGui.QStandardItemModel)
-        item = model.item(row)
-        item.setEnabled(not reason)
-        item.setToolTip(reason)
-        box.setToolTip(reason)
+            explain(self.ranks, row, reason)
+        self.ranks.setToolTip(reason)
 
     def refresh(self) -> None:
         """Shows how far the current run has come."""

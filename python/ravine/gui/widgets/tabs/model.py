@@ -109,8 +109,15 @@ class ModelTab(Tab):
             memory = ", ".join(f"{name} {byte_count(size)}" for name, size in parts.items())
             self.totals.setText(
                 f"{len(layers)} layers · {cost}{samples}\n"
-                f"{byte_count(check.memory.total)} of memory: {memory}"
+                f"{byte_count(check.memory.total)} of {self._place(check.device)}: {memory}"
             )
+
+    def _place(self, device: str) -> str:
+        """Whose memory it is; of a GPU, with what it has."""
+        if device == "cpu":
+            return "memory"
+        detail = next((one.detail for one in self.app.devices if one.name == device), "")
+        return f"the memory of {device}{f' ({detail})' if detail else ''}"
 
     def _write(self, row: int, *texts: str, bold: bool = False) -> None:
         flag = QtCore.Qt.AlignmentFlag
