@@ -1,9 +1,16 @@
 #include "backend/cuda/report.h"
 
 #include "backend/cuda/cards.h"
-#include "base/memory.h"
 
 namespace ravine::cuda {
+namespace {
+
+std::string gibibytes(std::size_t bytes) {
+  const std::size_t tenths = ((bytes >> 20) * 10 + 512) >> 10;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+}  // namespace
 
 std::vector<BackendReport> report() {
   const Cards found = find_cards();
@@ -13,8 +20,7 @@ std::vector<BackendReport> report() {
     const Card& card = found.cards[i];
     const std::string missing = missing_for(found, static_cast<int>(i));
     const std::string detail = card.name + ", compute capability " + std::to_string(card.major) + "." +
-                               std::to_string(card.minor) + ", " +
-                               bytes_text(static_cast<double>(card.bytes));
+                               std::to_string(card.minor) + ", " + gibibytes(card.bytes);
     reports.push_back({"cuda:" + std::to_string(i), missing.empty(), missing.empty() ? detail : missing});
   }
   for (const BackendReport& library : report_libraries()) reports.push_back(library);
