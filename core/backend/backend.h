@@ -18,6 +18,7 @@
 #include "backend/prepared_steps.h"
 #include "backend/program.h"
 #include "base/device.h"
+#include "communication/communicator.h"
 #include "rules/penalty.h"
 
 namespace ravine {
@@ -205,8 +206,15 @@ class Backend {
       DType dtype, void* gradients, void* sum, const std::vector<BufferRange>& ranges) = 0;
   virtual std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                            std::int64_t count) = 0;
-  // sum += values, one worker.
+  // Of values in its memory, by one worker: sum += values; values *= factor; copies; zeros.
   virtual void add(DType dtype, const void* values, void* sum, std::int64_t count) noexcept = 0;
+  virtual void scale(DType dtype, void* values, std::int64_t count, double factor) noexcept = 0;
+  virtual void copy(void* to, const void* from, std::size_t bytes) noexcept = 0;
+  virtual void clear(void* values, std::size_t bytes) noexcept = 0;
+  // The same ranks for values in its memory beside those of the host; the given ones live as long as these.
+  virtual std::shared_ptr<Communicator> communicator(std::shared_ptr<Communicator> ranks, Carrier) {
+    return ranks;
+  }
   // Adds values in this backend's memory to a histogram; one worker calls it.
   virtual void add_to_histogram(DType dtype, const void* values, std::int64_t count,
                                 Histogram& histogram) noexcept = 0;

@@ -35,7 +35,7 @@ message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} for ${CMAKE_CUDA_ARCHITECTURES} ${R
 
 # What both sides of the border between core and library are compiled from.
 file(GLOB interface CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/base/*.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/*.h"
-  "${CMAKE_CURRENT_SOURCE_DIR}/rules/penalty.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/interface.h")
+  "${CMAKE_CURRENT_SOURCE_DIR}/communication/communicator.h" "${CMAKE_CURRENT_SOURCE_DIR}/rules/penalty.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/interface.h")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${interface})
 set(hashes "")
 foreach(header IN LISTS interface)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "base/dtype.h"
 
@@ -10,6 +11,10 @@ namespace ravine {
 // How values travel in a sum: as they are, or float32 rounded to bfloat16, half of the bytes. Then each
 // addition is one of float32 numbers whose result is rounded to bfloat16 (to the nearest, ties to even).
 enum class Transport { full, bfloat16 };
+
+// What carries values that lie on a device: the ranks' own calls, with copies in memory of the host; the same
+// calls given addresses on the device, where an MPI knows of CUDA; or NCCL.
+enum class Carrier { host, cuda_mpi, nccl };
 
 // Every call is collective: all ranks of the group make it, in the same order, by one thread at a time.
 // progress and wait are about the caller's own sums, and may be called by another thread than started them. A
@@ -42,6 +47,20 @@ class Communicator {
   // another lane. Made by the first call with its number (from 0), which all ranks make; lives as long as
   // this.
   virtual Communicator& lane(int number) = 0;
+
+  // Makes what the first sum would have to; collective. Throws where that fails.
+  virtual void connect() {}
+  // Whether sums that were started go on by themselves, so that all of them may be on their way at once.
+  virtual bool sums_beside() const { return false; }
+  // Whether values that lie on a device are no longer exchanged, for something has failed on this rank.
+  virtual bool failed() const noexcept { return false; }
+  // Whether two threads may make calls at once, on different lanes.
+  virtual bool serves_threads() const { return true; }
+  // Around what the ranks do together by other means: counted as calls are.
+  virtual void begin_exchange() noexcept {}
+  virtual void end_exchange() noexcept {}
+  // What others keep as long as this lives.
+  std::shared_ptr<void> kept;
 };
 
 // bfloat16 numbers to and from float32; `count` of each.

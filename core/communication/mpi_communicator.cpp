@@ -217,6 +217,10 @@ class MpiCommunicator final : public Communicator {
     return *lanes_[static_cast<std::size_t>(number)];
   }
 
+  bool serves_threads() const override { return library_->threads; }
+  void begin_exchange() noexcept override { begun.fetch_add(1, std::memory_order_relaxed); }
+  void end_exchange() noexcept override { ended.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   struct Sum {
     Request request{};

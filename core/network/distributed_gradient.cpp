@@ -69,17 +69,17 @@ bool DistributedGradient::compute(Worker& worker) noexcept {
   const bool one = worker.index == 0;
   if (one) {
     if (exchange_ != nullptr) exchange_->begin();
-    if (has_state()) std::memcpy(state_before_.data(), network_.state_->data(), state_before_.size());
+    if (has_state()) network_.state_->read(0, state_before_.data(), state_before_.size());
   }
   std::size_t started = 0;  // buckets; every worker counts them
   if (parts_.empty() && !ordered_) leave_out_gradient(started, worker);
   for (const Round& round : rounds_) compute_round(round, started, worker);
   if (one) {
     gather_measurements();
-    if (has_state()) std::memcpy(network_.state_->data(), state_before_.data(), state_before_.size());
+    if (has_state()) network_.state_->write(0, state_before_.data(), state_before_.size());
   }
   sum_gradients(started, worker);
-  if (trouble_part_ >= 0) return false;
+  if (trouble_part_ >= 0 || sums_.failed()) return false;
   sum_->measure(worker);
   if (one) merged_.whole.gradient_squares = sum_->squares();
   if (one && network_.merge_ != nullptr) network_.merge_->squares(merged_.whole.gradient_squares);
@@ -92,8 +92,8 @@ void DistributedGradient::leave_out_gradient(std::size_t& started, Worker& worke
   const auto bytes = static_cast<std::int64_t>(network_.gradients_->bytes());
   const std::int64_t begin = bytes * worker.index / worker.count;
   const std::int64_t end = bytes * (worker.index + 1) / worker.count;
-  std::memset(static_cast<std::byte*>(network_.gradients_->data()) + begin, 0,
-              static_cast<std::size_t>(end - begin));
+  network_.backend_->clear(static_cast<std::byte*>(network_.gradients_->data()) + begin,
+                           static_cast<std::size_t>(end - begin));
   worker.barrier();
   started = exchange_->buckets().size();
   for (std::size_t bucket = 0; worker.index == 0 && bucket < started; ++bucket) exchange_->start(bucket);
@@ -173,8 +173,8 @@ void DistributedGradient::finish_part(std::size_t index, Worker& worker) noexcep
       // Parts of an ordered batch do not follow each other: each begins where the step did.
       const bool apart = ordered_ && !synchronized_;
       const std::size_t bytes = state_before_.size();
-      std::memcpy(own_states_.data() + (apart ? index * bytes : 0), network_.state_->data(), bytes);
-      if (apart) std::memcpy(network_.state_->data(), state_before_.data(), bytes);
+      network_.state_->read(0, own_states_.data() + (apart ? index * bytes : 0), bytes);
+      if (apart) network_.state_->write(0, state_before_.data(), bytes);
     }
   }
   const bool last = index + 1 == parts_.size();
@@ -251,7 +251,6 @@ void DistributedGradient::keep_state(Worker& worker) noexcept {
 
 void DistributedGradient::merge_states() noexcept {
   const auto bytes = static_cast<std::int64_t>(state_before_.size());
-  void* const state = network_.state_->data();
   const auto start = Clock::now();
   if (synchronized_) {
     // All that computed have the same.
@@ -261,7 +260,7 @@ void DistributedGradient::merge_states() noexcept {
     if (std::any_of(parts_of_ranks_.begin(), parts_of_ranks_.end(), lacks)) {
       control_.broadcast(own_states_.data(), bytes, busiest_);
     }
-    std::memcpy(state, own_states_.data(), state_before_.size());
+    network_.state_->write(0, own_states_.data(), state_before_.size());
   } else {
     // By rows: the moving averages of what each part has seen.
     if (ordered_) gather(own_states_.data(), all_states_.data(), parts_of_ranks_, bytes);
@@ -281,10 +280,11 @@ void DistributedGradient::merge_states() noexcept {
         if (!parts_.empty()) add(own_states_.data(), static_cast<double>(chunk_.batch));
         control_.sum(state_sum_.data(), static_cast<std::int64_t>(state_sum_.size()), DType::float64);
       }
-      T* values = static_cast<T*>(state);
+      T* values = reinterpret_cast<T*>(own_states_.data());
       for (std::size_t i = 0; i < state_sum_.size(); ++i) {
         values[i] = static_cast<T>(state_sum_[i] / static_cast<double>(chunk_.global_batch));
       }
+      network_.state_->write(0, own_states_.data(), state_before_.size());
     });
   }
   wait_ += seconds_since(start);

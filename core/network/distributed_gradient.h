@@ -82,6 +82,7 @@ class DistributedGradient final : public BatchGradient {
   const TrainingChunk& chunk_;
   const Ranks& ranks_;
   Communicator& control_;  // small exchanges, in the order of the steps
+  Communicator& sums_;     // of gradients
   BatchRows rows_;
   const bool ordered_;       // gradients of parts are summed in their order
   const bool synchronized_;  // normalization meets

@@ -11,15 +11,16 @@ DistributedGradient::DistributedGradient(Network& network, const TrainingChunk& 
       chunk_(chunk),
       ranks_(network.options_.ranks),
       control_(ranks_.data->lane(0)),
+      sums_(ranks_.data->lane(1)),  // made by all ranks before anything may fail on one
       rows_(chunk, network.graph_, *network.loss_, network.options_.dtype),
       ordered_(ranks_.deterministic_parts > 0),
       synchronized_(ranks_.synchronized_normalization),
       merged_(network.graph_.layers.size(), network.graph_.parameters.size()) {
-  ranks_.data->lane(1);  // of gradients: made by all ranks before anything may fail on one
   on_all_ranks(control_, [&] { share_out_rows(); });
   agree_on_layout();
   plan_rounds();
   on_all_ranks(control_, [&] { make_plans(); });
+  on_all_ranks(control_, [&] { sums_.connect(); });
   prepare_memory();
 }
 

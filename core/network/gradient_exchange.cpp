@@ -17,6 +17,9 @@ constexpr std::int64_t bytes_of_piece = 4 << 20;
 
 constexpr std::int64_t elements_of_line = 16;
 
+// MPI counts in int.
+constexpr std::int64_t most_elements = std::int64_t{1} << 30;
+
 }  // namespace
 
 GradientExchange::GradientExchange(Communicator& communicator, const Ranks& ranks, DType dtype,
@@ -24,16 +27,18 @@ GradientExchange::GradientExchange(Communicator& communicator, const Ranks& rank
     : communicator_(communicator),
       transport_(ranks.transport),
       overlap_(ranks.overlap),
+      starts_all_(communicator.sums_beside()),
       dtype_(dtype),
       gradients_(static_cast<std::byte*>(gradients)) {
   const auto element = static_cast<std::int64_t>(size_of(dtype));
-  const std::int64_t size =
-      std::max(elements_of_line, ranks.bucket_bytes / element / elements_of_line * elements_of_line);
+  const std::int64_t size = std::clamp(ranks.bucket_bytes / element / elements_of_line * elements_of_line,
+                                       elements_of_line, most_elements);
   for (std::int64_t end = elements; end > 0; end -= size) {
     buckets_.push_back({std::max<std::int64_t>(0, end - size), end});
   }
-  if (!overlap_ || buckets_.size() < 2) return;
+  if (!starts_all_ && (!overlap_ || buckets_.size() < 2)) return;
   communicator.reserve(static_cast<int>(buckets_.size()));
+  if (!overlap_ || buckets_.size() < 2) return;
   // Signals are for the threads of the application.
   sigset_t all, before;
   sigfillset(&all);
@@ -66,12 +71,16 @@ void GradientExchange::start(std::size_t bucket) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (bucket == 0) started_ = Clock::now();
-    communicator_.start_sum(static_cast<int>(bucket), at(bucket), count(bucket), dtype_, transport_);
+    start_sum(bucket);
     on_the_way_ = next_ = bucket + 1;
     if (pushes_) return;
     pushes_ = true;
   }
   changed_.notify_all();
+}
+
+void GradientExchange::start_sum(std::size_t bucket) noexcept {
+  communicator_.start_sum(static_cast<int>(bucket), at(bucket), count(bucket), dtype_, transport_);
 }
 
 void GradientExchange::sum_now(std::size_t bucket) noexcept {
@@ -89,7 +98,9 @@ void GradientExchange::finish() noexcept {
   {
     const std::lock_guard lock(mutex_);
     pushes_ = false;  // the caller does it itself
-    for (; over_ < on_the_way_; ++over_) communicator_.wait(static_cast<int>(over_));
+    for (; starts_all_ && next_ < buckets_.size(); on_the_way_ = ++next_) start_sum(next_);
+    // Those that are over too: what is computed on a device may have to be told.
+    for (over_ = 0; over_ < on_the_way_; ++over_) communicator_.wait(static_cast<int>(over_));
   }
   for (; next_ < buckets_.size(); ++next_) sum_now(next_);
   seconds_of_finish_ = seconds_since(now);

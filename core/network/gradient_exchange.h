@@ -43,12 +43,14 @@ class GradientExchange {
   void* at(std::size_t bucket) const;
   std::int64_t count(std::size_t bucket) const { return buckets_[bucket].end - buckets_[bucket].begin; }
   bool is_last(std::size_t bucket) const { return bucket + 1 == buckets_.size(); }
+  void start_sum(std::size_t bucket) noexcept;
   void sum_now(std::size_t bucket) noexcept;
   void serve() noexcept;
 
   Communicator& communicator_;
   const Transport transport_;
   const bool overlap_;
+  const bool starts_all_;
   const DType dtype_;
   std::byte* const gradients_;
   std::vector<Bucket> buckets_;

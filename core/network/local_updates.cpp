@@ -12,12 +12,6 @@ namespace {
 constexpr char has_trouble = 1;
 constexpr char says_so = 2;
 
-template <typename T>
-void scale(void* values, std::int64_t begin, std::int64_t end, double factor) noexcept {
-  T* const typed = static_cast<T*>(values);
-  for (std::int64_t i = begin; i < end; ++i) typed[i] *= static_cast<T>(factor);
-}
-
 }  // namespace
 
 LocalUpdates::LocalUpdates(Network& network, const TrainingChunk& chunk)
@@ -33,6 +27,7 @@ LocalUpdates::LocalUpdates(Network& network, const TrainingChunk& chunk)
   on_all_ranks(control_, [&] {
     if (chunk.batch > 0) inner_.emplace(network, chunk);
   });
+  on_all_ranks(control_, [&] { sums_.connect(); });
 }
 
 void LocalUpdates::bind_parameters(const void* parameters) {
@@ -90,7 +85,7 @@ bool LocalUpdates::after_update(Optimizer& optimizer, Worker& worker) noexcept {
   if (chunk_.average != nullptr) {  // of the steps before: this one's weights are taken in next
     average({chunk_.average->values()->data(), chunk_.average->elements(), dtype}, worker);
   }
-  return true;
+  return !sums_.failed();
 }
 
 // By all workers.
@@ -99,11 +94,9 @@ void LocalUpdates::average(const Buffer& buffer, Worker& worker) noexcept {
   const double share = 1.0 / sums_.ranks();
   const std::int64_t begin = buffer.count * worker.index / worker.count;
   const std::int64_t end = buffer.count * (worker.index + 1) / worker.count;
-  if (buffer.dtype == DType::float64) {
-    scale<double>(buffer.values, begin, end, share);
-  } else {
-    scale<float>(buffer.values, begin, end, share);
-  }
+  std::byte* const values = static_cast<std::byte*>(buffer.values);
+  network_.backend_->scale(buffer.dtype, values + begin * static_cast<std::int64_t>(size_of(buffer.dtype)),
+                           end - begin, share);
   worker.barrier();
   if (worker.index == 0) {
     const auto start = Clock::now();

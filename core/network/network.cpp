@@ -84,6 +84,9 @@ Network::Network(const NetworkSpec& spec, const Component& loss, const NetworkOp
     if (options_.ranks.data == nullptr) options_.ranks.data = std::move(thread_communicators(1).front());
     times_ = std::make_unique<TimesRing>(options.ring_rows);
   }
+  for (auto* ranks : {&options_.ranks.data, &options_.ranks.model}) {
+    if (*ranks != nullptr) *ranks = backend_->communicator(*ranks, options_.ranks.carrier);
+  }
   initialize(options.seed);
 }
 

@@ -1,7 +1,6 @@
 #include "network/ordered_exchange.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 namespace ravine {
@@ -64,7 +63,7 @@ void OrderedExchange::add_to_first(const void* gradients, bool first, Worker& wo
   const auto* from = static_cast<const std::byte*>(gradients) + offset;
   std::byte* to = static_cast<std::byte*>(part(0)) + offset;
   if (first) {
-    std::memmove(to, from, static_cast<std::size_t>((own.end - own.begin) * bytes_));
+    backend_.copy(to, from, static_cast<std::size_t>((own.end - own.begin) * bytes_));
   } else {
     backend_.add(dtype_, from, to, own.end - own.begin);
   }
@@ -111,19 +110,19 @@ void OrderedExchange::sum(Worker& worker) noexcept {
       const std::byte* from =
           static_cast<const std::byte*>(received_->data()) + place * slice_bytes_[rank] + offset;
       if (first) {
-        std::memcpy(to, from, static_cast<std::size_t>((own.end - own.begin) * bytes_));
+        backend_.copy(to, from, static_cast<std::size_t>((own.end - own.begin) * bytes_));
       } else {
         backend_.add(dtype_, from, to, own.end - own.begin);
       }
       first = false;
     }
   }
-  if (first) std::memset(to, 0, static_cast<std::size_t>((own.end - own.begin) * bytes_));
+  if (first) backend_.clear(to, static_cast<std::size_t>((own.end - own.begin) * bytes_));
   worker.barrier();
   if (worker.index == 0) {
     // The slice is where it belongs; MPI wants what is sent apart from what is received.
     std::byte* const mine = static_cast<std::byte*>(received_->data());
-    std::memcpy(mine, gradients_ + slice.begin * bytes_, static_cast<std::size_t>(slice_bytes_[rank]));
+    backend_.copy(mine, gradients_ + slice.begin * bytes_, static_cast<std::size_t>(slice_bytes_[rank]));
     communicator_.gather(mine, gradients_, slice_bytes_.data());
   }
   worker.barrier();

@@ -22,6 +22,8 @@ struct Ranks {
   // Gradients are summed in slices of so many bytes, the last layers' first.
   std::int64_t bucket_bytes = std::int64_t{25} << 20;
   Transport transport = Transport::full;
+  // What carries values that lie on a GPU.
+  Carrier carrier = Carrier::host;
   // Slices that are ready are summed while the backward pass goes on.
   bool overlap = true;
   // The global batch is computed in so many parts, whose sums are formed in their order, so that the number

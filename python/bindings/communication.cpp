@@ -1,6 +1,10 @@
 // Groups of ranks, and how the ranks of a group train one network.
+#include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "base/errors.h"
 #include "bindings.h"
@@ -47,6 +51,9 @@ py::list gather(Communicator& communicator, const py::bytes& given) {
   return of_ranks;
 }
 
+constexpr std::pair<std::string_view, Carrier> carriers[] = {
+    {"host", Carrier::host}, {"cuda_mpi", Carrier::cuda_mpi}, {"nccl", Carrier::nccl}};
+
 using MaybeCommunicator = std::optional<std::shared_ptr<Communicator>>;
 
 MaybeCommunicator maybe(const std::shared_ptr<Communicator>& given) {
@@ -56,7 +63,7 @@ MaybeCommunicator maybe(const std::shared_ptr<Communicator>& given) {
 Ranks make_ranks(const MaybeCommunicator& data, const MaybeCommunicator& model,
                  bool synchronized_normalization, std::int64_t bucket_bytes, const std::string& transport,
                  bool overlap, int deterministic_parts, std::int64_t average_every,
-                 const std::optional<std::vector<std::string>>& split) {
+                 const std::optional<std::vector<std::string>>& split, const std::string& backend) {
   const auto at_least = [](std::int64_t value, std::int64_t least, const char* key) {
     if (value >= least) return;
     throw Error(ErrorCode::invalid_parameter,
@@ -69,6 +76,17 @@ Ranks make_ranks(const MaybeCommunicator& data, const MaybeCommunicator& model,
   if (transport != "full" && transport != "bfloat16") {
     throw Error(ErrorCode::invalid_parameter, "unknown transport '" + transport + "'; use full or bfloat16")
         .at_key("transport");
+  }
+  const auto* const carrier = std::find_if(std::begin(carriers), std::end(carriers),
+                                           [&](const auto& one) { return one.first == backend; });
+  if (carrier == std::end(carriers)) {
+    throw Error(ErrorCode::invalid_parameter, "unknown backend '" + backend + "'; use host, cuda_mpi or nccl")
+        .at_key("backend");
+  }
+  if (carrier->second == Carrier::cuda_mpi && transport == "bfloat16") {
+    throw Error(ErrorCode::invalid_parameter,
+                "MPI sums no bfloat16 on cards; use transport full, or backend nccl or host")
+        .at_key("backend");
   }
   if (average_every > 1 && (deterministic_parts > 0 || synchronized_normalization)) {
     throw Error(ErrorCode::invalid_parameter,
@@ -87,6 +105,7 @@ Ranks make_ranks(const MaybeCommunicator& data, const MaybeCommunicator& model,
           synchronized_normalization,
           bucket_bytes,
           transport == "bfloat16" ? Transport::bfloat16 : Transport::full,
+          carrier->second,
           overlap,
           deterministic_parts,
           average_every,
@@ -137,7 +156,7 @@ void bind_communication(py::module_& module) {
            py::arg("model") = std::nullopt, py::arg("synchronized_normalization") = false,
            py::arg("bucket_bytes") = std::int64_t{25} << 20, py::arg("transport") = "full",
            py::arg("overlap") = true, py::arg("deterministic_parts") = 0, py::arg("average_every") = 1,
-           py::arg("split") = std::nullopt)
+           py::arg("split") = std::nullopt, py::arg("backend") = "host")
       .def_property_readonly("data", [](const Ranks& ranks) { return maybe(ranks.data); })
       .def_property_readonly("model", [](const Ranks& ranks) { return maybe(ranks.model); })
       .def_readonly("synchronized_normalization", &Ranks::synchronized_normalization)
@@ -145,6 +164,13 @@ void bind_communication(py::module_& module) {
       .def_property_readonly(
           "transport",
           [](const Ranks& ranks) { return ranks.transport == Transport::bfloat16 ? "bfloat16" : "full"; })
+      .def_property_readonly("backend",
+                             [](const Ranks& ranks) {
+                               for (const auto& [name, carrier] : carriers) {
+                                 if (carrier == ranks.carrier) return std::string(name);
+                               }
+                               return std::string();
+                             })
       .def_readonly("overlap", &Ranks::overlap)
       .def_readonly("deterministic_parts", &Ranks::deterministic_parts)
       .def_readonly("average_every", &Ranks::average_every)

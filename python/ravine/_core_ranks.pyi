@@ -42,7 +42,8 @@ class Ranks:
     bucket_bytes, as they are or rounded to bfloat16; with overlap while the backward pass goes on. With
     deterministic_parts the number of ranks changes no bit. With average_every above 1 ranks step alone and
     average their parameters every so many steps. The units of the layers named in split are shared out among
-    the ranks of model; None: of those with enough of them.
+    the ranks of model; None: of those with enough of them. What lies on a GPU is carried by backend: "host",
+    through memory of the host; "cuda_mpi", an MPI that knows of CUDA; or "nccl".
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Ranks:
         deterministic_parts: int = 0,
         average_every: int = 1,
         split: Sequence[str] | None = None,
+        backend: str = "host",
     ) -> None: ...
     @property
     def data(self) -> Communicator | None: ...
@@ -68,6 +70,8 @@ class Ranks:
     def bucket_bytes(self) -> int: ...
     @property
     def transport(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
     @property
     def overlap(self) -> bool: ...
     @property

@@ -214,6 +214,23 @@ class CpuBackend final : public Backend {
       add_as(1.0F);
     }
   }
+  void scale(DType dtype, void* values, std::int64_t count, double factor) noexcept override {
+    const auto scale_as = [&]<typename T>(T by) {
+      T* const typed = static_cast<T*>(values);
+      for (std::int64_t i = 0; i < count; ++i) typed[i] *= by;
+    };
+    if (dtype == DType::float64) {
+      scale_as(factor);
+    } else {
+      scale_as(static_cast<float>(factor));
+    }
+  }
+  void copy(void* to, const void* from, std::size_t bytes) noexcept override {
+    if (bytes > 0) std::memmove(to, from, bytes);
+  }
+  void clear(void* values, std::size_t bytes) noexcept override {
+    if (bytes > 0) std::memset(values, 0, bytes);
+  }
   void add_to_histogram(DType dtype, const void* values, std::int64_t count,
                         Histogram& histogram) noexcept override {
     if (dtype == DType::float64) {

@@ -3,10 +3,12 @@
 
 #include "backend/cuda/accumulation.h"
 #include "backend/cuda/buffer.h"
+#include "backend/cuda/communicator.h"
 #include "backend/cuda/interface.h"
 #include "backend/cuda/matrix_product.h"
 #include "backend/cuda/program.h"
 #include "backend/cuda/report.h"
+#include "backend/cuda/transport.h"
 #include "backend/cuda/update.h"
 #include "base/errors.h"
 
@@ -63,6 +65,23 @@ class CudaBackend final : public Backend {
   }
   void add(DType dtype, const void* values, void* sum, std::int64_t count) noexcept override {
     cuda::add(dtype, values, sum, count, *stream_);
+  }
+  void scale(DType dtype, void* values, std::int64_t count, double factor) noexcept override {
+    cuda::scale(dtype, values, count, factor, *stream_);
+  }
+  void copy(void* to, const void* from, std::size_t bytes) noexcept override {
+    stream_->copy(to, from, bytes);
+  }
+  void clear(void* values, std::size_t bytes) noexcept override { cuda::clear(values, bytes, *stream_); }
+  std::shared_ptr<Communicator> communicator(std::shared_ptr<Communicator> ranks, Carrier carrier) override {
+    struct Pair {
+      std::shared_ptr<Communicator> host;
+      std::unique_ptr<Communicator> device;
+    };
+    const auto pair = std::make_shared<Pair>();
+    pair->host = std::move(ranks);
+    pair->device = make_communicator(stream_, *pair->host, carrier);
+    return {pair, pair->device.get()};
   }
   void add_to_histogram(DType, const void*, std::int64_t, Histogram&) noexcept override {
   }  // no distributions yet

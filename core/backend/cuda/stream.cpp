@@ -29,7 +29,10 @@ Error Stream::out_of_memory(std::size_t bytes) const {
 }
 
 void Stream::fail(const std::string& what) noexcept {
-  if (error_.empty()) error_ = what;
+  const std::lock_guard lock(error_mutex_);
+  if (failed()) return;
+  error_ = what;
+  failed_.store(true, std::memory_order_release);
 }
 
 void Stream::refuse_in_capture(const char* what) noexcept {

@@ -2,6 +2,7 @@
 // the one of a GPU, twin/ that of the host.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -57,8 +58,9 @@ class Stream {
 
   // After an error nothing runs any more. Called where a kernel was launched.
   void check_launch() noexcept;
+  // Of any thread; the first error counts.
   void fail(const std::string& what) noexcept;
-  bool failed() const noexcept { return !error_.empty(); }
+  bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
   // Throws Error(internal) after an error.
   void rethrow() const;
 
@@ -85,6 +87,8 @@ class Stream {
   DeviceContext* context_ = nullptr;
   std::string error_;
   bool is_capturing_ = false;
+  std::atomic<bool> failed_ = false;
+  std::mutex error_mutex_;
 };
 
 // An array on the device, or, pinned, on the host.

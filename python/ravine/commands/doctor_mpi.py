@@ -18,6 +18,12 @@ from ravine.errors import RavineError
 
 UNUSED = "only needed to train with several ranks"
 INSTALL = f'{sys.executable} -m pip install "ravine[mpi]"'
+# Whether the library says that it may be given addresses on GPUs.
+CUDA = {
+    True: "knows of GPUs: gradients travel from card to card through it",
+    False: "knows of no GPUs: between cards gradients travel through NCCL, or through memory of the host",
+    None: "does not say whether it knows of GPUs, and is taken to know of none",
+}
 SECONDS = 20  # for MPI to begin, or a machine to answer
 # In a process of its own, as MPI may end or hang the one that begins it.
 ASK_MPI = "import json; from ravine.distributed.mpi import described; print(json.dumps(described()))"
@@ -73,8 +79,7 @@ def library(launcher: Any) -> list[Finding]:
         "" if multiple else "; without it a hang is not noticed, nor sums overlapped"
     )
     findings.append(Finding("MPI threads", "ok" if multiple else "missing", detail))
-    aware = {True: "yes", False: "no", None: "unknown"}[found["cuda"]]
-    findings.append(Finding("MPI and CUDA", "ok", f"{aware}; not used, for this version has no CUDA backend"))
+    findings.append(Finding("MPI and CUDA", "ok", CUDA[found["cuda"]]))
     return findings
 
 

@@ -33,6 +33,7 @@ class Communicator(ABC):
         self.size = size
         self.host = host
         self.hosts: list[str] = [host] * size  # of all ranks, by rank
+        self.knows_cuda = False  # whether what it talks with may be given memory of GPUs
 
     def __str__(self) -> str:
         return self.names[self.rank]

@@ -65,6 +65,7 @@ class Mpi(Communicator):
                 "`srun --mpi=pmix`"
             )
         self.hosts = self.gather(self.host)
+        self.knows_cuda = bool(knows_cuda())
 
     def exchange(self, message: bytes, seconds: float | None = None) -> list[bytes] | None:
         mine, slots = bytearray(SLOT_BYTES), bytearray(SLOT_BYTES * self.size)
@@ -144,16 +145,18 @@ def described() -> dict[str, Any]:
         getattr(MPI, name): f"MPI_{name}"
         for name in ("THREAD_SINGLE", "THREAD_FUNNELED", "THREAD_SERIALIZED", "THREAD_MULTIPLE")
     }
-    cuda: bool | None = None
-    query = getattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support", None)  # an extension of some
-    if query is not None:
-        cuda = bool(query())
     return {
         "library": " ".join(MPI.Get_library_version().partition(",")[0].split()),
         "standard": ".".join(map(str, MPI.Get_version())),
         "threads": levels[MPI.Query_thread()],
-        "cuda": cuda,
+        "cuda": knows_cuda(),
     }
+
+
+def knows_cuda() -> bool | None:
+    """Whether the library reads and writes memory of GPUs; None where it does not say."""
+    query = getattr(_library(), "MPIX_Query_cuda_support", None)  # an extension of some
+    return None if query is None else bool(query())
 
 
 def _handle(name: str) -> int:

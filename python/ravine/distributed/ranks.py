@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ravine import _core, distributed
 from ravine.distributed.buckets import SIZES, measured_size
+from ravine.distributed.cards import Placement, placed
 from ravine.distributed.communicator import Communicator, Serial
 from ravine.distributed.grid import Grid, grid_of
 from ravine.distributed.settings import ParallelSettings
-from ravine.errors import InputError
+from ravine.errors import InputError, RavineWarning
 
 
 def loops() -> str:
@@ -38,6 +40,8 @@ class Ranks:
         self.settings = settings or ParallelSettings()
         self.grid: Grid = grid_of(self.settings.data, self.settings.model, self.world.size, self.world.rank)
         self.native: _core.Ranks | None = None
+        self._told: dict[str, Any] = {}  # to the core
+        self.placement: Placement | None = None  # of ranks on GPUs
         # Whether all compute the same bits: sums of AVX-512 and AVX2 are rounded in another order.
         self.alike = True
         if self.size > 1:
@@ -86,6 +90,29 @@ class Ranks:
         """Which of the rows of a batch this rank takes: the first, and how many; there may be none."""
         return (0, batch) if self.native is None else self.native.rows(batch)
 
+    def device(self, asked: str) -> str:
+        """Where this rank computes: of several, "cuda" is a card for each. Collective.
+
+        What is to carry values from card to card is chosen, and the core told of it.
+
+        Args:
+            asked: "cpu", "cuda" or "cuda:N"; the same on all ranks.
+
+        Raises:
+            InputError: what is to carry them is not there.
+
+        Example:
+            >>> Ranks().device("cuda")
+            'cuda'
+        """
+        if self.alone or not asked.startswith("cuda"):
+            return asked
+        self.placement = placed(self.world, asked, self.settings)
+        if self.placement.warning and self.leads:
+            warnings.warn(self.placement.warning, RavineWarning, stacklevel=2)
+        self.native = _core.Ranks(**self._told, backend=self.placement.backend)
+        return self.placement.device
+
     def of_groups(self, values: list[Any]) -> list[Any]:
         """Of what was gathered, the values of the first rank of each data-parallel group."""
         return [values[rank] for rank in self.grid.first_of_groups]
@@ -96,17 +123,18 @@ class Ranks:
             size = max(1, round(settings.bucket_megabytes * 1e6))
         else:
             size = SIZES[-1] if data is None else measured_size(self.world, data)
+        self._told = {
+            "data": data,
+            "model": model,
+            "synchronized_normalization": settings.normalization == "synchronized",
+            "bucket_bytes": size,
+            "transport": settings.transport,
+            "overlap": settings.overlap,
+            "deterministic_parts": settings.deterministic_parts if settings.deterministic else 0,
+            "average_every": self.average_every,
+            "split": None if settings.split == "auto" else settings.split,
+        }
         try:
-            return _core.Ranks(
-                data=data,
-                model=model,
-                synchronized_normalization=settings.normalization == "synchronized",
-                bucket_bytes=size,
-                transport=settings.transport,
-                overlap=settings.overlap,
-                deterministic_parts=settings.deterministic_parts if settings.deterministic else 0,
-                average_every=self.average_every,
-                split=None if settings.split == "auto" else settings.split,
-            )
+            return _core.Ranks(**self._told)
         except InputError as error:
             raise InputError(error.message, key=f"parallel.{error.key}") from None

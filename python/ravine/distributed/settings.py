@@ -21,6 +21,8 @@ class ParallelSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             goes on; "auto": the fastest of several sizes, measured in the first steps.
         transport: "full", or "bfloat16": float32 gradients travel rounded to 8 significant bits, in half of
             the bytes.
+        backend: what carries gradients from GPU to GPU: "cuda_mpi", an MPI that reads and writes their
+            memory; "nccl"; "host", copies in memory of the host; "auto": the first that all ranks have.
         overlap: sums go on while the backward pass does.
         normalization: batch normalization takes its moments over the rows of each "rank", or "synchronized"
             over the whole batch.
@@ -42,6 +44,7 @@ class ParallelSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     model: Annotated[int, Meta(ge=1, le=MOST_RANKS)] = 1
     bucket_megabytes: Literal["auto"] | Annotated[float, Meta(gt=0, le=65536)] = 25.0
     transport: Literal["full", "bfloat16"] = "full"
+    backend: Literal["auto", "cuda_mpi", "nccl", "host"] = "auto"
     overlap: bool = True
     normalization: Literal["rank", "synchronized"] = "rank"
     deterministic: bool = False

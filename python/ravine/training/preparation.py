@@ -59,13 +59,14 @@ def build(
     """
     compute, training, samples = experiment.compute, experiment.training, len(parts.train)
     ranks = ranks or Ranks()
+    device = ranks.device(compute.device)
     try:
         network = _core.Network(
             specification(parts.train.input_shape, experiment.model.layers),
             balanced_loss(experiment, parts),
             batch_size=rows_at_once(training.batch_size, training.micro_batch, samples),
             dtype=compute.dtype,
-            device=compute.device,
+            device=device,
             threads=0 if compute.threads == "auto" else compute.threads,
             seed=experiment.seed,
             compute=compute.options(),

@@ -180,6 +180,10 @@ class Sitting:
         ranks = trainer.ranks
         if not ranks.alone:
             recorder.log(f"{ranks.size} ranks, {ranks.grid}: {', '.join(ranks.world.names)}")
+            if ranks.placement is not None:
+                recorder.log(f"cards: {ranks.placement}")
+                if ranks.placement.warning:
+                    recorder.log(f"warning: {ranks.placement.warning}")
             if ranks.native is not None and ranks.settings.bucket_megabytes == "auto":
                 recorder.log(f"gradients are summed in slices of {ranks.native.bucket_bytes / 1e6:g} MB")
             grid = {"data": ranks.grid.data, "model": ranks.grid.model}

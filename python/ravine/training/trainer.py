@@ -372,13 +372,14 @@ class Trainer:
         if self._network is None:
             if not isinstance(self.model, Sequential) or self.loss is None:
                 raise InputError("a Sequential needs a loss", key="loss")
+            settings = self._compute | {"device": self.ranks.device(self._compute["device"])}
             self._network = self.model.network(
                 input_shape,
                 loss=self.loss,
                 batch_size=rows_at_once(self.batch_size, self.micro_batch, samples),
                 seed=self.seed,
                 ranks=self.ranks.native,
-                **self._compute,
+                **settings,
             )
         return self._network
 

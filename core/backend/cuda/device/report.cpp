@@ -1,6 +1,7 @@
 #include "backend/cuda/report.h"
 
 #include "backend/cuda/device/cublaslt.h"
+#include "backend/cuda/nccl.h"
 
 namespace ravine::cuda {
 
@@ -22,6 +23,7 @@ std::vector<BackendReport> report_libraries() {
         {name, is_there, is_there ? version_text(library.functions.version()) : library.missing});
   };
   add("cuBLASLt", cublaslt::library());
+  reports.push_back(nccl::report());
   return reports;
 }
 
