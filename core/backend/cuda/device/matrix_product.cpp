@@ -6,7 +6,7 @@
 #include <map>
 #include <mutex>
 
-#include "backend/cuda/device/cards.h"
+#include "backend/cuda/cards.h"
 #include "backend/cuda/device/cublaslt.h"
 #include "base/errors.h"
 

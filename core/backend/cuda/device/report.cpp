@@ -1,6 +1,7 @@
 #include "backend/cuda/report.h"
 
 #include "backend/cuda/device/cublaslt.h"
+#include "backend/cuda/device/cudnn.h"
 #include "backend/cuda/nccl.h"
 
 namespace ravine::cuda {
@@ -23,6 +24,7 @@ std::vector<BackendReport> report_libraries() {
         {name, is_there, is_there ? version_text(library.functions.version()) : library.missing});
   };
   add("cuBLASLt", cublaslt::library());
+  add("cuDNN", cudnn::library());
   reports.push_back(nccl::report());
   return reports;
 }
