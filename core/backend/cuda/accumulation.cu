@@ -87,16 +87,16 @@ class CudaAccumulation final : public StreamAccumulation {
     finish_tiles(sum_, weight, all, true);
   }
   void launch_measure() noexcept override { finish_tiles(nullptr, {1}, {1}, false); }
-  const double* squares_on_device() const override { return of_ranges_.data(); }
+  TileSums sums() const override { return tiling_.sums(of_tiles_.data(), of_ranges_.data()); }
   const std::vector<double>& squares() const override { return squares_; }
 
  private:
   void finish_tiles(const T* sum, const StepNumber& weight, const StepNumber& scale, bool divides) noexcept {
     for_blocks(*stream_, tiling_.count(),
                FinishTiles<T>{tiling_.tiles(), sum, weight, scale, divides, gradients_, of_tiles_.data()});
-    tiling_.sum(*stream_, of_tiles_.data(), of_ranges_.data());
   }
   void fetch() noexcept {
+    sum_tiles(*stream_, sums());
     stream_->download(squares_.data(), of_ranges_.data(), of_ranges_.bytes());
     stream_->synchronize();
   }

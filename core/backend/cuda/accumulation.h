@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/step_control.h"
 #include "backend/cuda/stream.h"
+#include "backend/cuda/tiles.h"
 
 namespace ravine::cuda {
 
@@ -17,8 +18,8 @@ class StreamAccumulation : public PreparedAccumulation {
   // With the last part; the whole is divided by the weight of all.
   virtual void launch_finish(const StepNumber& weight, const StepNumber& all) noexcept = 0;
   virtual void launch_measure() noexcept = 0;
-  // Of each range, on the device.
-  virtual const double* squares_on_device() const = 0;
+  // Of the squares of the gradient, which these two leave to be summed.
+  virtual TileSums sums() const = 0;
 };
 
 class StreamAverage : public PreparedAverage {

@@ -106,6 +106,29 @@ struct Sum {
   }
 };
 
+// Whether this is the last of a kernel's blocks to come here: for it, what the others have written before is
+// there. A phase; `arrived`, on the device, is 0 before and after, and `is_last` shared by the block.
+RAVINE_HOST_DEVICE bool is_last_block(const Block& block, std::int64_t blocks, std::uint32_t* arrived,
+                                      std::int32_t& is_last) {
+  block.each([&](int thread) {
+    if (thread > 0) return;
+#if defined(__CUDA_ARCH__)
+    __threadfence();
+    is_last = atomicAdd(arrived, 1u) + 1 == blocks ? 1 : 0;
+    if (is_last != 0) *arrived = 0;
+    __threadfence();
+#else
+    *arrived += 1;
+    is_last = *arrived == blocks ? 1 : 0;
+    if (is_last != 0) *arrived = 0;
+#endif
+  });
+  return is_last != 0;
+}
+
+// So many threads sum the parts of a whole, each every so manyth, wherever that is done.
+inline constexpr int sum_lanes = 32;
+
 // The sum of some numbers; one block.
 struct SumAll {
   const double* values;
@@ -119,10 +142,10 @@ struct SumAll {
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
     block.each([&](int thread) {
       double sum = 0;
-      for (std::int64_t i = thread; i < count; i += block_threads) sum += values[i];
+      for (std::int64_t i = thread; thread < sum_lanes && i < count; i += sum_lanes) sum += values[i];
       shared.sums[thread] = sum;
     });
-    reduce(block, shared.sums, block_threads, Sum{});
+    reduce(block, shared.sums, sum_lanes, Sum{});
     block.each([&](int thread) {
       if (thread == 0) *result = shared.sums[0];
     });

@@ -195,8 +195,8 @@ struct FinishStep {
 
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
     if (!place.goes()) return;
-    const std::int64_t count = recorded.measured_count + 3 * recorded.segments;
-    auto* row = reinterpret_cast<double*>(control->record + sizeof(RecordHead)) + control->step * count;
+    auto* row =
+        reinterpret_cast<double*>(control->record + sizeof(RecordHead)) + control->step * recorded.count();
     block.each([&](int thread) {
       std::int32_t broken = 0;
       for (std::int64_t i = thread; i < recorded.measured_count; i += block_threads) {
@@ -228,6 +228,31 @@ struct FinishStep {
     });
   }
 };
+
+// Some sums, and behind the last of them what needs them all.
+template <typename Next>
+struct SumAndThen {
+  TileSums sums;
+  std::int64_t blocks;
+  std::uint32_t* arrived;
+  Next next;
+
+  struct Shared {
+    double sums[block_threads];
+    std::int32_t is_last;
+    typename Next::Shared next;
+  };
+
+  RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
+    sums.sum(block, shared.sums);
+    if (is_last_block(block, blocks, arrived, shared.is_last)) next(block, shared.next);
+  }
+};
+
+template <typename Next>
+void sum_and_then(Stream& stream, const TileSums& sums, std::uint32_t* arrived, const Next& next) noexcept {
+  for_blocks(stream, sums.blocks(), SumAndThen<Next>{sums, sums.blocks(), arrived, next});
+}
 
 }  // namespace
 
@@ -283,9 +308,10 @@ ClippedLayers::Tables ClippedLayers::tables() const {
           static_cast<std::int64_t>(squares_.size())};
 }
 
-void decide(Stream& stream, const StepPlace& place, const double* loss, const double* gradient_squares,
-            const ClippedLayers::Tables& layers) noexcept {
-  for_blocks(stream, 1, Decide{place, control_of(place), stream.context(), loss, gradient_squares, layers});
+void decide(Stream& stream, const StepPlace& place, const double* loss, const TileSums& gradient_squares,
+            const ClippedLayers::Tables& layers, std::uint32_t* arrived) noexcept {
+  sum_and_then(stream, gradient_squares, arrived,
+               Decide{place, control_of(place), stream.context(), loss, gradient_squares.of_slices, layers});
 }
 
 void keep_state(Stream& stream, const void* state, void* kept, std::int64_t bytes) noexcept {
@@ -299,8 +325,14 @@ void restore_state(Stream& stream, const StepPlace& place, const void* kept, voi
            RestoreState{place, static_cast<const std::uint32_t*>(kept), static_cast<std::uint32_t*>(state)});
 }
 
-void finish_step(Stream& stream, const StepPlace& place, const RecordedStep& recorded) noexcept {
-  for_blocks(stream, 1, FinishStep{place, control_of(place), stream.context(), recorded});
+void finish_step(Stream& stream, const StepPlace& place, const RecordedStep& recorded, const TileSums* sums,
+                 std::uint32_t* arrived) noexcept {
+  const FinishStep finish{place, control_of(place), stream.context(), recorded};
+  if (sums == nullptr) {
+    for_blocks(stream, 1, finish);
+  } else {
+    sum_and_then(stream, *sums, arrived, finish);
+  }
 }
 
 }  // namespace ravine::cuda

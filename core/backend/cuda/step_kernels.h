@@ -8,6 +8,7 @@
 #include "backend/cuda/operation.h"
 #include "backend/cuda/step_control.h"
 #include "backend/cuda/stream.h"
+#include "backend/cuda/tiles.h"
 
 namespace ravine::cuda {
 
@@ -64,9 +65,10 @@ class ClippedLayers {
   Array<double> scales_;
 };
 
-// Whether loss and gradient are finite, and how the gradient is clipped.
-void decide(Stream& stream, const StepPlace& place, const double* loss, const double* gradient_squares,
-            const ClippedLayers::Tables& layers) noexcept;
+// Whether loss and gradient are finite, and how the gradient is clipped. Here and below, sums are made first;
+// `arrived` is a number of 0 on the device.
+void decide(Stream& stream, const StepPlace& place, const double* loss, const TileSums& gradient_squares,
+            const ClippedLayers::Tables& layers, std::uint32_t* arrived) noexcept;
 
 // State that parts of a batch have changed: kept before the first, and put back where the step is given up.
 void keep_state(Stream& stream, const void* state, void* kept, std::int64_t bytes) noexcept;
@@ -81,8 +83,10 @@ struct RecordedStep {
   const double* update_squares;  // of weights, then of updates
   std::int64_t segments;
 
-  std::int64_t count() const { return measured_count + 3 * segments; }
+  RAVINE_HOST_DEVICE std::int64_t count() const { return measured_count + 3 * segments; }
 };
-void finish_step(Stream& stream, const StepPlace& place, const RecordedStep& recorded) noexcept;
+// The sums are null where the update has made them.
+void finish_step(Stream& stream, const StepPlace& place, const RecordedStep& recorded, const TileSums* sums,
+                 std::uint32_t* arrived) noexcept;
 
 }  // namespace ravine::cuda

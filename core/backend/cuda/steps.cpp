@@ -39,6 +39,7 @@ class CudaSteps final : public PreparedSteps {
         uploads_(*stream),
         downloads_(*stream) {
     control_ = Array<StepControl>(*stream, 1);
+    arrived_ = Array<std::uint32_t>(*stream, 1);
     place_ = {control_.data(), static_cast<std::int64_t>(update.step_bytes()), nullptr};
     for (const StepRequest::Part& part : request.parts) programs_.push_back(&program_of(part));
     std::int64_t bytes = 0;
@@ -54,9 +55,8 @@ class CudaSteps final : public PreparedSteps {
       measured_.begin = merged_.data();
       if (request.state != nullptr) kept_state_ = Array<std::byte>(*stream, request.state->bytes());
     }
-    recorded_ = {measured_.begin, static_cast<std::int64_t>(measured_.count()),
-                 gradients_.squares_on_device(), update.squares(),
-                 static_cast<std::int64_t>(update.segments().size())};
+    recorded_ = {measured_.begin, static_cast<std::int64_t>(measured_.count()), gradients_.sums().of_slices,
+                 update.sums().of_slices, static_cast<std::int64_t>(update.segments().size())};
     for (auto& slot : slots_) slot = std::make_unique<Slot>(*this);
   }
 
@@ -255,7 +255,7 @@ class CudaSteps final : public PreparedSteps {
       gradients_.launch_measure();
     }
     const ClippedLayers::Tables layers = layers_.tables();
-    decide(*stream_, place_, measured_.loss(), recorded_.gradient_squares, layers);
+    decide(*stream_, place_, measured_.loss(), gradients_.sums(), layers, arrived_.data());
     update_.launch(place_, layers.scales, form.limits_units);
     if (state != nullptr && in_parts) {
       restore_state(*stream_, place_, kept_state_.data(), state->data(), state_bytes);
@@ -263,7 +263,8 @@ class CudaSteps final : public PreparedSteps {
       programs_.front()->launch(Section::state, Section::state, context);
     }
     if (average_ != nullptr) average_->launch(place_);
-    finish_step(*stream_, place_, recorded_);
+    const TileSums sums = update_.sums();
+    finish_step(*stream_, place_, recorded_, form.limits_units ? nullptr : &sums, arrived_.data());
   }
 
   std::shared_ptr<Stream> stream_;
@@ -276,6 +277,7 @@ class CudaSteps final : public PreparedSteps {
   std::array<std::int64_t, batch_arrays> row_bytes_{};
   std::int64_t most_ = 1;
   Array<StepControl> control_;
+  Array<std::uint32_t> arrived_;  // blocks of a kernel
   StepPlace place_;
   MeasuredPlaces measured_;  // of the whole batch
   Array<double> merged_;

@@ -20,33 +20,56 @@ struct TileSpan {
   std::int64_t end;
 };
 
-// The sum over the tiles of a slice, for each of several numbers of theirs; a block a slice and number.
-struct SumTiles {
-  const double* of_tiles;
+// The sums over the tiles of each slice, for each of several kinds of numbers.
+struct TileSums {
+  static constexpr int of_block = block_threads / sum_lanes;
+
+  const double* of_tiles;  // of one kind behind those of another
   std::int64_t tiles;
   const TileSpan* spans;
   std::int64_t slices;
+  std::int64_t kinds;
   double* of_slices;
+
+  // At least one: something may follow the sums.
+  std::int64_t blocks() const {
+    return std::max<std::int64_t>(1, (kinds * slices + of_block - 1) / of_block);
+  }
+  RAVINE_HOST_DEVICE void sum(const Block& block, double* shared) const {
+    const std::int64_t first = block.index * of_block;
+    block.each([&](int thread) {
+      const std::int64_t own = first + thread / sum_lanes;
+      double sum = 0;
+      if (own < kinds * slices) {
+        const TileSpan span = spans[own % slices];
+        const double* values = of_tiles + own / slices * tiles;
+        for (std::int64_t i = span.first + thread % sum_lanes; i < span.end; i += sum_lanes) sum += values[i];
+      }
+      shared[thread] = sum;
+    });
+    reduce(block, shared, sum_lanes, Sum{});
+    block.each([&](int thread) {
+      const std::int64_t own = first + thread / sum_lanes;
+      if (thread % sum_lanes == 0 && own < kinds * slices) of_slices[own] = shared[thread];
+    });
+  }
+};
+
+struct SumTiles {
+  TileSums sums;
 
   struct Shared {
     double sums[block_threads];
   };
 
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
-    const TileSpan span = spans[block.index % slices];
-    const double* values = of_tiles + block.index / slices * tiles;
-    block.each([&](int thread) {
-      double sum = 0;
-      for (std::int64_t tile = span.first + thread; tile < span.end; tile += block_threads)
-        sum += values[tile];
-      shared.sums[thread] = sum;
-    });
-    reduce(block, shared.sums, block_threads, Sum{});
-    block.each([&](int thread) {
-      if (thread == 0) of_slices[block.index] = shared.sums[0];
-    });
+    sums.sum(block, shared.sums);
   }
 };
+
+inline void sum_tiles(Stream& stream, const TileSums& sums) noexcept {
+  for_blocks(stream, sums.blocks(), SumTiles{sums});
+}
 
 class Tiling {
  public:
@@ -70,10 +93,9 @@ class Tiling {
 
   const Tile* tiles() const { return tiles_.data(); }
   std::int64_t count() const { return static_cast<std::int64_t>(tiles_.size()); }
-  std::int64_t slices() const { return static_cast<std::int64_t>(spans_.size()); }
-  // Kernels leave a number a tile in `of_tiles`, of several kinds one behind the other.
-  void sum(Stream& stream, const double* of_tiles, double* of_slices, std::int64_t kinds = 1) const noexcept {
-    for_blocks(stream, kinds * slices(), SumTiles{of_tiles, count(), spans_.data(), slices(), of_slices});
+  // Kernels leave a number a tile in `of_tiles`.
+  TileSums sums(const double* of_tiles, double* of_slices, std::int64_t kinds = 1) const {
+    return {of_tiles, count(), spans_.data(), static_cast<std::int64_t>(spans_.size()), kinds, of_slices};
   }
 
  private:

@@ -102,6 +102,7 @@ class CudaUpdate : public StreamUpdate {
   void run(Worker&) noexcept override {
     upload();
     launch(own_place(), nullptr, limits_units_);
+    if (!limits_units_) sum_tiles(*stream_, sums());
     stream_->download(fetched_.data(), of_segments_.data(), of_segments_.bytes());
     stream_->synchronize();
     std::copy_n(fetched_.data(), segments_.size(), weight_squares_.begin());
@@ -111,12 +112,12 @@ class CudaUpdate : public StreamUpdate {
   void launch(const StepPlace& place, const double* scales, bool limits_units) noexcept override {
     if (divides_l2_) {
       measure_points(place, of_tiles_.data());
-      tiling_.sum(*stream_, of_tiles_.data(), norm_squares_.data());
+      sum_tiles(*stream_, tiling_.sums(of_tiles_.data(), norm_squares_.data()));
     }
     run_rule(place, scales, divides_l2_ ? norm_squares_.data() : nullptr, of_tiles_.data(),
              of_tiles_.data() + tiling_.count());
-    tiling_.sum(*stream_, of_tiles_.data(), of_segments_.data(), 2);
     if (!limits_units) return;
+    sum_tiles(*stream_, sums());
     for_blocks(*stream_, units_,
                LimitUnits<T>{place, unit_spans_.data(), memory_.parameters, unit_squares_.data()});
     for_blocks(*stream_, static_cast<std::int64_t>(unit_spans_.size()),
@@ -128,7 +129,7 @@ class CudaUpdate : public StreamUpdate {
   const std::vector<UpdateSegment>& segments() const override { return segments_; }
   std::size_t step_bytes() const override { return step_.bytes(); }
   const std::byte* step_data() const override { return step_on_host_.data(); }
-  const double* squares() const override { return of_segments_.data(); }
+  TileSums sums() const override { return tiling_.sums(of_tiles_.data(), of_segments_.data(), 2); }
   const std::vector<double>& weight_squares() const override { return weight_squares_; }
   // Of the rule and the soft threshold, before norms are limited.
   const std::vector<double>& update_squares() const override { return update_squares_; }

@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/step_control.h"
 #include "backend/cuda/stream.h"
+#include "backend/cuda/tiles.h"
 
 namespace ravine::cuda {
 
@@ -21,10 +22,11 @@ class StreamUpdate : public PreparedUpdate {
 
   virtual void launch_look_ahead(const StepPlace& place) noexcept = 0;
   // `scales` (on the device) are what `scale` would give. Whether norms of units are limited is asked for
-  // here, how far, by the numbers of the step.
+  // here, how far, by the numbers of the step. The squares of tiles are left to be summed, unless units are
+  // limited.
   virtual void launch(const StepPlace& place, const double* scales, bool limits_units) noexcept = 0;
-  // Then of weights of each segment, and of their updates; on the device.
-  virtual const double* squares() const = 0;
+  // Of the squares of weights, and of their updates.
+  virtual TileSums sums() const = 0;
 };
 
 // Throws Error(device_unavailable) for a rule that is not there.
