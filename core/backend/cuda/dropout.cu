@@ -51,10 +51,10 @@ class DropoutOperation final : public CudaOperation {
 
   void run(const RunContext& context) noexcept override {
     const double scale = operation_.scales ? 1.0 / kept_share(operation_.rate) : 1.0;
-    for_each(stream_, rows_ * draws_,
-             Drop<T>{device_context_, operation_.stream, dropout_threshold(operation_.rate),
-                     static_cast<T>(scale), cells<T>(operation_.input), cells<T>(operation_.output), columns_,
-                     draws_});
+    for_each(
+        stream_, rows_ * draws_,
+        Drop<T>{device_context_, operation_.stream, dropout_threshold(operation_.rate), static_cast<T>(scale),
+                cells<T>(operation_.input), cells<T>(operation_.output), columns_, draws_});
     observer_.see(cells<T>(operation_.output), context);
   }
 

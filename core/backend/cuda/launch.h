@@ -126,8 +126,10 @@ RAVINE_HOST_DEVICE bool is_last_block(const Block& block, std::int64_t blocks, s
   return is_last != 0;
 }
 
-// So many threads sum the parts of a whole, each every so manyth, wherever that is done.
+// So many threads sum the parts of a whole, each every so manyth, wherever that is done: a few, so that a
+// block can take several wholes, or all threads of it where there are many parts.
 inline constexpr int sum_lanes = 32;
+inline constexpr std::int64_t many_parts = 512;
 
 // The sum of some numbers; one block.
 struct SumAll {
@@ -141,11 +143,12 @@ struct SumAll {
 
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
     block.each([&](int thread) {
+      const int lanes = count > many_parts ? block_threads : sum_lanes;
       double sum = 0;
-      for (std::int64_t i = thread; thread < sum_lanes && i < count; i += sum_lanes) sum += values[i];
+      for (std::int64_t i = thread; thread < lanes && i < count; i += lanes) sum += values[i];
       shared.sums[thread] = sum;
     });
-    reduce(block, shared.sums, sum_lanes, Sum{});
+    reduce(block, shared.sums, count > many_parts ? block_threads : sum_lanes, Sum{});
     block.each([&](int thread) {
       if (thread == 0) *result = shared.sums[0];
     });

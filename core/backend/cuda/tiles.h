@@ -28,30 +28,50 @@ struct TileSums {
   std::int64_t tiles;
   const TileSpan* spans;
   std::int64_t slices;
+  const std::int32_t* large;  // slices of many tiles, which have a block each
+  std::int64_t large_count;
   std::int64_t kinds;
   double* of_slices;
 
   // At least one: something may follow the sums.
-  std::int64_t blocks() const {
-    return std::max<std::int64_t>(1, (kinds * slices + of_block - 1) / of_block);
+  RAVINE_HOST_DEVICE std::int64_t shared_blocks() const {
+    const std::int64_t blocks = (kinds * slices + of_block - 1) / of_block;
+    return blocks > 0 ? blocks : 1;
   }
+  RAVINE_HOST_DEVICE std::int64_t blocks() const { return shared_blocks() + kinds * large_count; }
+
   RAVINE_HOST_DEVICE void sum(const Block& block, double* shared) const {
-    const std::int64_t first = block.index * of_block;
+    const std::int64_t place = block.index - shared_blocks();
+    if (place < 0) {
+      sum(block, shared, block.index * of_block, sum_lanes);
+    } else {
+      sum(block, shared, place / large_count * slices + large[place % large_count], block_threads);
+    }
+  }
+
+ private:
+  // Of the slice and kind `first`, or of some from there on.
+  RAVINE_HOST_DEVICE void sum(const Block& block, double* shared, std::int64_t first, int lanes) const {
     block.each([&](int thread) {
-      const std::int64_t own = first + thread / sum_lanes;
+      const std::int64_t own = first + thread / lanes;
       double sum = 0;
-      if (own < kinds * slices) {
+      if (own < kinds * slices && lanes == lanes_of(own)) {
         const TileSpan span = spans[own % slices];
         const double* values = of_tiles + own / slices * tiles;
-        for (std::int64_t i = span.first + thread % sum_lanes; i < span.end; i += sum_lanes) sum += values[i];
+        for (std::int64_t i = span.first + thread % lanes; i < span.end; i += lanes) sum += values[i];
       }
       shared[thread] = sum;
     });
-    reduce(block, shared, sum_lanes, Sum{});
+    reduce(block, shared, lanes, Sum{});
     block.each([&](int thread) {
-      const std::int64_t own = first + thread / sum_lanes;
-      if (thread % sum_lanes == 0 && own < kinds * slices) of_slices[own] = shared[thread];
+      const std::int64_t own = first + thread / lanes;
+      if (thread % lanes != 0 || own >= kinds * slices || lanes != lanes_of(own)) return;
+      of_slices[own] = shared[thread];
     });
+  }
+  RAVINE_HOST_DEVICE int lanes_of(std::int64_t own) const {
+    const TileSpan span = spans[own % slices];
+    return span.end - span.first > many_parts ? block_threads : sum_lanes;
   }
 };
 
@@ -79,14 +99,19 @@ class Tiling {
   Tiling(Stream& stream, const Slices& slices) {
     std::vector<Tile> tiles;
     std::vector<TileSpan> spans;
+    std::vector<std::int32_t> large;
     for (const auto& slice : slices) {
       const auto first = static_cast<std::int64_t>(tiles.size());
       for (std::int64_t begin = slice.begin; begin < slice.end; begin += tile_size) {
         tiles.push_back({begin, static_cast<std::int32_t>(std::min(tile_size, slice.end - begin)),
                          static_cast<std::int32_t>(spans.size())});
       }
+      if (static_cast<std::int64_t>(tiles.size()) - first > many_parts) {
+        large.push_back(static_cast<std::int32_t>(spans.size()));
+      }
       spans.push_back({first, static_cast<std::int64_t>(tiles.size())});
     }
+    large_ = array_of(stream, large);
     tiles_ = array_of(stream, tiles);
     spans_ = array_of(stream, spans);
   }
@@ -95,12 +120,16 @@ class Tiling {
   std::int64_t count() const { return static_cast<std::int64_t>(tiles_.size()); }
   // Kernels leave a number a tile in `of_tiles`.
   TileSums sums(const double* of_tiles, double* of_slices, std::int64_t kinds = 1) const {
-    return {of_tiles, count(), spans_.data(), static_cast<std::int64_t>(spans_.size()), kinds, of_slices};
+    return {of_tiles,      count(),
+            spans_.data(), static_cast<std::int64_t>(spans_.size()),
+            large_.data(), static_cast<std::int64_t>(large_.size()),
+            kinds,         of_slices};
   }
 
  private:
   Array<Tile> tiles_;
   Array<TileSpan> spans_;
+  Array<std::int32_t> large_;
 };
 
 }  // namespace ravine::cuda

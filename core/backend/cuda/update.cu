@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cuda/queue.h"
 #include "backend/cuda/steps.h"
 #include "backend/cuda/update_kernels.h"
 #include "base/errors.h"
@@ -24,6 +25,7 @@ class CudaUpdate : public StreamUpdate {
                 static_cast<const T*>(buffers.gradients),
                 static_cast<T*>(buffers.look_ahead),
                 {}},
+        uploaded_(*stream),
         of_tiles_(*stream, 2 * static_cast<std::size_t>(tiling_.count())),
         of_segments_(*stream, 2 * segments_.size()),
         norm_squares_(*stream, segments_.size()),
@@ -51,6 +53,7 @@ class CudaUpdate : public StreamUpdate {
   }
 
   void begin(const Values& settings, std::int64_t step, const Regularization& regularization) override {
+    uploaded_.wait_on_host();
     StepNumbers numbers{};
     numbers.max_norm = regularization.max_norm;
     std::memcpy(step_on_host_.data(), &numbers, sizeof(numbers));
@@ -86,6 +89,7 @@ class CudaUpdate : public StreamUpdate {
   }
 
   void scale(const std::vector<double>& scales) noexcept override {
+    uploaded_.wait_on_host();
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       SegmentStep<T>& segment = segments_on_host()[i];
       segment.penalty.scale = static_cast<T>(scales[i]);
@@ -103,10 +107,7 @@ class CudaUpdate : public StreamUpdate {
     upload();
     launch(own_place(), nullptr, limits_units_);
     if (!limits_units_) sum_tiles(*stream_, sums());
-    stream_->download(fetched_.data(), of_segments_.data(), of_segments_.bytes());
-    stream_->synchronize();
-    std::copy_n(fetched_.data(), segments_.size(), weight_squares_.begin());
-    std::copy_n(fetched_.data() + segments_.size(), segments_.size(), update_squares_.begin());
+    is_fetched_ = false;
   }
 
   void launch(const StepPlace& place, const double* scales, bool limits_units) noexcept override {
@@ -130,9 +131,15 @@ class CudaUpdate : public StreamUpdate {
   std::size_t step_bytes() const override { return step_.bytes(); }
   const std::byte* step_data() const override { return step_on_host_.data(); }
   TileSums sums() const override { return tiling_.sums(of_tiles_.data(), of_segments_.data(), 2); }
-  const std::vector<double>& weight_squares() const override { return weight_squares_; }
+  const std::vector<double>& weight_squares() const override {
+    fetch();
+    return weight_squares_;
+  }
   // Of the rule and the soft threshold, before norms are limited.
-  const std::vector<double>& update_squares() const override { return update_squares_; }
+  const std::vector<double>& update_squares() const override {
+    fetch();
+    return update_squares_;
+  }
 
  protected:
   // Writes the rule at a place of an array of them.
@@ -169,12 +176,22 @@ class CudaUpdate : public StreamUpdate {
   }
   StepPlace own_place() const { return {nullptr, 0, step_.data()}; }
 
-  // What holds for this step: the copy has left when the host changes it, since each step waits for its
-  // squares.
+  // What holds for this step. The host changes it when the copy has left: the update may still run then.
   void upload() noexcept {
     if (is_uploaded_) return;
     stream_->upload(step_.data(), step_on_host_.data(), step_.bytes());
+    uploaded_.record();
     is_uploaded_ = true;
+  }
+
+  // When somebody asks: a step by hand does not wait for its squares.
+  void fetch() const noexcept {
+    if (is_fetched_) return;
+    stream_->download(fetched_.data(), of_segments_.data(), of_segments_.bytes());
+    stream_->synchronize();
+    std::copy_n(fetched_.data(), segments_.size(), weight_squares_.begin());
+    std::copy_n(fetched_.data() + segments_.size(), segments_.size(), update_squares_.begin());
+    is_fetched_ = true;
   }
 
  protected:
@@ -188,6 +205,7 @@ class CudaUpdate : public StreamUpdate {
   std::size_t rules_begin_ = 0;
   PinnedArray<std::byte> step_on_host_;  // numbers, segments, rules
   Array<std::byte> step_;
+  Event uploaded_;
   bool is_uploaded_ = false;
   Array<double> of_tiles_;      // squares of weights, then of updates
   Array<double> of_segments_;   // the same
@@ -198,8 +216,9 @@ class CudaUpdate : public StreamUpdate {
   Array<double> unit_squares_;
   bool limits_units_ = false;
   bool divides_l2_ = false;
-  std::vector<double> weight_squares_;
-  std::vector<double> update_squares_;
+  mutable bool is_fetched_ = true;
+  mutable std::vector<double> weight_squares_;
+  mutable std::vector<double> update_squares_;
   StepsOfUpdate steps_;
 };
 
