@@ -26,11 +26,6 @@ std::vector<DistributionRecord> Network::drain_distributions() {
 }
 
 Distributions& Network::distributions() {
-  if (options_.device.kind != DeviceKind::cpu) {
-    throw Error(ErrorCode::device_unavailable, "device " + options_.device.to_string() +
-                                                   " has no distributions yet; use \"norms\", or device cpu")
-        .at_key("statistics");
-  }
   if (graph_.ranks > 1) {
     throw Error(
         ErrorCode::invalid_parameter,

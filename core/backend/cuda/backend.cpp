@@ -4,6 +4,7 @@
 #include "backend/cuda/accumulation.h"
 #include "backend/cuda/buffer.h"
 #include "backend/cuda/communicator.h"
+#include "backend/cuda/histogram.h"
 #include "backend/cuda/interface.h"
 #include "backend/cuda/matrix_product.h"
 #include "backend/cuda/program.h"
@@ -81,8 +82,10 @@ class CudaBackend final : public Backend {
     pair->device = make_communicator(stream_, *pair->host, carrier);
     return {pair, pair->device.get()};
   }
-  void add_to_histogram(DType, const void*, std::int64_t, Histogram&) noexcept override {
-  }  // no distributions yet
+  void add_to_histogram(DType dtype, const void* values, std::int64_t count,
+                        Histogram& histogram) noexcept override {
+    cuda::add_to_histogram(*stream_, dtype, values, count, of_values_, histogram);
+  }
   void parallel(const std::function<void(Worker&)>& run) override {
     stream_->activate();
     OneWorker worker;
@@ -97,6 +100,7 @@ class CudaBackend final : public Backend {
  private:
   std::shared_ptr<Stream> stream_;
   std::shared_ptr<VisibleBuffers> visible_;
+  std::unique_ptr<DeviceHistograms> of_values_;  // one, where values were counted
 };
 
 }  // namespace

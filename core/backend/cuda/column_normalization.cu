@@ -111,6 +111,28 @@ struct NormalizeColumns {
   }
 };
 
+// What is not kept, computed again: the normalized values, and with others added.
+template <typename T>
+struct NormalizedValues {
+  Cells<T> input;
+  Cells<T> add;  // may be absent
+  const T* mean;
+  const T* variance;
+  const T* scale;
+  const T* centre;
+  T epsilon;
+  std::int64_t columns;
+
+  RAVINE_HOST_DEVICE T value(std::int64_t i) const {
+    const std::int64_t column = column_of(i, columns);
+    const T factor =
+        (scale == nullptr ? T(1) : scale[column]) * (T(1) / square_root(variance[column] + epsilon));
+    const T shift = centre == nullptr ? T(0) : centre[column];
+    const T normalized = (input.load(i) - mean[column]) * factor + shift;
+    return add.exists() ? normalized + add.load(i) : normalized;
+  }
+};
+
 template <typename T, typename Rule>
 class ColumnNormalizationOperation final : public CudaOperation {
  public:
@@ -135,9 +157,28 @@ class ColumnNormalizationOperation final : public CudaOperation {
             at<const T>(operation_.scale), at<const T>(operation_.centre), static_cast<T>(operation_.epsilon),
             are_packed<T>(grid_.columns, input, output) && (!add.exists() || add.is_aligned()), measured});
     for (const PartsObserver* observer : {&normalized_, &sum_, &output_}) observer->finish(context);
+    if (context.outputs != nullptr) count(input, add, output, context);
   }
 
  private:
+  void count(const Cells<T>& input, const Cells<T>& add, const Cells<T>& output,
+             const RunContext& context) const noexcept {
+    const std::int64_t elements = grid_.rows * grid_.columns;
+    const auto values = [&](const Cells<T>& added) {
+      return NormalizedValues<T>{input,
+                                 added,
+                                 this->template at<const T>(operation_.mean),
+                                 this->template at<const T>(operation_.variance),
+                                 this->template at<const T>(operation_.scale),
+                                 this->template at<const T>(operation_.centre),
+                                 static_cast<T>(operation_.epsilon),
+                                 grid_.columns};
+    };
+    count_output<T>(this->stream_, operation_.observe_normalized.layer, values({}), elements, context);
+    count_output<T>(this->stream_, operation_.observe_sum.layer, values(add), elements, context);
+    count_output(this->stream_, operation_.observe.layer, output, elements, context);
+  }
+
   Rule rule_;
   ColumnNormalization operation_;
   ColumnGrid grid_;

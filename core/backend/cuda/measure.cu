@@ -82,7 +82,7 @@ void PartsObserver::finish(const RunContext& context) const noexcept {
 }
 
 Observer::Observer(const Preparation& preparation, const Observation& observe, std::int64_t elements)
-    : stream_(preparation.stream), parts_(elements) {
+    : stream_(preparation.stream), counted_(observe.layer), parts_(elements) {
   const auto parts = static_cast<std::size_t>(parts_.count());
   if (observe.layer >= 0) {
     moments_ = Array<Moments>(stream_, parts);
@@ -106,6 +106,7 @@ void Observer::see(Cells<T> values, const RunContext& context) const noexcept {
     for_blocks(stream_, parts_.count(), StoreMeasured<T, ReadMap<T>>{map, parts_, moments_.data(), result()});
     finish_moments();
   }
+  count_output(stream_, counted_, values, parts_.elements, context);
   if (squares_.data() == nullptr || !context.squares) return;
   const Parts tiles = Parts::of_squares(parts_.elements);
   const bool alone = tiles.count() == 1;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "backend/cuda/histogram.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/operation.h"
 
@@ -246,6 +247,11 @@ class Observer {
     } else {
       store_all(stream_, parts_.elements, map);
     }
+    if constexpr (requires { map.to; }) {
+      count_output(stream_, counted_, map.to, parts_.elements, context);
+    } else {
+      count_output(stream_, counted_, map.output, parts_.elements, context);
+    }
   }
   // Measures values that are there.
   template <typename T>
@@ -262,6 +268,7 @@ class Observer {
   void finish_moments() const noexcept;
 
   Stream& stream_;
+  int counted_;  // the layer whose values may be counted
   Parts parts_;
   Array<Moments> moments_;  // of the parts, where a layer is measured
   Array<double> squares_;   // and where a parameter's gradient is

@@ -3,6 +3,7 @@
 #include <limits>
 #include <set>
 
+#include "backend/cuda/histogram.h"
 #include "backend/cuda/observations.h"
 #include "backend/cuda/operation.h"
 
@@ -94,6 +95,7 @@ class CudaProgram final : public StreamProgram {
     measured_ = Array<double>(*stream, places_.count());
     fetched_ = PinnedArray<double>(*stream, places_.count());
     places_.begin = measured_.data();
+    outputs_ = std::make_unique<OutputHistograms>(*stream, layers);
     for (std::size_t id = 0; id < program.tensors.size(); ++id) {
       const Tensor& tensor = program.tensors[id];
       tensors_[static_cast<std::size_t>(program.root(static_cast<TensorId>(id)))].aliases.push_back(id);
@@ -163,7 +165,8 @@ class CudaProgram final : public StreamProgram {
     const Run& all = runs_.back();
     set(context);
     if (begin == 0) upload(all);
-    for (std::size_t i = first_steps_[begin]; i < first_steps_[end]; ++i) steps_[i].operation->run(context);
+    const RunContext own = outputs_->begin(context, begin == 0);
+    for (std::size_t i = first_steps_[begin]; i < first_steps_[end]; ++i) steps_[i].operation->run(own);
   }
   void collect() noexcept override { finish(runs_.back()); }
 
@@ -235,7 +238,7 @@ class CudaProgram final : public StreamProgram {
   void run(const Run& run, const RunContext& context) noexcept {
     upload(run);
     set(context);
-    launch(run.first, run.last, context);
+    launch(run.first, run.last, outputs_->begin(context, true));
     finish(run);
   }
 
@@ -254,6 +257,7 @@ class CudaProgram final : public StreamProgram {
     }
     stream_->download(fetched_.data(), measured_.data(), measured_.bytes());
     stream_->synchronize();
+    outputs_->finish();
     collect(run, fetched_.data(), measurements_);
     // Whoever trains stops; the reason follows when the team has ended.
     if (stream_->failed()) measurements_.loss = std::numeric_limits<double>::quiet_NaN();
@@ -290,6 +294,7 @@ class CudaProgram final : public StreamProgram {
   MeasuredPlaces places_;
   Array<double> measured_;
   PinnedArray<double> fetched_;
+  std::unique_ptr<OutputHistograms> outputs_;
   std::shared_ptr<ProductMemory> products_;
   std::vector<PreparedStep> steps_;
   std::vector<Run> runs_;
