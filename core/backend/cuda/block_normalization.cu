@@ -187,7 +187,7 @@ class BlockNormalizationGradientOperation final : public CudaOperation {
     sums_ = std::make_unique<ColumnSumPairs>(preparation, columns, o.observe_scale, o.observe_centre);
   }
 
-  void run(const RunContext&) noexcept override {
+  void run(const RunContext& context) noexcept override {
     const T* const input = at<const T>(operation_.input);
     const T* const mean = at<const T>(operation_.mean);
     const T* const inverse = at<const T>(operation_.inverse_deviation);
@@ -198,7 +198,7 @@ class BlockNormalizationGradientOperation final : public CudaOperation {
       sums_->template run<T>(
           BlockGradientValues<T>{
               {}, operation_.extents, x, g, mean, inverse, are_packed<T>(grid_.width(), x, g)},
-          nullptr, T(0), at<T>(operation_.scale_gradient), at<T>(operation_.centre_gradient));
+          nullptr, T(0), at<T>(operation_.scale_gradient), at<T>(operation_.centre_gradient), context);
     }
     if (operation_.input_gradient == no_tensor) return;
     for_blocks(stream_, grid_.blocks(),

@@ -39,14 +39,14 @@ class ColumnNormalizationSumsOperation final : public CudaOperation {
         sums_(preparation, {preparation.rows(o.input), columns_, Pack<T>::count}, o.observe_scale,
               o.observe_centre) {}
 
-  void run(const RunContext&) noexcept override {
+  void run(const RunContext& context) noexcept override {
     const Cells<T> input = cells<T>(operation_.input);
     const Cells<T> gradient = cells<T>(operation_.output_gradient);
     const GradientValues<T> values{{},       input,
                                    gradient, at<const T>(operation_.mean),
                                    columns_, are_packed<T>(columns_, input, gradient)};
     sums_.template run<T>(values, at<const T>(operation_.variance), static_cast<T>(operation_.epsilon),
-                          at<T>(operation_.scale_gradient), at<T>(operation_.centre_gradient));
+                          at<T>(operation_.scale_gradient), at<T>(operation_.centre_gradient), context);
   }
 
  private:

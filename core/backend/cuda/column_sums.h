@@ -2,7 +2,7 @@
 #pragma once
 
 #include "backend/cuda/column_grid.h"
-#include "backend/cuda/operation.h"
+#include "backend/cuda/measure.h"
 
 namespace ravine::cuda {
 
@@ -15,7 +15,6 @@ struct AddColumnParts {
   T epsilon;
   T* first;  // may be absent, as the second
   T* second;
-  double* squares;  // of each column's first sum, then of the second ones; may be absent
 
   struct Shared {
     double firsts[block_threads];
@@ -46,45 +45,38 @@ struct AddColumnParts {
       if (variance != nullptr) a *= static_cast<double>(T(1) / square_root(variance[column] + epsilon));
       if (first != nullptr) first[column] = static_cast<T>(a);
       if (second != nullptr) second[column] = static_cast<T>(b);
-      if (squares == nullptr) return;
-      squares[column] = a * a;
-      squares[all.columns + column] = b * b;
     });
   }
 };
 
-// Memory and places of such a pair: what operations hold.
+// Such a pair of sums, and what is measured of it: what operations hold.
 class ColumnSumPairs {
  public:
   ColumnSumPairs(const Preparation& preparation, const ColumnGrid& grid, const Observation& of_first,
                  const Observation& of_second)
       : stream_(preparation.stream),
         grid_(grid),
-        parts_(stream_, static_cast<std::size_t>(2 * grid.parts() * grid.columns)) {
-    if (of_first.parameter >= 0) first_ = preparation.measured.parameter(of_first.parameter);
-    if (of_second.parameter >= 0) second_ = preparation.measured.parameter(of_second.parameter);
-    if (first_ == nullptr && second_ == nullptr) return;
-    squares_ = Array<double>(stream_, static_cast<std::size_t>(2 * grid.columns));
-  }
+        parts_(stream_, static_cast<std::size_t>(2 * grid.parts() * grid.columns)),
+        first_(preparation, of_first, grid.columns),
+        second_(preparation, of_second, grid.columns) {}
 
   template <typename T, typename Values>
-  void run(const Values& values, const T* variance, T epsilon, T* first, T* second) const noexcept {
+  void run(const Values& values, const T* variance, T epsilon, T* first, T* second,
+           const RunContext& context) const noexcept {
     for_blocks(stream_, grid_.blocks(), SumColumnPairs<T, Values>{grid_, values, parts_.data()});
     const ColumnParts all(grid_);
     for_blocks(stream_, all.blocks(),
-               AddColumnParts<T>{all, parts_.data(), variance, epsilon, first, second, squares_.data()});
-    if (first_ != nullptr) for_blocks(stream_, 1, SumAll{squares_.data(), grid_.columns, first_});
-    if (second_ == nullptr) return;
-    for_blocks(stream_, 1, SumAll{squares_.data() + grid_.columns, grid_.columns, second_});
+               AddColumnParts<T>{all, parts_.data(), variance, epsilon, first, second});
+    first_.see<T>(first, context);
+    second_.see<T>(second, context);
   }
 
  private:
   Stream& stream_;
   ColumnGrid grid_;
   Array<double> parts_;
-  Array<double> squares_;
-  double* first_ = nullptr;  // where the sum of squares goes
-  double* second_ = nullptr;
+  Observer first_;
+  Observer second_;
 };
 
 }  // namespace ravine::cuda
