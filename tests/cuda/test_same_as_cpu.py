@@ -13,7 +13,7 @@ from ravine import _core
 
 INPUTS, CLASSES, BATCH, STEPS = 37, 10, 53, 10
 CLOSE = {"float32": 1e-5, "float64": 1e-11}
-LACKING = {"muon", "lbfgs", "newton", "newton_cg"}
+LACKING = {"lbfgs", "newton", "newton_cg"}
 
 pytestmark = pytest.mark.usefixtures("needs_device")
 

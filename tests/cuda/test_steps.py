@@ -13,7 +13,7 @@ from reference.network import build
 from ravine import _core
 
 INPUTS, CLASSES, BATCH, STEPS = 37, 10, 53, 23
-LACKING = {"muon", "lbfgs", "newton", "newton_cg"}
+LACKING = {"lbfgs", "newton", "newton_cg"}
 
 pytestmark = pytest.mark.usefixtures("needs_device")
 

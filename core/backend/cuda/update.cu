@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cuda/matrix_update.h"
 #include "backend/cuda/queue.h"
 #include "backend/cuda/steps.h"
 #include "backend/cuda/update_kernels.h"
@@ -229,6 +230,9 @@ class RuleUpdate final : public CudaUpdate<T> {
              const std::shared_ptr<Stream>& stream)
       : CudaUpdate<T>(buffers, std::move(segments), sizeof(Rule), stream) {
     static_assert(std::is_trivially_copyable_v<Rule> && alignof(Rule) <= 16);
+    if constexpr (orthogonalizes) {
+      matrices_ = std::make_unique<MatrixUpdates<T>>(*stream, this->segments_, this->tiling_);
+    }
   }
 
   void launch_look_ahead(const StepPlace& place) noexcept override {
@@ -248,15 +252,20 @@ class RuleUpdate final : public CudaUpdate<T> {
   }
   void run_rule(const StepPlace& place, const double* scales, const double* norm_squares,
                 double* weight_squares, double* update_squares) noexcept override {
+    const UpdateStep<T, Rule> own = step(place, scales, norm_squares);
     for_blocks(*this->stream_, this->tiling_.count(),
-               UpdateTiles<T, Rule>{this->tiling_.tiles(), step(place, scales, norm_squares), this->memory_,
-                                    weight_squares, update_squares});
+               UpdateTiles<T, Rule>{this->tiling_.tiles(), own, this->memory_, weight_squares, update_squares,
+                                    matrices_ == nullptr ? nullptr : matrices_->places()});
+    if constexpr (orthogonalizes) matrices_->launch(own, this->memory_, weight_squares, update_squares);
   }
   void measure_points(const StepPlace& place, double* squares) noexcept override {
     for_blocks(
         *this->stream_, this->tiling_.count(),
         PointSquares<T, Rule>{this->tiling_.tiles(), step(place, nullptr, nullptr), this->memory_, squares});
   }
+
+  static constexpr bool orthogonalizes = requires { &Rule::direction; };
+  std::unique_ptr<MatrixUpdates<T>> matrices_;  // of such a rule
 };
 
 template <typename T>
@@ -266,13 +275,7 @@ std::unique_ptr<PreparedUpdate> prepare(const std::string& name, const UpdateBuf
   std::unique_ptr<PreparedUpdate> prepared;
   UpdateRules::for_each([&]<template <typename> class Rule>() {
     if (Rule<T>::name != name) return;
-    if constexpr (requires { &Rule<T>::direction; }) {
-      throw Error(ErrorCode::device_unavailable,
-                  "device cuda has no " + name + " yet, which orthogonalizes; use device cpu")
-          .at_key("optimizer");
-    } else {
-      prepared = std::make_unique<RuleUpdate<T, Rule<T>>>(buffers, std::move(segments), stream);
-    }
+    prepared = std::make_unique<RuleUpdate<T, Rule<T>>>(buffers, std::move(segments), stream);
   });
   return prepared;
 }

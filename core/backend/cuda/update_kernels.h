@@ -86,6 +86,16 @@ struct TileVectors {
   int singles;
 };
 
+// A segment's matrix.
+template <typename T>
+struct MatrixPlace {
+  std::int64_t shift = 0;  // from a parameter's place to that of its direction
+  T rows = 0;              // 0 of what is no matrix, or does not move
+  T columns = 0;
+
+  RAVINE_HOST_DEVICE bool is_matrix() const { return rows > T(0); }
+};
+
 struct TwoSums {
   double weights;
   double updates;
@@ -100,6 +110,7 @@ struct UpdateTiles {
   UpdateMemory<T> memory;
   double* weight_squares;  // of each tile
   double* update_squares;
+  const MatrixPlace<T>* matrices;  // of the segments, of rules that move matrices otherwise
 
   struct Shared {
     TwoSums sums[block_threads];
@@ -108,6 +119,9 @@ struct UpdateTiles {
   RAVINE_HOST_DEVICE void operator()(const Block& block, Shared& shared) const {
     if (!step.place.goes()) return;
     const Tile tile = tiles[block.index];
+    if constexpr (requires { &Rule::direction; }) {
+      if (matrices[tile.slice].is_matrix()) return;
+    }
     const SegmentStep<T> segment = step.segment(tile.slice);
     block.each([&](int thread) {
       const Rule rule = step.rule(segment);
