@@ -1,7 +1,8 @@
 // Convolution and its gradients: an engine's result, then what is fused behind it and the engine does not do.
+#include "backend/cuda/activation.h"
 #include "backend/cuda/convolution_engine.h"
 #include "backend/cuda/gradient_finish.h"
-#include "backend/cuda/measure.h"
+#include "backend/cuda/product_memory.h"
 
 namespace ravine::cuda {
 
@@ -25,137 +26,215 @@ ConvolutionExtents extents_of(const Preparation& preparation, TensorId input, Te
 
 namespace {
 
-ConvolutionTask make_task(ConvolutionKind kind, const ConvolutionExtents& extents,
-                          const Preparation& preparation, TensorId input, TensorId output) {
-  const ComputeOptions& options = preparation.program.options;
-  const auto is_stored = [&](TensorId id) { return preparation.program.tensor(id).dtype == DType::bfloat16; };
-  ConvolutionTask task{kind, extents, options.bfloat16, is_stored(input), is_stored(output)};
-  task.allows_winograd = options.winograd;
-  return task;
-}
-
 bool is_rule(const std::optional<Component>& rule, const char* name) { return rule && rule->name == name; }
-bool is_observed(const Observation& observe) { return observe.layer >= 0 || observe.parameter >= 0; }
+
+// A factor as it is multiplied: in bfloat16, rounded beside it where it is not stored so.
+class Factors {
+ public:
+  explicit Factors(const Preparation& preparation)
+      : products_(preparation.products),
+        step_(preparation.step),
+        rounds_(preparation.program.options.bfloat16) {}
+
+  int add(const Preparation& preparation, TensorId id) {
+    if (!rounds_ || preparation.program.tensor(id).dtype == DType::bfloat16) return -1;
+    return products_->shadow_of(id, step_);
+  }
+  template <typename T>
+  Cells<T> bring(int shadow, const Cells<T>& cells) const noexcept {
+    if (shadow < 0) return cells;
+    const void* rounded = products_->bring(shadow, step_, static_cast<const float*>(cells.data));
+    return {const_cast<void*>(rounded), true};
+  }
+
+ private:
+  std::shared_ptr<ProductMemory> products_;
+  std::size_t step_;
+  bool rounds_;
+};
 
 template <typename T>
-class ConvolutionOperation final : public CudaOperation {
+class ConvolutionBase : public CudaOperation {
+ public:
+  explicit ConvolutionBase(const Preparation& preparation)
+      : CudaOperation(preparation), products_(preparation.products), factors_(preparation) {}
+  std::string engine() const override { return engine_->name(); }
+
+ protected:
+  ConvolutionTask make_task(ConvolutionKind kind, const Preparation& preparation, TensorId input,
+                            TensorId output, const Window& window, std::int64_t groups) const {
+    const ComputeOptions& options = preparation.program.options;
+    ConvolutionTask task{kind, extents_of(preparation, input, output, window, groups)};
+    task.factors_are_rounded = options.bfloat16;
+    task.allows_tf32 = options.tf32;
+    task.allows_winograd = options.winograd;
+    return task;
+  }
+  void make_engine(const ConvolutionTask& task) {
+    engine_ = make_library_convolution<T>(stream_, task);
+    is_own_ = engine_ == nullptr;
+    if (is_own_) engine_ = make_own_convolution<T>(stream_, task);
+  }
+  // Where a result goes that is rounded only after a pass behind it.
+  Cells<T> apart() const { return {products_->sums(), false}; }
+
+  std::shared_ptr<ProductMemory> products_;
+  Factors factors_;
+  std::unique_ptr<ConvolutionEngine<T>> engine_;
+  bool is_own_ = true;
+};
+
+template <typename T>
+class ConvolutionOperation final : public ConvolutionBase<T> {
  public:
   ConvolutionOperation(const Convolution& o, const Preparation& preparation)
-      : CudaOperation(preparation), operation_(o) {
+      : ConvolutionBase<T>(preparation),
+        operation_(o),
+        input_shadow_(this->factors_.add(preparation, o.input)),
+        weight_shadow_(this->factors_.add(preparation, o.weight)),
+        observer_(preparation, o.observe, preparation.elements(o.output)) {
     ConvolutionTask task =
-        make_task(ConvolutionKind::forward, extents_of(preparation, o.input, o.output, o.window, o.groups),
-                  preparation, o.input, o.output);
-    const bool has_relu = is_rule(o.activation, "relu");
-    const bool is_within = !o.activation || has_relu || is_rule(o.activation, "identity");
-    task.has_bias = o.bias != no_tensor && is_within;
-    task.has_relu = has_relu;
-    engine_ = make_library_convolution<T>(stream_, task);
-    if (engine_ == nullptr && (task.has_bias || task.has_relu)) {
+        this->make_task(ConvolutionKind::forward, preparation, o.input, o.output, o.window, o.groups);
+    const bool has_rule = o.activation && o.activation->name != "identity";
+    task.has_relu = is_rule(o.activation, "relu");
+    task.has_bias = o.bias != no_tensor && has_rule == task.has_relu;
+    task.result_is_stored = this->is_stored(o.output);
+    this->engine_ = make_library_convolution<T>(this->stream_, task);
+    if (this->engine_ == nullptr && (task.has_bias || task.has_relu)) {
       ConvolutionTask bare = task;
       bare.has_bias = bare.has_relu = false;
-      engine_ = make_library_convolution<T>(stream_, bare);
-      if (engine_ != nullptr) task = bare;
+      this->engine_ = make_library_convolution<T>(this->stream_, bare);
+      if (this->engine_ != nullptr) task = bare;
     }
-    if (engine_ == nullptr) engine_ = make_own_convolution<T>(stream_, task);
+    const bool is_own = this->engine_ == nullptr;
+    const bool passes = (has_rule && !task.has_relu) || (o.bias != no_tensor && !task.has_bias);
+    // What is rounded is rounded once, after all that follows; cuDNN's plans of bfloat16 give bfloat16.
+    is_apart_ = is_own && passes && task.result_is_stored;
+    if (is_apart_) {
+      task.result_is_stored = false;
+      this->products_->need(preparation.elements(o.output));
+    }
+    if (is_own) this->engine_ = make_own_convolution<T>(this->stream_, task);
     gives_bias_ = task.has_bias;
-    const bool is_activated = task.has_relu || !o.activation || is_rule(o.activation, "identity");
-    const TensorId bias = gives_bias_ ? no_tensor : o.bias;
-    if (bias != no_tensor || !is_activated) {
-      const Component identity{"identity", {}};
-      next_ = prepare_activation<T>({o.activation.value_or(identity), o.output, o.output, o.observe}, bias,
-                                    preparation);
-    } else if (is_observed(o.observe)) {
-      next_ = prepare_observation<T>(o.output, o.observe, preparation);
-    }
+    columns_ = task.extents.filters;
+    if (passes) loops_ = make_activation_loops<T>(o.activation.value_or(Component{"identity", {}}));
+    if (o.mean == no_tensor) return;
+    moments_ = prepare_normalization<T>(ColumnMoments{o.output, o.mean, o.variance}, preparation);
   }
 
   void run(const RunContext& context) noexcept override {
-    engine_->run({cells<T>(operation_.input), at<T>(operation_.weight), cells<T>(operation_.output),
-                  gives_bias_ ? at<const T>(operation_.bias) : nullptr});
-    if (next_ != nullptr) next_->run(context);
+    const Convolution& o = operation_;
+    const Cells<T> output = this->template cells<T>(o.output);
+    const Cells<T> product = is_apart_ ? this->apart() : output;
+    const T* bias = this->template at<const T>(o.bias);
+    this->engine_->run({this->factors_.bring(input_shadow_, this->template cells<T>(o.input)),
+                        this->factors_.bring(weight_shadow_, this->template cells<T>(o.weight)), product,
+                        gives_bias_ ? bias : nullptr});
+    if (loops_ != nullptr) {
+      loops_->forward(product, gives_bias_ ? nullptr : bias, columns_, output, observer_, context);
+    } else {
+      observer_.see(output, context);
+    }
+    if (moments_ != nullptr) moments_->run(context);
   }
-  std::string engine() const override { return engine_->name(); }
 
  private:
   Convolution operation_;
-  std::unique_ptr<ConvolutionEngine<T>> engine_;
-  bool gives_bias_ = false;
-  Prepared next_;  // may be nothing
+  int input_shadow_;
+  int weight_shadow_;
+  Observer observer_;
+  bool is_apart_ = false;
+  bool gives_bias_ = false;  // to the engine
+  std::int64_t columns_ = 0;
+  std::unique_ptr<ActivationLoops<T>> loops_;  // what the engine does not do; may be nothing
+  Prepared moments_;                           // as this
 };
 
 template <typename T>
-class ConvolutionInputGradientOperation final : public CudaOperation {
+class ConvolutionInputGradientOperation final : public ConvolutionBase<T> {
  public:
   ConvolutionInputGradientOperation(const ConvolutionInputGradient& o, const Preparation& preparation)
-      : CudaOperation(preparation), operation_(o) {
-    if (o.sums) throw Error(ErrorCode::internal, "no kernel for sums behind a convolution");
-    const ConvolutionTask task =
-        make_task(ConvolutionKind::input_gradient,
-                  extents_of(preparation, o.output, o.output_gradient, o.window, o.groups), preparation,
-                  o.output, o.output_gradient);
-    engine_ = make_library_convolution<T>(stream_, task);
-    const bool is_own = engine_ == nullptr;
-    if (is_own) engine_ = make_own_convolution<T>(stream_, task);
-    GradientFinish finish{o.output};
-    if (is_own && (!o.activation_gradient || is_rule(o.activation_gradient, "relu"))) {
-      add_within_ = o.add;
-      if (o.activation_gradient) relu_within_ = o.activation_output;
-      return;
+      : ConvolutionBase<T>(preparation),
+        operation_(o),
+        output_shadow_(this->factors_.add(preparation, o.output_gradient)),
+        weight_shadow_(this->factors_.add(preparation, o.weight)),
+        elements_(preparation.elements(o.output)) {
+    ConvolutionTask task = this->make_task(ConvolutionKind::input_gradient, preparation, o.output,
+                                           o.output_gradient, o.window, o.groups);
+    task.result_is_stored = this->is_stored(o.output);
+    this->make_engine(task);
+    is_within_ = this->is_own_ && (!o.activation_gradient || is_rule(o.activation_gradient, "relu"));
+    if (!is_within_ && (o.add != no_tensor || o.activation_gradient)) {
+      finish_ = make_gradient_finish<T>(o.activation_gradient);
+      is_apart_ = this->is_own_ && task.result_is_stored;
+      if (is_apart_) this->products_->need(elements_);
     }
-    finish.add = o.add;
-    if (o.activation_gradient) {
-      finish.activation = o.activation_gradient;
-      finish.activation_input = o.activation_input;
-      finish.activation_output = o.activation_output;
-    }
-    if (finish.add != no_tensor || finish.activation) {
-      finish_ = prepare_gradient_finish<T>(finish, preparation);
-    }
+    if (!o.sums) return;
+    ColumnNormalizationSums sums = *o.sums;
+    sums.output_gradient = o.output;
+    sums_ = prepare_normalization<T>(sums, preparation);
   }
 
   void run(const RunContext& context) noexcept override {
-    engine_->run({cells<T>(operation_.output), at<T>(operation_.weight), cells<T>(operation_.output_gradient),
-                  nullptr, cells<T>(add_within_), cells<T>(relu_within_)});
-    if (finish_ != nullptr) finish_->run(context);
+    const ConvolutionInputGradient& o = operation_;
+    const Cells<T> result = this->template cells<T>(o.output);
+    const Cells<T> add = this->template cells<T>(o.add);
+    const Cells<T> y = this->template cells<T>(o.activation_output);
+    ConvolutionTensors<T> tensors{
+        is_apart_ ? this->apart() : result,
+        this->factors_.bring(weight_shadow_, this->template cells<T>(o.weight)),
+        this->factors_.bring(output_shadow_, this->template cells<T>(o.output_gradient))};
+    if (is_within_) {
+      tensors.add = add;
+      tensors.relu_output = y;
+    }
+    this->engine_->run(tensors);
+    if (finish_ != nullptr) {
+      finish_->run(this->stream_, elements_,
+                   {tensors.input, add, this->template cells<T>(o.activation_input), y, result});
+    }
+    if (sums_ != nullptr) sums_->run(context);
   }
-  std::string engine() const override { return engine_->name(); }
 
  private:
   ConvolutionInputGradient operation_;
-  std::unique_ptr<ConvolutionEngine<T>> engine_;
-  TensorId add_within_ = no_tensor;
-  TensorId relu_within_ = no_tensor;
-  Prepared finish_;  // may be nothing
+  int output_shadow_;
+  int weight_shadow_;
+  std::int64_t elements_;
+  bool is_within_ = false;  // the engine adds and multiplies by the derivative
+  bool is_apart_ = false;
+  std::unique_ptr<GradientFinish<T>> finish_;  // may be nothing
+  Prepared sums_;                              // as this
 };
 
 template <typename T>
-class ConvolutionWeightGradientOperation final : public CudaOperation {
+class ConvolutionWeightGradientOperation final : public ConvolutionBase<T> {
  public:
   ConvolutionWeightGradientOperation(const ConvolutionWeightGradient& o, const Preparation& preparation)
-      : CudaOperation(preparation),
+      : ConvolutionBase<T>(preparation),
         operation_(o),
+        input_shadow_(this->factors_.add(preparation, o.input)),
+        output_shadow_(this->factors_.add(preparation, o.output_gradient)),
         observer_(preparation, o.observe, preparation.elements(o.output)) {
-    const ConvolutionTask task =
-        make_task(ConvolutionKind::weight_gradient,
-                  extents_of(preparation, o.input, o.output_gradient, o.window, o.groups), preparation,
-                  o.input, o.output_gradient);
-    engine_ = make_library_convolution<T>(stream_, task);
-    if (engine_ == nullptr) engine_ = make_own_convolution<T>(stream_, task);
+    this->make_engine(this->make_task(ConvolutionKind::weight_gradient, preparation, o.input,
+                                      o.output_gradient, o.window, o.groups));
     if (o.bias_output == no_tensor) return;
     bias_ = prepare_column_sum<T>({o.output_gradient, o.bias_output, o.observe_bias}, preparation);
   }
 
   void run(const RunContext& context) noexcept override {
-    T* const gradient = at<T>(operation_.output);
-    engine_->run({cells<T>(operation_.input), gradient, cells<T>(operation_.output_gradient)});
-    observer_.see<T>(gradient, context);
+    const ConvolutionWeightGradient& o = operation_;
+    const Cells<T> gradient = this->template cells<T>(o.output);
+    this->engine_->run({this->factors_.bring(input_shadow_, this->template cells<T>(o.input)), gradient,
+                        this->factors_.bring(output_shadow_, this->template cells<T>(o.output_gradient))});
+    observer_.see(gradient, context);
     if (bias_ != nullptr) bias_->run(context);
   }
-  std::string engine() const override { return engine_->name(); }
 
  private:
   ConvolutionWeightGradient operation_;
-  std::unique_ptr<ConvolutionEngine<T>> engine_;
+  int input_shadow_;
+  int output_shadow_;
   Observer observer_;
   Prepared bias_;  // may be nothing
 };

@@ -28,28 +28,27 @@ struct ConvolutionExtents {
 ConvolutionExtents extents_of(const Preparation& preparation, TensorId input, TensorId output,
                               const Window& window, std::int64_t groups);
 
-// What an engine is made for. Images, or their gradients, are what `input` and `output` say; stored in
-// bfloat16 or not, as is known before memory is.
+// What an engine is made for.
 struct ConvolutionTask {
   ConvolutionKind kind;
   ConvolutionExtents extents;
-  bool rounds;  // factors are rounded to bfloat16 where they are not stored in it
-  bool input_is_stored;
-  bool output_is_stored;
+  // What is multiplied is in bfloat16, and so may the result be stored.
+  bool factors_are_rounded = false;
+  bool result_is_stored = false;
   bool allows_tf32 = false;
   bool allows_winograd = false;
   bool has_bias = false;
   bool has_relu = false;  // forward: of the output
 };
 
-// Where it lies; the tensors that an operation has not do not exist.
+// Where it lies; what an operation has not does not exist.
 template <typename T>
 struct ConvolutionTensors {
   Cells<T> input;   // or its gradient, written by input_gradient
-  T* weight;        // or its gradient, written by weight_gradient
+  Cells<T> weight;  // or its gradient, written by weight_gradient
   Cells<T> output;  // or its gradient, written by forward
   const T* bias = nullptr;
-  // Of input_gradient: added to it; and the output of the relu before it, by whose derivative it is
+  // Of our own input_gradient: added to it; and the output of the relu before it, by whose derivative it is
   // multiplied.
   Cells<T> add = {};
   Cells<T> relu_output = {};

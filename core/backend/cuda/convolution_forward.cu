@@ -40,10 +40,8 @@ struct ForwardSides {
 
   ForwardSides(const ConvolutionTask& task, const ConvolutionTensors<T>& tensors)
       : e(task.extents),
-        input{tensors.input, task.rounds && !tensors.input.rounded,
-              lie_by_fours(tensors.input, e.group_channels)},
-        weight{
-            {tensors.weight, false}, task.rounds, lie_by_fours<T>({tensors.weight, false}, e.group_channels)},
+        input{tensors.input, lie_by_fours(tensors.input, e.group_channels)},
+        weight{tensors.weight, lie_by_fours(tensors.weight, e.group_channels)},
         output(tensors.output),
         stores_fours(lie_by_fours(tensors.output, e.group_filters)),
         bias(tensors.bias),

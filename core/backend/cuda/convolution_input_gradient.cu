@@ -54,13 +54,11 @@ struct InputGradientSides {
 
   InputGradientSides(const ConvolutionTask& task, const ConvolutionTensors<T>& tensors)
       : e(task.extents),
-        output{tensors.output, task.rounds && !tensors.output.rounded,
-               lie_by_fours(tensors.output, e.group_filters)},
-        weight{
-            {tensors.weight, false}, task.rounds, lie_by_fours<T>({tensors.weight, false}, e.group_channels)},
+        output{tensors.output, lie_by_fours(tensors.output, e.group_filters)},
+        weight{tensors.weight, lie_by_fours(tensors.weight, e.group_channels)},
         input(tensors.input),
-        add{tensors.add, false, lie_by_fours(tensors.add, e.group_channels)},
-        relu_output{tensors.relu_output, false, lie_by_fours(tensors.relu_output, e.group_channels)},
+        add{tensors.add, lie_by_fours(tensors.add, e.group_channels)},
+        relu_output{tensors.relu_output, lie_by_fours(tensors.relu_output, e.group_channels)},
         stores_fours(lie_by_fours(tensors.input, e.group_channels)),
         relu(Values{}),
         step(e.stride / std::gcd(e.stride, e.dilation)),

@@ -36,10 +36,8 @@ struct WeightGradientSides {
 
   WeightGradientSides(const ConvolutionTask& task, const ConvolutionTensors<T>& tensors, int parts, T* weight)
       : e(task.extents),
-        input{tensors.input, task.rounds && !tensors.input.rounded,
-              lie_by_fours(tensors.input, e.group_channels)},
-        output{tensors.output, task.rounds && !tensors.output.rounded,
-               lie_by_fours(tensors.output, e.group_filters)},
+        input{tensors.input, lie_by_fours(tensors.input, e.group_channels)},
+        output{tensors.output, lie_by_fours(tensors.output, e.group_filters)},
         weight(weight),
         parts(parts),
         places_of_part((e.places() + parts - 1) / parts),
@@ -217,13 +215,13 @@ void run_weight_gradient(Stream& stream, const ConvolutionTask& task, const Conv
                          T* partials) noexcept {
   const ConvolutionExtents& e = task.extents;
   const int parts = parts_of_weight_gradient(e);
-  T* const to = parts == 1 ? tensors.weight : partials;
+  T* const result = static_cast<T*>(tensors.weight.data);
+  T* const to = parts == 1 ? result : partials;
   run_implicit_product<T>(stream, WeightGradientSides<T>(task, tensors, parts, to), e.group_filters);
   if (parts == 1) return;
   const std::int64_t elements = elements_of(e);
   const int of_block = SumParts<T>::elements_of_block;
-  for_blocks(stream, (elements + of_block - 1) / of_block,
-             SumParts<T>{partials, tensors.weight, parts, elements});
+  for_blocks(stream, (elements + of_block - 1) / of_block, SumParts<T>{partials, result, parts, elements});
 }
 template void run_weight_gradient(Stream&, const ConvolutionTask&, const ConvolutionTensors<float>&,
                                   float*) noexcept;

@@ -1,65 +1,92 @@
-// What is fused behind gradients of inputs where their kernel does not do it itself.
 #include "backend/cuda/gradient_finish.h"
 
-#include "backend/cuda/launch.h"
 #include "rules/activations/list.h"
 
 namespace ravine::cuda {
 namespace {
 
-// gradient = (gradient + add) f'(input, output).
-template <typename T, typename Rule>
-struct FinishGradient {
-  Rule rule;
-  Cells<T> gradient;
-  Cells<T> add;
-  Cells<T> input;
-  Cells<T> output;
+template <typename T>
+struct Added {
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[2]) const { return x[0] + x[1]; }
+};
 
-  RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
-    T value = gradient.load(i);
-    if (add.exists()) value += add.load(i);
-    if (output.exists()) {
-      value *= rule.derivative(Rule::derivative_reads_input ? input.load(i) : T(0), output.load(i));
+template <typename T>
+struct Copied {
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[1]) const { return x[0]; }
+};
+
+// Of gradient, output, and the input where the derivative reads it.
+template <typename T, typename Rule>
+struct Differentiated {
+  Rule rule;
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[2]) const {
+    return x[0] * rule.derivative(T(0), x[1]);
+  }
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[3]) const {
+    return x[0] * rule.derivative(x[2], x[1]);
+  }
+};
+
+// The same, with what is added behind the gradient.
+template <typename T, typename Rule>
+struct AddedAndDifferentiated {
+  Rule rule;
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[3]) const {
+    return (x[0] + x[1]) * rule.derivative(T(0), x[2]);
+  }
+  RAVINE_HOST_DEVICE T operator()(std::int64_t, const T (&x)[4]) const {
+    return (x[0] + x[1]) * rule.derivative(x[3], x[2]);
+  }
+};
+
+template <typename T>
+class PlainFinish final : public GradientFinish<T> {
+ public:
+  void run(Stream& stream, std::int64_t elements, const GradientFinishTensors<T>& t) const noexcept override {
+    if (t.add.exists()) {
+      store_all(stream, elements, element_map(Added<T>{}, t.result, t.gradient, t.add));
+    } else {
+      store_all(stream, elements, element_map(Copied<T>{}, t.result, t.gradient));
     }
-    gradient.store(i, value);
   }
 };
 
 template <typename T, typename Rule>
-class GradientFinishOperation final : public CudaOperation {
+class RuleFinish final : public GradientFinish<T> {
  public:
-  GradientFinishOperation(const Rule& rule, const GradientFinish& o, const Preparation& preparation)
-      : CudaOperation(preparation), rule_(rule), operation_(o), elements_(preparation.elements(o.gradient)) {}
-  void run(const RunContext&) noexcept override {
-    for_each(stream_, elements_,
-             FinishGradient<T, Rule>{rule_, cells<T>(operation_.gradient), cells<T>(operation_.add),
-                                     cells<T>(operation_.activation_input),
-                                     cells<T>(operation_.activation_output)});
+  explicit RuleFinish(const Rule& rule) : rule_(rule) {}
+  void run(Stream& stream, std::int64_t elements, const GradientFinishTensors<T>& t) const noexcept override {
+    const auto store = [&](const auto& function, const auto&... from) {
+      if constexpr (Rule::derivative_reads_input) {
+        store_all(stream, elements, element_map(function, t.result, from..., t.activation_input));
+      } else {
+        store_all(stream, elements, element_map(function, t.result, from...));
+      }
+    };
+    if (t.add.exists()) {
+      store(AddedAndDifferentiated<T, Rule>{rule_}, t.gradient, t.add, t.activation_output);
+    } else {
+      store(Differentiated<T, Rule>{rule_}, t.gradient, t.activation_output);
+    }
   }
 
  private:
   Rule rule_;
-  GradientFinish operation_;
-  std::int64_t elements_;
 };
 
 }  // namespace
 
 template <typename T>
-Prepared prepare_gradient_finish(const GradientFinish& o, const Preparation& preparation) {
-  const Component identity{"identity", {}};
-  const Component& chosen = o.activation ? *o.activation : identity;
-  Prepared prepared;
+std::unique_ptr<GradientFinish<T>> make_gradient_finish(const std::optional<Component>& rule) {
+  if (!rule) return std::make_unique<PlainFinish<T>>();
+  std::unique_ptr<GradientFinish<T>> made;
   with_rule<ActivationRules, T>(
-      chosen.name,
-      [&]<typename Rule>(const Rule& rule) {
-        prepared = std::make_unique<GradientFinishOperation<T, Rule>>(rule, o, preparation);
-      },
-      chosen.values);
-  return prepared;
+      rule->name,
+      [&]<typename Rule>(const Rule& chosen) { made = std::make_unique<RuleFinish<T, Rule>>(chosen); },
+      rule->values);
+  return made;
 }
-template Prepared prepare_gradient_finish<float>(const GradientFinish&, const Preparation&);
-template Prepared prepare_gradient_finish<double>(const GradientFinish&, const Preparation&);
+template std::unique_ptr<GradientFinish<float>> make_gradient_finish(const std::optional<Component>&);
+template std::unique_ptr<GradientFinish<double>> make_gradient_finish(const std::optional<Component>&);
 
 }  // namespace ravine::cuda

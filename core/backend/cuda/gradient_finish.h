@@ -1,21 +1,34 @@
-// gradient = (gradient + add) times the derivative of the activation before, each where it is given.
+// What is fused behind gradients of inputs where their kernel does not do it itself.
 #pragma once
 
+#include <memory>
 #include <optional>
 
-#include "backend/cuda/operation.h"
+#include "backend/cuda/measure.h"
 
 namespace ravine::cuda {
 
-struct GradientFinish {
-  TensorId gradient;
-  TensorId add = no_tensor;
-  std::optional<Component> activation = {};
-  TensorId activation_input = no_tensor;
-  TensorId activation_output = no_tensor;
+// Of the tensors that do not exist there is nothing to do; those that do are the same in every run.
+template <typename T>
+struct GradientFinishTensors {
+  Cells<T> gradient;
+  Cells<T> add;
+  Cells<T> activation_input;
+  Cells<T> activation_output;
+  Cells<T> result;  // may be the gradient
 };
 
+// result = (gradient + add) f'(input, output), f the activation before.
 template <typename T>
-Prepared prepare_gradient_finish(const GradientFinish& o, const Preparation& preparation);
+class GradientFinish {
+ public:
+  virtual ~GradientFinish() = default;
+  virtual void run(Stream& stream, std::int64_t elements,
+                   const GradientFinishTensors<T>& tensors) const noexcept = 0;
+};
+
+// Without a rule nothing is multiplied.
+template <typename T>
+std::unique_ptr<GradientFinish<T>> make_gradient_finish(const std::optional<Component>& rule);
 
 }  // namespace ravine::cuda

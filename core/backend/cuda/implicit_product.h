@@ -22,15 +22,13 @@ struct alignas(16) Four {
   T values[4];
 };
 
-// A factor that may be stored in bfloat16, or has to be rounded to it; four neighbours at once where they
-// are aligned for it.
+// A factor, which may be stored in bfloat16; four neighbours at once where they are aligned for it.
 template <typename T>
 struct Factor {
   Cells<T> cells;
-  bool rounds = false;
   bool by_fours = false;
 
-  RAVINE_HOST_DEVICE T load(std::int64_t i) const { return as_factor(cells.load(i)); }
+  RAVINE_HOST_DEVICE T load(std::int64_t i) const { return cells.load(i); }
   RAVINE_HOST_DEVICE Four<T> load_four(std::int64_t i) const {
     Four<T> four;
     if constexpr (std::is_same_v<T, float>) {
@@ -49,17 +47,7 @@ struct Factor {
       }
     }
     four = *reinterpret_cast<const Four<T>*>(static_cast<const T*>(cells.data) + i);
-    RAVINE_UNROLL
-    for (int j = 0; j < 4; ++j) four.values[j] = as_factor(four.values[j]);
     return four;
-  }
-
- private:
-  RAVINE_HOST_DEVICE T as_factor(T value) const {
-    if constexpr (std::is_same_v<T, float>) {
-      if (rounds) return widened(rounded(value));
-    }
-    return value;
   }
 };
 

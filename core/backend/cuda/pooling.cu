@@ -1,9 +1,7 @@
-// Pooling and its gradient: a thread a value of what is written, neighbours of channels side by side.
+// Pooling and its gradient: a thread a value of what is written, or a pack of neighbouring channels.
 #include <limits>
 
-#include "backend/cuda/divider.h"
 #include "backend/cuda/gradient_finish.h"
-#include "backend/cuda/measure.h"
 #include "rules/activations/relu.h"
 
 namespace ravine::cuda {
@@ -24,128 +22,208 @@ PoolingExtents extents_of(const Preparation& preparation, TensorId input, Tensor
           number(window.top), number(window.left)};
 }
 
-// Cells of a window, from one up to another: those over the image.
+// Cells of a window, or windows, from one up to another.
 struct Span {
   std::int32_t begin, end;
   RAVINE_HOST_DEVICE std::int32_t count() const { return end - begin; }
 };
+// The cells over the image.
 RAVINE_HOST_DEVICE Span inside(std::int32_t first, std::int32_t window, std::int32_t extent) {
   return {first < 0 ? -first : 0, first + window > extent ? extent - first : window};
 }
 
-// An image, a row, a column and a channel.
+// The quotient, and the remainder in its place.
+RAVINE_HOST_DEVICE std::int64_t divide(std::int64_t& i, std::int32_t divisor) {
+  const std::int64_t quotient =
+      i <= 0xFFFFFFFFll ? std::int64_t{static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(divisor)}
+                        : i / divisor;
+  i -= quotient * divisor;
+  return quotient;
+}
+
 struct PixelPlace {
   std::int64_t image;
   std::int32_t y, x, channel;
 };
 RAVINE_HOST_DEVICE PixelPlace place_of(std::int64_t i, std::int32_t height, std::int32_t width,
                                        std::int32_t channels) {
-  const std::int64_t pixel = i / channels;
-  const std::int64_t line = pixel / width;
-  return {line / height, static_cast<std::int32_t>(line % height), static_cast<std::int32_t>(pixel % width),
-          static_cast<std::int32_t>(i % channels)};
+  std::int64_t channel = i;
+  std::int64_t x = divide(channel, channels);
+  std::int64_t y = divide(x, width);
+  const std::int64_t image = divide(y, height);
+  return {image, static_cast<std::int32_t>(y), static_cast<std::int32_t>(x),
+          static_cast<std::int32_t>(channel)};
 }
 
-// The first of equal values is the largest; NaN is larger than any number.
-template <typename T>
-struct MaximumPooling {
+template <int count, typename T>
+RAVINE_HOST_DEVICE void load(const Cells<T>& cells, std::int64_t first, T (&values)[count]) {
+  if constexpr (count == 1) {
+    values[0] = cells.load(first);
+  } else {
+    const Pack<T> pack = cells.load_pack(first);
+    for (int j = 0; j < count; ++j) values[j] = pack.values[j];
+  }
+}
+
+// The windows of the output; `Reduce` begins, sees the cells over the image one after the other, and ends.
+template <typename T, typename Reduce>
+struct WindowPooling {
   PoolingExtents e;
   Cells<T> input;
-  Cells<T> output;
-  std::int32_t* positions;
+  Reduce reduce;
 
-  RAVINE_HOST_DEVICE T value(std::int64_t i) const {
+  template <int count>
+  RAVINE_HOST_DEVICE void compute(std::int64_t i, T (&values)[count]) const {
     const PixelPlace place = place_of(i, e.out_height, e.out_width, e.channels);
     const std::int32_t y = place.y * e.stride - e.top;
     const std::int32_t x = place.x * e.stride - e.left;
     const Span rows = inside(y, e.window_height, e.height);
     const Span columns = inside(x, e.window_width, e.width);
-    T best = -std::numeric_limits<T>::infinity();
-    std::int32_t where = rows.begin * e.window_width + columns.begin;
+    std::int32_t where[count];
+    for (int j = 0; j < count; ++j) {
+      values[j] = Reduce::first();
+      where[j] = rows.begin * e.window_width + columns.begin;
+    }
     for (std::int32_t row = rows.begin; row < rows.end; ++row) {
       const std::int64_t line = (place.image * e.height + y + row) * e.width + x;
       for (std::int32_t column = columns.begin; column < columns.end; ++column) {
-        const T found = input.load((line + column) * e.channels + place.channel);
-        if (found > best || found != found) {
-          best = found;
-          where = row * e.window_width + column;
+        T found[count];
+        load(input, (line + column) * e.channels + place.channel, found);
+        for (int j = 0; j < count; ++j) {
+          Reduce::see(found[j], row * e.window_width + column, values[j], where[j]);
         }
       }
     }
-    if (positions != nullptr) positions[i] = where;
-    return best;
+    reduce.end(i, rows.count() * columns.count(), values, where);
   }
-  RAVINE_HOST_DEVICE void store(std::int64_t i, T value) const { output.store(i, value); }
+};
+
+// The first of equal values is the largest; NaN is larger than any number.
+template <typename T>
+struct Maximum {
+  std::int32_t* positions;  // null where they are not kept
+
+  RAVINE_HOST_DEVICE static T first() { return -std::numeric_limits<T>::infinity(); }
+  RAVINE_HOST_DEVICE static void see(T value, std::int32_t cell, T& best, std::int32_t& where) {
+    if (!(value > best || value != value)) return;
+    best = value;
+    where = cell;
+  }
+  template <int count>
+  RAVINE_HOST_DEVICE void end(std::int64_t i, std::int32_t, T (&)[count],
+                              const std::int32_t (&where)[count]) const {
+    if (positions == nullptr) return;
+    if constexpr (count % 4 == 0) {
+      for (int j = 0; j < count; j += 4) {
+        Vector vector;
+        for (int k = 0; k < 4; ++k) vector.words[k] = static_cast<std::uint32_t>(where[j + k]);
+        vector.store(positions + i + j);
+      }
+    } else {
+      for (int j = 0; j < count; ++j) positions[i + j] = where[j];
+    }
+  }
 };
 
 // The mean over the values of the image: padding is not counted.
 template <typename T>
-struct AveragePooling {
-  PoolingExtents e;
-  Cells<T> input;
-  Cells<T> output;
-
-  RAVINE_HOST_DEVICE T value(std::int64_t i) const {
-    const PixelPlace place = place_of(i, e.out_height, e.out_width, e.channels);
-    const std::int32_t y = place.y * e.stride - e.top;
-    const std::int32_t x = place.x * e.stride - e.left;
-    const Span rows = inside(y, e.window_height, e.height);
-    const Span columns = inside(x, e.window_width, e.width);
-    T sum = 0;
-    for (std::int32_t row = rows.begin; row < rows.end; ++row) {
-      const std::int64_t line = (place.image * e.height + y + row) * e.width + x;
-      for (std::int32_t column = columns.begin; column < columns.end; ++column) {
-        sum += input.load((line + column) * e.channels + place.channel);
-      }
-    }
-    return sum * (T(1) / static_cast<T>(rows.count() * columns.count()));
+struct Average {
+  RAVINE_HOST_DEVICE static T first() { return 0; }
+  RAVINE_HOST_DEVICE static void see(T value, std::int32_t, T& sum, std::int32_t&) { sum += value; }
+  template <int count>
+  RAVINE_HOST_DEVICE void end(std::int64_t, std::int32_t cells, T (&values)[count],
+                              const std::int32_t (&)[count]) const {
+    const T share = T(1) / static_cast<T>(cells);
+    for (int j = 0; j < count; ++j) values[j] *= share;
   }
-  RAVINE_HOST_DEVICE void store(std::int64_t i, T value) const { output.store(i, value); }
 };
 
 // Of a place of the image, the windows over it give it their gradient, where it was their largest value, or
 // their share; then perhaps the derivative of the relu before.
 template <typename T>
-struct PoolingGradientKernel {
+struct WindowsOver {
   PoolingExtents e;
   Cells<T> output_gradient;
   const std::int32_t* positions;  // null: averages
-  Cells<T> input_gradient;
   Cells<T> relu_output;
   Relu<T> relu;
 
-  RAVINE_HOST_DEVICE void operator()(std::int64_t i) const {
+  template <int count>
+  RAVINE_HOST_DEVICE void compute(std::int64_t i, T (&sums)[count]) const {
     const PixelPlace place = place_of(i, e.height, e.width, e.channels);
     const Span rows = windows_over(place.y + e.top, e.window_height, e.out_height);
     const Span columns = windows_over(place.x + e.left, e.window_width, e.out_width);
-    T sum = 0;
+    for (int j = 0; j < count; ++j) sums[j] = 0;
     for (std::int32_t row = rows.begin; row < rows.end; ++row) {
       const std::int32_t y = row * e.stride - e.top;
       for (std::int32_t column = columns.begin; column < columns.end; ++column) {
         const std::int32_t x = column * e.stride - e.left;
         const std::int64_t at =
             ((place.image * e.out_height + row) * e.out_width + column) * e.channels + place.channel;
+        T found[count];
+        load(output_gradient, at, found);
         if (positions == nullptr) {
           const std::int32_t cells =
               inside(y, e.window_height, e.height).count() * inside(x, e.window_width, e.width).count();
-          sum += T(1) / static_cast<T>(cells) * output_gradient.load(at);
-        } else if (positions[at] == (place.y - y) * e.window_width + place.x - x) {
-          sum += output_gradient.load(at);
+          const T share = T(1) / static_cast<T>(cells);
+          for (int j = 0; j < count; ++j) sums[j] += share * found[j];
+        } else {
+          const std::int32_t cell = (place.y - y) * e.window_width + place.x - x;
+          for (int j = 0; j < count; ++j) sums[j] += positions[at + j] == cell ? found[j] : T(0);
         }
       }
     }
-    if (relu_output.exists()) sum *= relu.derivative(T(0), relu_output.load(i));
-    input_gradient.store(i, sum);
+    if (!relu_output.exists()) return;
+    T outputs[count];
+    load(relu_output, i, outputs);
+    for (int j = 0; j < count; ++j) sums[j] *= relu.derivative(T(0), outputs[j]);
   }
 
  private:
   // `place` with the padding before it.
   RAVINE_HOST_DEVICE Span windows_over(std::int32_t place, std::int32_t window, std::int32_t count) const {
-    const std::int32_t before = place - window;  // the last place of which no window ends here
+    const std::int32_t before = place - window;  // the last place of which no window reaches here
     const std::int32_t end = place / e.stride + 1;
     return {before < 0 ? 0 : before / e.stride + 1, end < count ? end : count};
   }
 };
+
+// Stores what `Compute` computes, packs of channels at once where all lie well for it.
+template <typename T, typename Compute>
+struct PoolingMap {
+  static constexpr int at_once = Pack<T>::count;
+
+  Compute compute;
+  Cells<T> to;
+  bool packed;
+
+  RAVINE_HOST_DEVICE T value(std::int64_t i) const {
+    T values[1];
+    compute.compute(i, values);
+    return values[0];
+  }
+  template <typename See>
+  RAVINE_HOST_DEVICE void run(std::int64_t first, std::int64_t end, const See& see) const {
+    if (packed && first + at_once <= end) {
+      Pack<T> pack;
+      compute.compute(first, pack.values);
+      for (int j = 0; j < at_once; ++j) see(pack.values[j]);
+      to.store_pack(first, pack);
+      return;
+    }
+    for (std::int64_t i = first; i < end && i < first + at_once; ++i) {
+      const T result = value(i);
+      to.store(i, result);
+      see(result);
+    }
+  }
+};
+
+template <typename T, typename Compute, typename... Others>
+PoolingMap<T, Compute> pooling_map(const Compute& compute, Cells<T> to, const Others&... others) {
+  const bool whole = compute.e.channels % Pack<T>::count == 0;
+  return {compute, to, whole && to.is_aligned() && (others.is_aligned() && ...)};
+}
 
 template <typename T>
 class PoolingOperation final : public CudaOperation {
@@ -158,12 +236,14 @@ class PoolingOperation final : public CudaOperation {
 
   void run(const RunContext& context) noexcept override {
     const Cells<T> input = cells<T>(operation_.input);
-    const Cells<T> output = cells<T>(operation_.output);
+    const auto store = [&](const auto& reduce) {
+      const WindowPooling<T, std::decay_t<decltype(reduce)>> pooling{extents_, input, reduce};
+      observer_.store<T>(pooling_map(pooling, cells<T>(operation_.output), input), context);
+    };
     if (operation_.kind == PoolingKind::maximum) {
-      observer_.store<T>(MaximumPooling<T>{extents_, input, output, at<std::int32_t>(operation_.positions)},
-                         context);
+      store(Maximum<T>{at<std::int32_t>(operation_.positions)});
     } else {
-      observer_.store<T>(AveragePooling<T>{extents_, input, output}, context);
+      store(Average<T>{});
     }
   }
 
@@ -184,18 +264,22 @@ class PoolingGradientOperation final : public CudaOperation {
     if (!o.activation_gradient) return;
     if (o.activation_gradient->name == "relu") {
       relu_within_ = o.activation_output;
-      return;
+    } else {
+      finish_ = make_gradient_finish<T>(o.activation_gradient);
     }
-    finish_ = prepare_gradient_finish<T>(
-        {o.output, no_tensor, o.activation_gradient, o.activation_input, o.activation_output}, preparation);
   }
 
-  void run(const RunContext& context) noexcept override {
-    for_each(stream_, elements_,
-             PoolingGradientKernel<T>{
-                 extents_, cells<T>(operation_.output_gradient), at<const std::int32_t>(operation_.positions),
-                 cells<T>(operation_.output), cells<T>(relu_within_), Relu<T>(Values{})});
-    if (finish_ != nullptr) finish_->run(context);
+  void run(const RunContext&) noexcept override {
+    const Cells<T> gradient = cells<T>(operation_.output_gradient);
+    const Cells<T> relu_output = cells<T>(relu_within_);
+    const Cells<T> output = cells<T>(operation_.output);
+    const WindowsOver<T> windows{extents_, gradient, at<const std::int32_t>(operation_.positions),
+                                 relu_output, Relu<T>(Values{})};
+    store_all(stream_, elements_, pooling_map(windows, output, gradient, relu_output));
+    if (finish_ == nullptr) return;
+    finish_->run(
+        stream_, elements_,
+        {output, {}, cells<T>(operation_.activation_input), cells<T>(operation_.activation_output), output});
   }
 
  private:
@@ -203,7 +287,7 @@ class PoolingGradientOperation final : public CudaOperation {
   PoolingExtents extents_;
   std::int64_t elements_;
   TensorId relu_within_ = no_tensor;
-  Prepared finish_;  // may be nothing
+  std::unique_ptr<GradientFinish<T>> finish_;  // may be nothing
 };
 
 }  // namespace

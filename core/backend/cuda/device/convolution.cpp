@@ -29,7 +29,7 @@ cudnn::Handle handle_of(const Stream& stream) {
 
 // The task in the types that are multiplied; `result` is what is written.
 cudnn::PlanTask plan_task(const ConvolutionTask& task, cudnn::DataType result) {
-  const cudnn::DataType factor = task.rounds ? cudnn::bfloat16 : cudnn::float32;
+  const cudnn::DataType factor = task.factors_are_rounded ? cudnn::bfloat16 : cudnn::float32;
   cudnn::PlanTask wanted{task.kind, task.extents, factor, factor, factor, task.has_bias, task.has_relu};
   wanted.allows_tf32 = task.allows_tf32;
   wanted.allows_winograd = task.allows_winograd;
@@ -40,7 +40,7 @@ cudnn::PlanTask plan_task(const ConvolutionTask& task, cudnn::DataType result) {
   return wanted;
 }
 
-// A tensor as cuDNN wants it: itself, or a copy that is rounded to bfloat16, or that is aligned.
+// A tensor as cuDNN wants it: itself, or a copy in the type of the plan, or that is aligned.
 class Side {
  public:
   Side(Stream& stream, std::int64_t elements, bool is_rounded)
@@ -90,15 +90,20 @@ class CudnnConvolution final : public ConvolutionEngine<float> {
                 plan_task.output == cudnn::bfloat16),
         bias_(stream, task.extents.filters, false),
         has_bias_(task.has_bias) {
-    input_.prepare(task.input_is_stored == (plan_task.input == cudnn::bfloat16));
-    output_.prepare(task.output_is_stored == (plan_task.output == cudnn::bfloat16));
-    weight_.prepare(false);  // a slice of a buffer, which may begin anywhere
+    // What is multiplied is as it has to be; parameters are slices of a buffer, which may begin anywhere.
+    const bool writes_weight = kind_ == ConvolutionKind::weight_gradient;
+    const auto result = writes_weight                       ? plan_task.weight
+                        : kind_ == ConvolutionKind::forward ? plan_task.output
+                                                            : plan_task.input;
+    const bool is_there = task.result_is_stored == (result == cudnn::bfloat16);
+    input_.prepare(kind_ != ConvolutionKind::input_gradient || is_there);
+    output_.prepare(kind_ != ConvolutionKind::forward || is_there);
+    weight_.prepare(!writes_weight && task.factors_are_rounded);
     if (has_bias_) bias_.prepare(false);
   }
 
   void run(const ConvolutionTensors<float>& tensors) noexcept override {
     if (stream_.failed()) return;
-    const Cells<float> weight{tensors.weight, false};
     const void* bias = nullptr;
     if (has_bias_) bias = bias_.read({const_cast<float*>(tensors.bias), false});
     const bool writes_input = kind_ == ConvolutionKind::input_gradient;
@@ -108,7 +113,7 @@ class CudnnConvolution final : public ConvolutionEngine<float> {
       return writes ? side.place(cells) : side.read(cells);
     };
     const void* const in = place(input_, tensors.input, writes_input);
-    const void* const filters = place(weight_, weight, writes_weight);
+    const void* const filters = place(weight_, tensors.weight, writes_weight);
     const void* const out = place(output_, tensors.output, writes_output);
     const cudnn::Functions& functions = cudnn::library().functions;
     stream_.activate();
@@ -119,7 +124,7 @@ class CudnnConvolution final : public ConvolutionEngine<float> {
       return stream_.fail(std::string("cuDNN could not compute a convolution: ") + why);
     }
     if (writes_input) input_.written(tensors.input);
-    if (writes_weight) weight_.written(weight);
+    if (writes_weight) weight_.written(tensors.weight);
     if (writes_output) output_.written(tensors.output);
   }
 
@@ -149,13 +154,10 @@ std::unique_ptr<ConvolutionEngine<float>> make_library_convolution(Stream& strea
   const cudnn::Handle handle = handle_of(stream);
   if (handle == nullptr) return nullptr;
   stream.activate();
-  const bool is_stored = task.kind == ConvolutionKind::forward          ? task.output_is_stored
-                         : task.kind == ConvolutionKind::input_gradient ? task.input_is_stored
-                                                                        : false;
   // What is not stored in bfloat16 is best not rounded to it; but not all cards have plans for that.
   for (const cudnn::DataType result : {cudnn::float32, cudnn::bfloat16}) {
-    if (result == cudnn::bfloat16 && !task.rounds) continue;
-    if (result == cudnn::float32 && is_stored) continue;
+    if (result == cudnn::bfloat16 && !task.factors_are_rounded) continue;
+    if (result == cudnn::float32 && task.result_is_stored) continue;
     const cudnn::PlanTask wanted = plan_task(task, result);
     std::optional<cudnn::Plan> plan = cudnn::Plan::choose(wanted, {handle, nullptr});
     if (!plan) continue;
