@@ -92,6 +92,9 @@ constexpr Format formats[] = {
     {"bfloat16 to float32", cudnn::bfloat16, cudnn::float32, false},
 };
 
+// Addresses that nothing is read from.
+const void* address(std::uintptr_t number) { return reinterpret_cast<const void*>(number << 30); }
+
 void tell(const CardFacts& card, const Shape& shape, const Format& format, ConvolutionKind kind, bool fused,
           const cudnn::Owned& properties) {
   const char* const kinds[] = {"forward", "input gradient", "weight gradient"};
@@ -101,11 +104,14 @@ void tell(const CardFacts& card, const Shape& shape, const Format& format, Convo
   task.allows_tf32 = format.tf32;
   task.allows_winograd = true;
   task.most_workspace = std::int64_t{32} << 20;
-  const auto plan = cudnn::Plan::choose(task, {nullptr, &properties});
+  auto plan = cudnn::Plan::choose(task, {nullptr, &properties});
   std::printf("%s, %s, %s, %s%s: ", card.name, shape.name, format.name, kinds[static_cast<int>(kind)],
               fused ? " with bias and relu" : "");
   if (!plan) {
     std::printf("none\n");
+  } else if (!plan->point(address(1), address(2), address(3), fused ? address(4) : nullptr,
+                          const_cast<void*>(address(5)))) {
+    std::printf("refuses the memory\n");
   } else {
     std::printf("engine %d, %d bytes\n", static_cast<int>(plan->engine()),
                 static_cast<int>(plan->workspace()));

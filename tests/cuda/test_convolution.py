@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reference.bfloat16 import rounded
 from reference.network import build, randomize
 
-from ravine import _core
+from ravine import Residual, Sequential, _core, layers
 
 pytestmark = pytest.mark.usefixtures("needs_device")
 
@@ -66,8 +67,8 @@ BATCH = 3
 
 
 def network(name: str, device: str, dtype: str = "float64", batch: int = BATCH, **more: Any) -> Any:
-    shape, *layers = SHAPES[name]
-    made = build(layers, shape, batch_size=batch, dtype=dtype, device=device, **more)
+    shape, *chosen = SHAPES[name]
+    made = build(chosen, shape, batch_size=batch, dtype=dtype, device=device, **more)
     randomize(made, np.random.default_rng(7))
     return made
 
@@ -171,6 +172,60 @@ def test_gradients_that_meet(device, activation, fuse):
         made.backward(generator.normal(size=output.shape))
         ends.append({"output": output} | {key: values.copy() for key, values in made.gradients.items()})
     assert_close(ends[1], ends[0], 1e-12)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_bfloat16_factors(device, name):
+    """Factors are rounded to bfloat16, and sums are not: float64 of rounded factors is what comes out."""
+    shape, layer, _ = SHAPES[name]
+    layer = {key: value for key, value in layer.items() if key != "activation"}
+    made = build([layer], shape, batch_size=BATCH, dtype="bfloat16", device=device)
+    exact = build([layer], shape, batch_size=BATCH, dtype="float64", device="cpu")
+    generator = np.random.default_rng(9)
+    randomize(made, generator)
+    for key, values in exact.parameters.items():
+        values[...] = rounded(made.parameters[key]) if values.ndim > 1 else made.parameters[key]
+    x = generator.normal(size=(BATCH, *shape)).astype(np.float32)
+    ends = []
+    for network, form in ((made, np.array), (exact, lambda values: rounded(values).astype(np.float64))):
+        output = network.forward(form(x), training=True)
+        gradient = np.random.default_rng(10).normal(size=output.shape).astype(np.float32)
+        network.backward(form(gradient))
+        ends.append({"output": output, "weight": network.gradients["convolution_1.weight"].copy()})
+    assert_close(ends[0], ends[1], 1e-5)
+
+
+def residual() -> Sequential:
+    """Moments behind convolutions, sums behind their gradients, and shortcuts of both kinds."""
+
+    def normalized(units: int, **chosen: Any) -> list[Any]:
+        return [layers.Convolution(units, pad=1, use_bias=False, **chosen), layers.BatchNormalization()]
+
+    shortcut = [layers.Convolution(12, kernel=1, stride=2, use_bias=False), layers.BatchNormalization()]
+    return Sequential(
+        *normalized(8), "relu", Residual(*normalized(8), "relu", *normalized(8)), "relu",
+        Residual(*normalized(12, stride=2), "silu", *normalized(12), shortcut=shortcut), "relu",
+        layers.MaxPooling(), layers.Convolution(6, groups=2, activation="gelu"),
+        layers.GlobalAveragePooling(), layers.Dense(5),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("compute", [{}, {"fuse_normalization": False}, {"fuse": False}])
+def test_normalization_behind_convolutions(device, compute):
+    ends = []
+    for place, dtype in (("cpu", "float64"), (device, "float64"), (device, "float32")):
+        made = residual().network(
+            (13, 12, 3), batch_size=9, dtype=dtype, device=place, compute=compute, threads=1, seed=1
+        )
+        generator = np.random.default_rng(11)
+        x = generator.normal(size=(36, 13, 12, 3)).astype(dtype)
+        y = generator.integers(0, 5, 36).astype(np.int32)
+        made.train(_core.Optimizer("gradient_descent"), x, y, batch_size=9, statistics="norms")
+        _, rows = made.drain()
+        ends.append({"rows": rows, "weights": made.flat_parameters.copy(), "prediction": made.predict(x[:9])})
+    for key, expected in ends[0].items():
+        np.testing.assert_allclose(ends[1][key], expected, rtol=1e-6 if key == "rows" else 1e-9, atol=1e-9)
+        np.testing.assert_allclose(ends[2][key], expected, rtol=2e-3, atol=2e-4)
 
 
 LENET = [

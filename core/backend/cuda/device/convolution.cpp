@@ -118,7 +118,7 @@ class CudnnConvolution final : public ConvolutionEngine<float> {
     const cudnn::Functions& functions = cudnn::library().functions;
     stream_.activate();
     if (functions.set_stream(handle_, stream_.handle()) != 0 ||
-        !plan_.run(handle_, in, filters, out, bias, workspace_)) {
+        !plan_.point(in, filters, out, bias, workspace_) || !plan_.run(handle_)) {
       char why[256] = {};
       functions.last_error(why, sizeof(why));
       return stream_.fail(std::string("cuDNN could not compute a convolution: ") + why);

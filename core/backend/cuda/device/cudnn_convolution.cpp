@@ -232,20 +232,23 @@ std::optional<Plan> Plan::choose(const PlanTask& task, const Target& target) {
   return {};
 }
 
-bool Plan::run(Handle handle, const void* input, const void* weight, const void* output, const void* bias,
-               void* workspace) {
+bool Plan::point(const void* input, const void* weight, const void* output, const void* bias,
+                 void* workspace) {
   std::vector<const void*> pointers{input, weight, output, bias};
-  if (pointers != pointers_) {
-    const bool has_bias = bias != nullptr;
-    const Numbers ids{input_id, weight_id, output_id, bias_id};
-    pack_ = Owned(variant_pack);
-    pack_.set(pack_ids, type_int64, has_bias ? 4 : 3, ids.data())
-        .set(pack_pointers, type_pointer, has_bias ? 4 : 3, pointers.data())
-        .set_one(pack_workspace, type_pointer, workspace)
-        .finalize();
-    pointers_ = std::move(pointers);
-  }
-  return pack_.good() && library().functions.execute(handle, plan_.get(), pack_.get()) == 0;
+  if (pointers == pointers_) return pack_.good();
+  const std::int64_t count = bias != nullptr ? 4 : 3;
+  const Numbers ids{input_id, weight_id, output_id, bias_id};
+  pack_ = Owned(variant_pack);
+  pack_.set(pack_ids, type_int64, count, ids.data())
+      .set(pack_pointers, type_pointer, count, pointers.data())
+      .set_one(pack_workspace, type_pointer, workspace)
+      .finalize();
+  pointers_ = std::move(pointers);
+  return pack_.good();
+}
+
+bool Plan::run(Handle handle) const {
+  return library().functions.execute(handle, plan_.get(), pack_.get()) == 0;
 }
 
 }  // namespace ravine::cuda::cudnn

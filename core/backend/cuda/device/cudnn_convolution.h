@@ -67,9 +67,10 @@ class Plan {
   // memory; none where there is no such.
   static std::optional<Plan> choose(const PlanTask& task, const Target& target);
 
-  // Returns whether it was begun. `bias` may be null where the task has none.
-  bool run(Handle handle, const void* input, const void* weight, const void* output, const void* bias,
-           void* workspace);
+  // Points the plan at memory, which may be where it was before. `bias` may be null where the task has none.
+  bool point(const void* input, const void* weight, const void* output, const void* bias, void* workspace);
+  // Returns whether it was begun, with the memory that it was pointed at.
+  bool run(Handle handle) const;
   std::int64_t engine() const { return engine_; }
   std::int64_t workspace() const { return workspace_; }
 
