@@ -1,6 +1,6 @@
-"""Products of a device, by its library and by its own kernel, with all that is done on the way: against NumPy.
+"""Products of a device, by its library and by its own kernel, with all that is done on the way.
 
-Odd sizes, and weights at places that no vector begins at; sums in float64 are the truth.
+Odd sizes, and weights at places that no vector begins at; sums in float64 by NumPy are the truth.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from reference.network import build, randomize
 
 Array = np.ndarray[Any, Any]
 
-# Rows, inputs, units, outputs: within a tile, over its edges, whole ones, and sums longer than own kernels take.
+# Rows, inputs, units, outputs: within a tile, over its edges, whole ones, and sums that a library takes.
 SIZES = [
     (1, 1, 1, 1),
     (7, 5, 3, 2),
@@ -180,12 +181,13 @@ def test_the_order_of_threads_changes_no_bit(device):
     """Of the twin, whose blocks and threads can be run backwards."""
     if "twin" not in os.environ.get("RAVINE_CUDA_LIBRARY", ""):
         pytest.skip("needs the twin")
-    own = os.path.dirname(os.path.abspath(__file__))
-    code = REVERSED.format(tests=os.path.dirname(own), own=own)
+    own = Path(__file__).resolve().parent
+    code = REVERSED.format(tests=str(own.parent), own=str(own))
+    environment = os.environ | {"RAVINE_TEST_DEVICE": device, "PYTHONHASHSEED": "0"}
     printed = [
         subprocess.run(
             [sys.executable, "-c", code],
-            env=os.environ | {"RAVINE_TWIN_ORDER": order, "RAVINE_TEST_DEVICE": device, "PYTHONHASHSEED": "0"},
+            env=environment | {"RAVINE_TWIN_ORDER": order},
             capture_output=True, text=True, timeout=300, check=True,
         ).stdout
         for order in ("", "reversed")
