@@ -8,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ravine import _core
+from ravine.experiment import load_experiment
+from ravine.runs import RunFolder
+from ravine.training.session import train_experiment
 
 
 def ravine(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -109,3 +113,18 @@ def test_a_run_begun_in_one_place_goes_on_in_another(tmp_path: Path, device: str
         assert end["metrics"]["test"]["accuracy"] > 0.8
         losses.append(end["metrics"]["test"]["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+
+
+@pytest.mark.usefixtures("needs_device")
+def test_the_example_begins_alike(tmp_path: Path, device: str) -> None:
+    """Its first ten losses are those of the processor, masks of dropout included, and it learns as much."""
+    losses, ends = [], []
+    for place in ("cpu", device):
+        overrides = [f"compute.device={json.dumps(place)}", f"name={json.dumps(place.replace(':', ''))}"]
+        outcome = train_experiment(load_experiment("digits_gpu", overrides), parent=tmp_path)
+        with RunFolder.open(outcome.path).reader() as reader:
+            losses.append(reader.series("loss")[1][:10])
+        ends.append(outcome.metrics["test"])
+    assert len(losses[0]) == 10
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    assert ends[1]["accuracy"] == pytest.approx(ends[0]["accuracy"], abs=0.02)

@@ -52,6 +52,14 @@ def test_digits_with_other_seeds(tmp_path: Path, seed: int) -> None:
     assert outcome.metrics["test"]["accuracy"] >= 0.96
 
 
+def test_digits_gpu(tmp_path: Path) -> None:
+    """It says what to type for a GPU, and is good without one; tests/cuda compares the two."""
+    outcome = train_experiment(load_experiment("digits_gpu"), parent=tmp_path)
+    assert outcome.metrics["test"]["accuracy"] >= 0.975
+    text = (EXAMPLES / "digits_gpu.toml").read_text()
+    assert "ravine train digits_gpu --device cuda" in text
+
+
 def test_lbfgs_digits(tmp_path: Path) -> None:
     """A hundred steps over all samples: every training sample is right, and the minimum is near."""
     outcome = train_experiment(load_experiment(EXAMPLES / "lbfgs_digits.toml"), parent=tmp_path)
