@@ -17,7 +17,7 @@ from ravine import _core, components
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(ravine.__path__, "ravine.")
-    if not module.name.endswith(("__main__", "._core"))
+    if not module.name.endswith(("__main__", "._core", ".libravine_cuda"))  # the last is no module
 )
 
 
