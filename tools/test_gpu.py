@@ -30,8 +30,14 @@ NEEDED = (
     "rich", "pytest", "hypothesis",
 )  # fmt: skip
 TESTED = ("tests/cuda", "tests/contracts")
-# One of each kernel: the sanitizers slow every thread down by tens of times.
-SANITIZED = "by_hand or every_loss or every_activation or penalties_and_groups or average_of_the_weights"
+# Tests that together run every kernel: the sanitizers slow every thread down by tens of times.
+SANITIZED = (
+    "every_layer", "every_loss_with_all_its_settings", "every_activation", "every_rule", "fused_forms",
+    "every_normalization_in_a_training", "gradients_that_meet", "windows_of_a_whole_image",
+    "sums_of_many_rows", "penalties_clipping_and_groups", "parts_of_a_batch_weights_and_mixtures", "averages",
+    "what_is_not_finite", "trains_as_the_cpu_does", "an_epoch_with_a_smaller_last_batch", "full_batch_rules",
+    "by_hand",
+)  # fmt: skip
 SANITIZERS = {
     "memcheck": ["--leak-check", "no"],
     "racecheck": ["--racecheck-report", "all"],
@@ -92,7 +98,15 @@ def command(part: str) -> list[str]:
         return [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     if part in SANITIZERS:
         checked = [sanitizer(), "--tool", part, "--error-exitcode", str(FOUND), *SANITIZERS[part]]
-        return [*checked, *pytest, "-p", "no:xdist", "tests/cuda", "-k", SANITIZED]
+        return [
+            *checked,
+            *pytest,
+            "-p",
+            "no:xdist",
+            "tests/cuda",
+            "-k",
+            " or ".join(f"test_{name}" for name in SANITIZED),
+        ]
     # Several processes share the card, for most of a small test is its host.
     several = ["--numprocesses=4"] if importlib.util.find_spec("xdist") else []
     return [*pytest, *several, f"tests/{part}"]
