@@ -136,7 +136,7 @@ class MatrixUpdates {
     for_blocks(
         stream_, tiling_.count(),
         DirectionTiles<T, Rule>{tiling_.tiles(), step, memory, places_.data(), directions, of_tiles_.data()});
-    tiling_.sum(stream_, of_tiles_.data(), of_segments_.data());
+    sum_tiles(stream_, tiling_.sums(of_tiles_.data(), of_segments_.data()));
     orthogonalization_->run(of_segments_.data());
     for_blocks(stream_, tiling_.count(),
                UpdateMatrixTiles<T, Rule>{tiling_.tiles(), step, memory, places_.data(), directions,
