@@ -26,7 +26,10 @@ LocalGradient::LocalGradient(Network& network, const TrainingChunk& chunk)
     plan->bind_output_gradient(nullptr);
   }
   bind_parameters(nullptr);
-  if (parts_ == 1) return;
+  if (parts_ == 1) {
+    if (network.backend_->device().kind != DeviceKind::cpu) squares_ = &network.accumulation(false);
+    return;
+  }
   sum_ = &network.accumulation();
   if (first_.changes_state()) {
     state_before_.resize(network.state_->bytes());
@@ -53,7 +56,13 @@ void LocalGradient::bind(std::int64_t part) {
 }
 
 bool LocalGradient::compute(Worker& worker) noexcept {
-  return parts_ == 1 ? run(first_, context_, worker) : compute_parts(worker);
+  if (parts_ > 1) return compute_parts(worker);
+  if (!run(first_, context_, worker)) return false;
+  if (squares_ == nullptr) return true;
+  squares_->measure(worker);
+  merged_.whole = first_.program().measurements();
+  merged_.whole.gradient_squares = squares_->squares();
+  return true;
 }
 
 // Every worker sees the same measurements and takes the same way.

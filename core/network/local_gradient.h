@@ -20,7 +20,7 @@ class LocalGradient final : public BatchGradient {
   void begin(std::int64_t step, const RunContext& context) override;
   bool compute(Worker& worker) noexcept override;
   const Measurements& measured() const override {
-    return parts_ == 1 ? first_.program().measurements() : merged_.whole;
+    return measured_apart() ? merged_.whole : first_.program().measurements();
   }
   void keep_state(Worker& worker) noexcept override;
   Trouble find_trouble() override;
@@ -32,6 +32,8 @@ class LocalGradient final : public BatchGradient {
   std::int64_t row() const { return step_ * chunk_.batch + part_ * rows_of_part_; }
   ExecutionPlan& plan_of(std::int64_t part) { return part + 1 < parts_ || parts_ == 1 ? first_ : last_; }
   void bind(std::int64_t part);
+  // On a device the squares of gradients are those of the whole buffer, as in the steps that it makes alone.
+  bool measured_apart() const { return parts_ > 1 || squares_ != nullptr; }
   bool run(ExecutionPlan& plan, const RunContext& context, Worker& worker) noexcept;
   bool compute_parts(Worker& worker) noexcept;
 
@@ -42,7 +44,8 @@ class LocalGradient final : public BatchGradient {
   std::int64_t parts_;
   ExecutionPlan& first_;
   ExecutionPlan& last_;
-  PreparedAccumulation* sum_ = nullptr;  // where there are several parts
+  PreparedAccumulation* sum_ = nullptr;      // where there are several parts
+  PreparedAccumulation* squares_ = nullptr;  // where there is one, on a device
   RunContext context_;
   std::int64_t step_ = 0;
   std::int64_t part_ = 0;
