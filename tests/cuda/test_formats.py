@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -249,3 +252,23 @@ def test_loops_over_elements(size, dtype):
     expected = (y + np.tanh(y)) @ weight.T
     close = {"float32": 1e-5, "float64": 1e-13, "bfloat16": 2e-2}[dtype] * max(1, np.sqrt(size))
     np.testing.assert_allclose(made.forward(x, training=True), expected, rtol=0, atol=close)
+
+
+def test_what_the_processor_lacks_is_none_of_a_device(device, tmp_path):
+    """A run is trained and evaluated in bfloat16 though the processor has no instructions for it."""
+    environment = os.environ | {"RAVINE_SIMD": "avx2"}
+    chosen = [
+        "--set",
+        "compute.dtype=bfloat16",
+        "--set",
+        "training.epochs=1",
+        "--set",
+        f"compute.device={device}",
+    ]
+    for arguments in (["train", "digits", *chosen], ["evaluate", "digits"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ravine", *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "float32" not in done.stderr

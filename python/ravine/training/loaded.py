@@ -210,14 +210,15 @@ def load_run(path: Path, checkpoint: str = "best", *, device: str | None = None)
     names = loaded.state.get("class_names")
     if not isinstance(names, list):
         raise CheckpointError("holds no class names; it was not written by a training run", file=file)
-    dtype, instead = _dtype(experiment)
+    device = experiment.compute.device if device is None else device
+    dtype, instead = _dtype(experiment, device)
     try:
         network = _core.Network(
             specification(transform.output_shape, experiment.model.layers),
             experiment.loss,
             batch_size=_rows(experiment, loaded.state.get("samples_at_once")),
             dtype=dtype,
-            device=experiment.compute.device if device is None else device,
+            device=device,
             threads=0 if experiment.compute.threads == "auto" else experiment.compute.threads,
             seed=experiment.seed,
             compute=experiment.compute.options(),
@@ -239,9 +240,11 @@ def load_run(path: Path, checkpoint: str = "best", *, device: str | None = None)
     )
 
 
-def _dtype(experiment: Experiment) -> tuple[str, str | None]:
+def _dtype(experiment: Experiment, device: str) -> tuple[str, str | None]:
     """What the network computes in, and a warning where that is not the run's bfloat16."""
     wanted = experiment.compute.dtype
+    if device != "cpu":  # which says itself what it lacks
+        return wanted, None
     for name, there, detail in _core.report():
         if wanted == name == "bfloat16" and not there:
             return "float32", f"computes in float32, for bfloat16 {detail}"
