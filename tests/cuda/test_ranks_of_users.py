@@ -18,7 +18,10 @@ from ravine.training import checkpoint as checkpoints
 SETTINGS = (
     "compute.dtype=float64", "compute.threads=1", "training.epochs=2", "training.checkpoint_seconds=1000",
 )  # fmt: skip
-TWO_CARDS = {"RAVINE_TWIN_CARDS": "9.0,9.0"}
+# The libraries of this process, and two cards of the twin.
+TWO_CARDS = {
+    name: os.environ[name] for name in ("RAVINE_CUDA_LIBRARY", "RAVINE_NCCL_LIBRARY") if name in os.environ
+} | {"RAVINE_TWIN_CARDS": "9.0,9.0"}
 AS_IF = """
 import sys
 from ravine import cli
@@ -110,11 +113,19 @@ class Hosts(Serial):
 
 
 def found_on(
-    monkeypatch: pytest.MonkeyPatch, device: str, count: int, lacks_nccl: str = "", **settings: Any
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    count: int,
+    lacks_nccl: str = "",
+    address: str = "",
+    **settings: Any,
 ) -> cards.Placement:
-    monkeypatch.setattr(cards, "usable", lambda: [f"cuda:{card}" for card in range(count)])
+    shown = f"a card, PCI {address}" if address else "a card"
+    monkeypatch.setattr(cards, "usable", lambda: {f"cuda:{card}": shown for card in range(count)})
     monkeypatch.setattr(cards, "lacks_nccl", lambda: lacks_nccl)
-    world: Communicator = Hosts({"device": "cuda:0", "nccl": "", "mpi": False})
+    world: Communicator = Hosts(
+        {"device": "cuda:0", "card": address or "cuda:0", "kind": "a card", "nccl": "", "mpi": False}
+    )
     return cards.placed(world, device, ParallelSettings(**settings))
 
 
@@ -125,6 +136,12 @@ def test_which_card_a_rank_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (shared.device, shared.backend) == ("cuda:0", "host")
     assert "rank 1 on b and rank 2 on b compute on one card, by turns" in shared.warning
     assert found_on(monkeypatch, "cuda:3", 8).device == "cuda:3"
+    # A launcher may show each rank one card alone: the others have that of another address.
+    monkeypatch.setattr(
+        Hosts, "gather", lambda hosts, mine: [hosts.others, hosts.others, mine | {"card": "3b"}]
+    )
+    shown = found_on(monkeypatch, "cuda", 1, address="5e")
+    assert (shown.device, shown.backend, shown.warning) == ("cuda:0", "nccl", "")
     assert found_on(monkeypatch, "cuda", 0).device == "cuda:0"
 
 

@@ -13,6 +13,7 @@ struct Card {
   int major = 0;  // of its compute capability
   int minor = 0;
   std::size_t bytes = 0;
+  std::string address = {};  // on the PCI bus
 };
 
 struct Cards {

@@ -65,14 +65,15 @@ void DirectCommunicator::start_sum(int number, void* values, std::int64_t count,
     started.dtype = dtype;
     started.transport = transport;
     started.over = false;
-    started.computed.put(stream_->handle());
+    started.computed.record();
     started_.push_back(number);
   }
   changed_.notify_all();
 }
 
 void DirectCommunicator::sum_slot(Slot& started) noexcept {
-  started.computed.wait();
+  started.computed.wait_on_host();
+  stream_->activate();  // an MPI may look for the device of the thread that calls it
   const twin::Access access(*stream_);
   host_.sum(started.values, started.count, started.dtype, started.transport);
 }

@@ -40,7 +40,7 @@ class DirectCommunicator final : public StagedCommunicator {
     std::int64_t count = 0;
     DType dtype = DType::float32;
     Transport transport = Transport::full;
-    Mark computed;
+    Event computed;
     bool over = true;
   };
   Slot& slot(int number) { return slots_[static_cast<std::size_t>(number)]; }

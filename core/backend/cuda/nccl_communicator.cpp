@@ -81,13 +81,13 @@ bool NcclCommunicator::check(nccl::Status status) noexcept {
 
 // Around what NCCL is asked for, on the stream beside.
 void NcclCommunicator::begin(Slot& slot) noexcept {
-  slot.computed.put(stream_->handle());
-  slot.computed.hold(side_.handle());
+  slot.computed.record();
+  side_.wait_for(slot.computed);
   host_.begin_exchange();
   slot.started = true;
 }
 
-void NcclCommunicator::end(Slot& slot) noexcept { slot.done.put(side_.handle()); }
+void NcclCommunicator::end(Slot& slot) noexcept { slot.done.record(side_); }
 
 void NcclCommunicator::start(Slot& slot, void* values, std::int64_t count, DType dtype,
                              Transport transport) noexcept {
@@ -118,14 +118,14 @@ void NcclCommunicator::start(Slot& slot, void* values, std::int64_t count, DType
 
 void NcclCommunicator::finish(Slot& slot) noexcept {
   if (!slot.started) return;
-  while (!slot.done.is_reached()) {
+  while (!slot.done.has_come()) {
     nccl::Status found = nccl::success;
     if (!check(nccl_.find_error(ranks_of_nccl_, &found)) || !check(found)) break;
     sched_yield();
   }
   slot.started = false;
   host_.end_exchange();
-  slot.done.hold(stream_->handle());
+  slot.done.wait_on_stream();
   if (slot.widened != nullptr) widen_transported(*stream_, slot.rounded.data(), slot.widened, slot.count);
 }
 
@@ -183,7 +183,7 @@ void NcclCommunicator::start_sum(int number, void* values, std::int64_t count, D
 
 bool NcclCommunicator::progress(int number) noexcept {
   Slot& asked = slot(number);
-  return !asked.started || asked.done.is_reached();
+  return !asked.started || asked.done.has_come();
 }
 
 void NcclCommunicator::wait(int number) noexcept { finish(slot(number)); }

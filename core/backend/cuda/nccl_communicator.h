@@ -34,7 +34,7 @@ class NcclCommunicator final : public StagedCommunicator {
     float* widened = nullptr;  // where a rounded sum goes; null where nothing is rounded
     std::int64_t count = 0;
     Array<std::uint16_t> rounded;
-    Mark computed, done;
+    Event computed, done;
   };
   Slot& slot(int number) { return slots_[static_cast<std::size_t>(number)]; }
   bool is_connected() noexcept;
@@ -48,7 +48,7 @@ class NcclCommunicator final : public StagedCommunicator {
 
   const nccl::Functions& nccl_;
   nccl::Handle ranks_of_nccl_ = nullptr;
-  SideStream side_;
+  CopyQueue side_;
   std::deque<Slot> slots_;
   Slot blocking_;  // of calls that are over when they return
 };

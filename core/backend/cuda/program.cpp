@@ -4,6 +4,7 @@
 #include <set>
 
 #include "backend/cuda/histogram.h"
+#include "backend/cuda/model_group.h"
 #include "backend/cuda/observations.h"
 #include "backend/cuda/operation.h"
 
@@ -59,6 +60,10 @@ struct Prepare {
   }
   Prepared operator()(const Pooling& o) const { return prepare_pooling<T>(o, preparation); }
   Prepared operator()(const PoolingGradient& o) const { return prepare_pooling<T>(o, preparation); }
+  Prepared operator()(const GatherColumns& o) const { return prepare_model_group<T>(o, preparation); }
+  Prepared operator()(const SumRanks& o) const { return prepare_model_group<T>(o, preparation); }
+  Prepared operator()(const Broadcast& o) const { return prepare_model_group<T>(o, preparation); }
+  Prepared operator()(const MergeMeasurements& o) const { return prepare_model_group<T>(o, preparation); }
   template <typename Other>
   Prepared operator()(const Other&) const = delete;
 };
@@ -106,7 +111,11 @@ class CudaProgram final : public StreamProgram {
     Preparation preparation{program, pointers_, *stream, places_};
     products_ = preparation.products;
     for (const Step& step : program.steps) {
-      steps_.push_back({step.section, prepare(step.operation, preparation), {}, is_loss(step.operation)});
+      steps_.push_back({step.section,
+                        prepare(step.operation, preparation),
+                        {},
+                        is_loss(step.operation),
+                        std::holds_alternative<MergeMeasurements>(step.operation)});
       steps_.back().observations = observations_in(step.operation);
       ++preparation.step;
     }
@@ -201,6 +210,7 @@ class CudaProgram final : public StreamProgram {
     Prepared operation;
     std::vector<Observation> observations;
     bool is_loss;
+    bool merges;  // what ranks have measured
   };
   // What is run in one go: a section, or all that compute loss and gradient.
   struct Run {
@@ -279,6 +289,7 @@ class CudaProgram final : public StreamProgram {
               *places.parameter(observation.parameter);
         }
       }
+      if (step.merges) merge_measurements(*step.operation, measurements);
       if (!step.is_loss) continue;
       const double* loss = places.loss();
       measurements.loss = loss[0];

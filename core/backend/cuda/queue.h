@@ -22,6 +22,8 @@ class Event {
   void record() noexcept;                   // of the stream
   void record(CopyQueue& copies) noexcept;  // of the queue
   void wait_on_host() noexcept;
+  // Whether it has been reached, or something has failed. Any thread may ask.
+  bool has_come() noexcept;
   // The stream's next work waits for it.
   void wait_on_stream() noexcept;
 
@@ -42,6 +44,7 @@ class CopyQueue {
   void upload(void* to, const void* from, std::size_t bytes) noexcept;
   void download(void* to, const void* from, std::size_t bytes) noexcept;
   void wait_for(Event& event) noexcept;
+  void* handle() const { return handle_; }
 
  private:
   friend class Event;

@@ -20,7 +20,8 @@ std::vector<BackendReport> report() {
     const Card& card = found.cards[i];
     const std::string missing = missing_for(found, static_cast<int>(i));
     const std::string detail = card.name + ", compute capability " + std::to_string(card.major) + "." +
-                               std::to_string(card.minor) + ", " + gibibytes(card.bytes);
+                               std::to_string(card.minor) + ", " + gibibytes(card.bytes) +
+                               (card.address.empty() ? "" : ", PCI " + card.address);
     reports.push_back({"cuda:" + std::to_string(i), missing.empty(), missing.empty() ? detail : missing});
   }
   for (const BackendReport& library : report_libraries()) reports.push_back(library);

@@ -89,10 +89,10 @@ void StagedCommunicator::start_sum(int number, void* values, std::int64_t count,
   started.transport = transport;
   std::byte* const on_host = room(started.on_host, started.bytes());
   if (on_host == nullptr) return;
-  started.computed.put(stream_->handle());
-  started.computed.hold(down_.handle());
+  started.computed.record();
+  down_.wait_for(started.computed);
   down_.download(on_host, values, started.bytes());
-  started.arrived.put(down_.handle());
+  started.arrived.record(down_);
   started.stage = Slot::coming;
   coming_.push_back(number);
 }
@@ -102,8 +102,8 @@ void StagedCommunicator::sum_arrived(const Slot* awaited) noexcept {
     const int number = coming_[first_coming_];
     Slot& next = slot(number);
     if (awaited != nullptr && awaited->stage == Slot::coming) {
-      next.arrived.wait();
-    } else if (!next.arrived.is_reached()) {
+      next.arrived.wait_on_host();
+    } else if (!next.arrived.has_come()) {
       return;
     }
     host_.start_sum(number, next.on_host.data(), next.count, next.dtype, next.transport);
@@ -115,7 +115,7 @@ void StagedCommunicator::sum_arrived(const Slot* awaited) noexcept {
 
 void StagedCommunicator::send_back(Slot& summed) noexcept {
   up_.upload(summed.values, summed.on_host.data(), summed.bytes());
-  summed.back.put(up_.handle());
+  summed.back.record(up_);
   summed.stage = Slot::over;
 }
 
@@ -136,7 +136,7 @@ void StagedCommunicator::wait(int number) noexcept {
     host_.wait(number);
     send_back(asked);
   }
-  asked.back.hold(stream_->handle());
+  asked.back.wait_on_stream();
 }
 
 Communicator& StagedCommunicator::lane(int number) {

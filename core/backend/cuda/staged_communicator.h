@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "backend/cuda/communicator.h"
-#include "backend/cuda/side_stream.h"
+#include "backend/cuda/queue.h"
 
 namespace ravine::cuda {
 
@@ -53,7 +53,7 @@ class StagedCommunicator : public Communicator {
     DType dtype = DType::float32;
     Transport transport = Transport::full;
     Pinned on_host;  // kept: slots sum the same slices again and again
-    Mark computed, arrived, back;
+    Event computed, arrived, back;
     std::size_t bytes() const { return static_cast<std::size_t>(count) * size_of(dtype); }
   };
   Slot& slot(int number) { return slots_[static_cast<std::size_t>(number)]; }
@@ -66,7 +66,7 @@ class StagedCommunicator : public Communicator {
   std::size_t sum_of(const std::int64_t* bytes_of_ranks) const;
 
   const Carrier carrier_;
-  SideStream down_, up_;
+  CopyQueue down_, up_;
   std::deque<Slot> slots_;
   std::vector<int> coming_;       // slots, in the order of their starts
   std::size_t first_coming_ = 0;  // of them, the first that is not summed yet

@@ -30,6 +30,7 @@ class CudaUpdate : public StreamUpdate {
         of_tiles_(*stream, 2 * static_cast<std::size_t>(tiling_.count())),
         of_segments_(*stream, 2 * segments_.size()),
         norm_squares_(*stream, segments_.size()),
+        merge_(buffers.merge),
         weight_squares_(segments_.size()),
         update_squares_(segments_.size()) {
     for (std::size_t slot = 0; slot < buffers.slots.size(); ++slot) {
@@ -109,12 +110,16 @@ class CudaUpdate : public StreamUpdate {
     launch(own_place(), nullptr, limits_units_);
     if (!limits_units_) sum_tiles(*stream_, sums());
     is_fetched_ = false;
+    if (merge_ == nullptr) return;
+    fetch();  // at once, for all ranks take part
+    merge_->squares({&weight_squares_, &update_squares_});
   }
 
   void launch(const StepPlace& place, const double* scales, bool limits_units) noexcept override {
     if (divides_l2_) {
       measure_points(place, of_tiles_.data());
       sum_tiles(*stream_, tiling_.sums(of_tiles_.data(), norm_squares_.data()));
+      if (merge_ != nullptr) merge_norms();
     }
     run_rule(place, scales, divides_l2_ ? norm_squares_.data() : nullptr, of_tiles_.data(),
              of_tiles_.data() + tiling_.count());
@@ -124,6 +129,15 @@ class CudaUpdate : public StreamUpdate {
                LimitUnits<T>{place, unit_spans_.data(), memory_.parameters, unit_squares_.data()});
     for_blocks(*stream_, static_cast<std::int64_t>(unit_spans_.size()),
                SumUnits{place, unit_spans_.data(), unit_squares_.data(), of_segments_.data()});
+  }
+
+  // Of slices, by the host: steps that need it are made one by one.
+  void merge_norms() noexcept {
+    stream_->download(weight_squares_.data(), norm_squares_.data(), norm_squares_.bytes());
+    stream_->synchronize();
+    merge_->squares(weight_squares_);
+    stream_->upload(norm_squares_.data(), weight_squares_.data(), norm_squares_.bytes());
+    stream_->synchronize();
   }
 
   PreparedSteps* steps(const StepRequest& request) override { return steps_.find(request, *this, stream_); }
@@ -211,6 +225,7 @@ class CudaUpdate : public StreamUpdate {
   Array<double> of_tiles_;      // squares of weights, then of updates
   Array<double> of_segments_;   // the same
   Array<double> norm_squares_;  // of segments, where L2 is of norms
+  MeasurementMerge* merge_;     // where segments are slices
   PinnedArray<double> fetched_;
   std::int64_t units_ = 0;  // whose norms may be limited
   Array<UnitSpan> unit_spans_;

@@ -24,21 +24,23 @@ class Placement(NamedTuple):
         device: of this rank.
         backend: "cuda_mpi", "nccl" or "host": what carries values from card to card.
         cards: of all ranks.
+        kinds: of their cards, in words.
         warning: empty, or what makes it slow.
     """
 
     device: str
     backend: str
     cards: list[str]
+    kinds: list[str]
     warning: str
 
     def __str__(self) -> str:
         return f"{', '.join(self.cards)}; gradients travel through {CARRIERS[self.backend]}"
 
 
-def usable() -> list[str]:
-    """The cards of this machine that can be used, such as "cuda:0"."""
-    return [name for name, there, _ in _core.report() if name.startswith("cuda:") and there]
+def usable() -> dict[str, str]:
+    """The cards of this machine that can be used, such as "cuda:0", and of which kind each is."""
+    return {name: detail for name, there, detail in _core.report() if name.startswith("cuda:") and there}
 
 
 def lacks_nccl() -> str:
@@ -77,8 +79,12 @@ def placed(world: Communicator, device: str, settings: ParallelSettings) -> Plac
         InputError: what is to carry values between cards is not there; on all ranks.
     """
     local_rank = world.hosts[: world.rank].count(world.host)
-    chosen = card_of(device, local_rank, usable())
-    mine = {"device": chosen, "nccl": lacks_nccl(), "mpi": world.knows_cuda}
+    there = usable()
+    chosen = card_of(device, local_rank, [*there])
+    kind, _, address = there.get(chosen, "").partition(", PCI ")
+    # Of the same name, ranks may be shown cards that differ.
+    mine = {"device": chosen, "card": address or chosen, "kind": kind}
+    mine |= {"nccl": lacks_nccl(), "mpi": world.knows_cuda}
     found = world.gather(mine)
     sharing = _sharing(world.hosts, found)
     warning = ""
@@ -87,14 +93,15 @@ def placed(world: Communicator, device: str, settings: ParallelSettings) -> Plac
             f"{listed(sharing[0])} compute on one card, by turns; give each rank its own, or start fewer"
         )
     cards = [f"{name}: {one['device']}" for name, one in zip(world.names, found, strict=True)]
-    return Placement(chosen, _backend(world.names, found, sharing, settings), cards, warning)
+    kinds = [one["kind"] for one in found]
+    return Placement(chosen, _backend(world.names, found, sharing, settings), cards, kinds, warning)
 
 
 def _sharing(hosts: Sequence[str], found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The names of ranks that have the same card, for each card of several."""
     by_card: dict[tuple[str, str], list[str]] = {}
     for rank, (host, one) in enumerate(zip(hosts, found, strict=True)):
-        by_card.setdefault((host, one["device"]), []).append(f"rank {rank} on {host}")
+        by_card.setdefault((host, one["card"]), []).append(f"rank {rank} on {host}")
     return [names for names in by_card.values() if len(names) > 1]
 
 

@@ -45,15 +45,7 @@ class Ranks:
         # Whether all compute the same bits: sums of AVX-512 and AVX2 are rounded in another order.
         self.alike = True
         if self.size > 1:
-            kinds = self.world.gather(loops())
-            self.alike = len(set(kinds)) == 1
-            if not self.alike and self.leads:
-                names = self.world.names
-                other = next(rank for rank, kind in enumerate(kinds) if kind != kinds[0])
-                distributed.notes.append(
-                    f"the loops of {names[0]} are {kinds[0]}, those of {names[other]} are {kinds[other]}: "
-                    "they round differently, so weights are averaged at the end of each epoch"
-                )
+            self._compare("the loops", self.world.gather(loops()))
             # By color: those with the same part of the layers; those with the same rows.
             data = self.world.native(self.grid.model_rank)
             model = self.world.native(self.grid.data_rank)
@@ -108,10 +100,24 @@ class Ranks:
         if self.alone or not asked.startswith("cuda"):
             return asked
         self.placement = placed(self.world, asked, self.settings)
+        self._compare("the card", self.placement.kinds)
         if self.placement.warning and self.leads:
             warnings.warn(self.placement.warning, RavineWarning, stacklevel=2)
         self.native = _core.Ranks(**self._told, backend=self.placement.backend)
         return self.placement.device
+
+    def _compare(self, what: str, kinds: list[str]) -> None:
+        """Weights of ranks that round differently drift apart."""
+        if len(set(kinds)) == 1:
+            return
+        self.alike = False
+        if self.leads:
+            names = self.world.names
+            other = next(rank for rank, kind in enumerate(kinds) if kind != kinds[0])
+            distributed.notes.append(
+                f"{what} of {names[0]}: {kinds[0]}; of {names[other]}: {kinds[other]}; "
+                "they round differently, so weights are averaged at the end of each epoch"
+            )
 
     def of_groups(self, values: list[Any]) -> list[Any]:
         """Of what was gathered, the values of the first rank of each data-parallel group."""

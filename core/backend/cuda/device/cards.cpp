@@ -15,7 +15,10 @@ Cards find_cards() {
     cudaDeviceProp properties{};
     status = cudaGetDeviceProperties(&properties, device);
     if (status == cudaSuccess) {
-      found.cards.push_back({properties.name, properties.major, properties.minor, properties.totalGlobalMem});
+      char address[32] = {};
+      if (cudaDeviceGetPCIBusId(address, sizeof(address), device) != cudaSuccess) address[0] = '\0';
+      found.cards.push_back(
+          {properties.name, properties.major, properties.minor, properties.totalGlobalMem, address});
     }
   }
   if (status != cudaSuccess) {

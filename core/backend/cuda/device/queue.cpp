@@ -42,6 +42,17 @@ void Event::wait_on_host() noexcept {
   if (!stream_.failed()) check(stream_, cudaEventSynchronize(event_of(handle_)));
 }
 
+bool Event::has_come() noexcept {
+  if (stream_.failed()) return true;
+  const cudaError_t status = cudaEventQuery(event_of(handle_));
+  if (status != cudaErrorNotReady) {
+    check(stream_, status);
+    return true;
+  }
+  cudaGetLastError();  // it is no failure of a kernel that is launched next
+  return false;
+}
+
 void Event::wait_on_stream() noexcept {
   if (!stream_.failed()) check(stream_, cudaStreamWaitEvent(stream_of(stream_), event_of(handle_), 0));
 }

@@ -9,6 +9,7 @@ Event::~Event() = default;
 void Event::record() noexcept { stream_.refuse_in_capture("an event of the host's"); }
 void Event::record(CopyQueue&) noexcept { stream_.refuse_in_capture("an event of the host's"); }
 void Event::wait_on_host() noexcept { stream_.refuse_in_capture("a wait"); }
+bool Event::has_come() noexcept { return true; }
 void Event::wait_on_stream() noexcept { stream_.refuse_in_capture("an event of the host's"); }
 
 CopyQueue::CopyQueue(Stream& stream) : stream_(stream) {}
