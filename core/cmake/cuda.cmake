@@ -35,7 +35,8 @@ message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} for ${CMAKE_CUDA_ARCHITECTURES} ${R
 
 # What both sides of the border between core and library are compiled from.
 file(GLOB interface CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/base/*.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/*.h"
-  "${CMAKE_CURRENT_SOURCE_DIR}/communication/communicator.h" "${CMAKE_CURRENT_SOURCE_DIR}/rules/penalty.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/interface.h")
+  "${CMAKE_CURRENT_SOURCE_DIR}/communication/communicator.h" "${CMAKE_CURRENT_SOURCE_DIR}/rules/penalty.h"
+  "${CMAKE_CURRENT_SOURCE_DIR}/rules/augmentation/step.h" "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/interface.h")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${interface})
 set(hashes "")
 foreach(header IN LISTS interface)
@@ -69,6 +70,9 @@ function(ravine_add_cuda_library)
   add_library(ravine_cuda SHARED ${RAVINE_CUDA_SOURCES} ${RAVINE_CUDA_SHARED} ${device})
   target_compile_features(ravine_cuda PRIVATE cuda_std_20)
   ravine_finish_cuda_library(ravine_cuda)
+  # What is made of pictures and targets has the bits of the processor, which rounds after each product.
+  set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/pictures.cu"
+    "${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/gather.cu" PROPERTIES COMPILE_OPTIONS --fmad=false)
   # What nvcc makes of a source for the host gives warnings that are not ours; the twin's compiler sees the source itself.
   target_compile_options(ravine_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic>

@@ -188,7 +188,7 @@ void DeviceTraining::launch(std::int64_t count) {
     steps_->add({context, optimizer_.regularization(), rate});
     group.push_back({optimizer_.learning_rate(), recorded});
   }
-  steps_->launch({rows_.from(first * chunk_.batch)});
+  steps_->launch({rows_.from(first * chunk_.batch), chunk_.on_device, nullptr});
   ahead_ += count;
   last_group_ = count;
 }

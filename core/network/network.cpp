@@ -326,10 +326,10 @@ void Network::step(Optimizer& optimizer) {
 }
 
 Evaluation Network::evaluate(const void* inputs, const void* targets, const void* weights, std::int64_t rows,
-                             double* row_losses) {
+                             double* row_losses, bool on_device) {
   const Turn turn(*this);
   if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows to evaluate").at_key("inputs");
-  check_targets(targets, weights, rows);
+  if (!on_device) check_targets(targets, weights, rows);
   const auto element = static_cast<std::int64_t>(size_of(options_.dtype));
   const std::int64_t input_bytes = graph_.input.elements() * element;
   const std::int64_t target_bytes = loss_->target_kind() == TargetKind::labels
@@ -381,8 +381,14 @@ void Network::predict(const void* inputs, std::int64_t rows, void* output) {
     plan.bind_input(from);
     plan.bind_output(to);
     run(plan, {Section::forward}, context(false));
-    if (plan.output_is_input()) std::memcpy(to, from, static_cast<std::size_t>(plan.batch() * output_bytes));
+    if (plan.output_is_input())
+      backend_->read(from, to, static_cast<std::size_t>(plan.batch() * output_bytes));
   });
+}
+
+void Network::fetch(const void* from, void* to, std::size_t bytes) {
+  const Turn turn(*this);
+  backend_->read(from, to, bytes);
 }
 
 bool Network::is_finite(std::size_t index) const {
@@ -407,7 +413,10 @@ std::pair<std::string, std::string> Network::find_trouble(ExecutionPlan& plan, c
   for (std::size_t i = 0; i < graph_.parameters.size(); ++i) {
     if (!is_finite(i)) return named(i);
   }
-  if (!all_finite(options_.dtype, input, plan.batch() * graph_.input.elements())) return {"the input", ""};
+  const std::int64_t values = plan.batch() * graph_.input.elements();
+  std::vector<std::byte> copied(static_cast<std::size_t>(values) * size_of(options_.dtype));
+  backend_->read(input, copied.data(), copied.size());
+  if (!all_finite(options_.dtype, copied.data(), values)) return {"the input", ""};
   RunContext again = context(true);
   again.first_row = first_row;
   run(plan, {Section::forward}, again);

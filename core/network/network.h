@@ -58,6 +58,7 @@ struct TrainingChunk {
   const void* targets = nullptr;
   const void* weights = nullptr;  // of the rows; nullptr: all the same
   Mixture mixture = {};           // of the rows' labels
+  bool on_device = false;         // they lie in the backend's memory, where ResidentData has made them
   std::int64_t steps = 0;
   std::int64_t batch = 0;                   // rows of each; under ranks, of this rank: 0 where it has none
   std::int64_t first_row = 0;               // place of a batch's first row in the global batch
@@ -130,10 +131,13 @@ class Network {
   void step(Optimizer& optimizer);
   void attach_optimizer(Optimizer& optimizer);
 
-  // Where asked for, the loss of each row goes to `row_losses`: its part of the weighted sum.
+  // Where asked for, the loss of each row goes to `row_losses`: its part of the weighted sum. Rows here and
+  // below may lie in the backend's memory; then it is to be said, for their targets were checked there.
   Evaluation evaluate(const void* inputs, const void* targets, const void* weights, std::int64_t rows,
-                      double* row_losses = nullptr);
+                      double* row_losses = nullptr, bool on_device = false);
   void predict(const void* inputs, std::int64_t rows, void* output);
+  // Copies what lies in the backend's memory.
+  void fetch(const void* from, void* to, std::size_t bytes);
   // Of every layer's output over one batch in evaluation, or of what its parameters give before its
   // activation; NaN for layers that compute nothing.
   std::vector<OutputMoments> moments(const void* inputs, std::int64_t rows, bool before_activation);
@@ -187,6 +191,7 @@ class Network {
   friend class DistributedGradient;
   friend class LocalGradient;
   friend class LocalUpdates;
+  friend class ResidentData;
   friend class TrainingLoop;
   friend class WeightAverage;
 

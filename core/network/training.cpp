@@ -235,7 +235,9 @@ TrainingResult Network::train(Optimizer& optimizer, const TrainingChunk& chunk) 
         optimizer.check_number(chunk.scheduled[i], chunk.schedule[place]);
       }
     }
-    check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch, chunk.mixture);
+    if (!chunk.on_device) {
+      check_targets(chunk.targets, chunk.weights, chunk.steps * chunk.batch, chunk.mixture);
+    }
     if (chunk.average != nullptr) chunk.average->check_network(*this);
     if (ranks.count() > 1) check_chunk_of_ranks(chunk, optimizer, ranks);
   };

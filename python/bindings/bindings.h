@@ -27,6 +27,7 @@ void bind_custom_rule(py::module_& module);
 void bind_communication(py::module_& module);
 void bind_network(py::module_& module);
 void bind_model_group(py::module_& module);
+void bind_resident(py::module_& module);
 void bind_training(py::module_& module);
 void bind_report(py::module_& module);
 

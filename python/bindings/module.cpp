@@ -39,6 +39,7 @@ PYBIND11_MODULE(_core, module) {
   bind_communication(module);
   bind_network(module);
   bind_model_group(module);
+  bind_resident(module);
   bind_training(module);
   bind_report(module);
 }

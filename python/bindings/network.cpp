@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "bindings.h"
 #include "catalog/catalog.h"
+#include "chosen_samples.h"
 #include "network_arrays.h"
 
 namespace ravine::bindings {
@@ -82,9 +83,16 @@ py::array forward(const py::object& self, const py::array& inputs, bool training
   return output;
 }
 
-py::array predict(Network& network, const py::array& inputs) {
+py::array predict(Network& network, const Given& inputs) {
+  if (const ChosenSamples* chosen = chosen_of(inputs)) {
+    py::array output = new_output(network, chosen->rows());
+    void* to = output.mutable_data();
+    chosen->with(network,
+                 [&](const GatheredRows& rows) { network.predict(rows.inputs, chosen->rows(), to); });
+    return output;
+  }
   std::int64_t rows = 0;
-  const void* data = checked_inputs(network, inputs, &rows);
+  const void* data = checked_inputs(network, std::get<py::array>(inputs), &rows);
   py::array output = new_output(network, rows);
   void* to = output.mutable_data();
   const py::gil_scoped_release release;
@@ -112,26 +120,39 @@ py::dict moments(Network& network, const py::array& inputs, bool before_activati
   return layers;
 }
 
-Evaluation measure(Network& network, const py::array& inputs, const py::array& targets,
-                   const std::optional<py::array>& weights) {
+// Where asked for, with the loss of each row.
+Evaluation evaluated(Network& network, const Given& inputs, const std::optional<py::array>& targets,
+                     const std::optional<py::array>& weights, py::array_t<double>* losses) {
+  const auto of_rows = [&](std::int64_t rows) -> double* {
+    if (losses == nullptr) return nullptr;
+    *losses = py::array_t<double>(rows);
+    return losses->mutable_data();
+  };
+  if (const ChosenSamples* chosen = chosen_of(inputs)) {
+    double* loss_data = of_rows(chosen->rows());
+    return chosen->with(network, [&](const GatheredRows& rows) {
+      return network.evaluate(rows.inputs, rows.targets, rows.weights, chosen->rows(), loss_data, true);
+    });
+  }
+  if (!targets) throw py::type_error("targets are None");
   std::int64_t rows = 0;
-  const void* data = checked_inputs(network, inputs, &rows);
-  const void* target_data = checked_targets(network, targets, rows);
+  const void* data = checked_inputs(network, std::get<py::array>(inputs), &rows);
+  const void* target_data = checked_targets(network, *targets, rows);
   const void* weight_data = checked_weights(network, weights, rows);
+  double* loss_data = of_rows(rows);
   const py::gil_scoped_release release;
-  return network.evaluate(data, target_data, weight_data, rows);
+  return network.evaluate(data, target_data, weight_data, rows, loss_data);
 }
 
-py::array_t<double> row_losses(Network& network, const py::array& inputs, const py::array& targets,
+Evaluation measure(Network& network, const Given& inputs, const std::optional<py::array>& targets,
+                   const std::optional<py::array>& weights) {
+  return evaluated(network, inputs, targets, weights, nullptr);
+}
+
+py::array_t<double> row_losses(Network& network, const Given& inputs, const std::optional<py::array>& targets,
                                const std::optional<py::array>& weights) {
-  std::int64_t rows = 0;
-  const void* data = checked_inputs(network, inputs, &rows);
-  const void* target_data = checked_targets(network, targets, rows);
-  const void* weight_data = checked_weights(network, weights, rows);
-  py::array_t<double> losses(rows);
-  double* loss_data = losses.mutable_data();
-  const py::gil_scoped_release release;
-  network.evaluate(data, target_data, weight_data, rows, loss_data);
+  py::array_t<double> losses;
+  evaluated(network, inputs, targets, weights, &losses);
   return losses;
 }
 
@@ -362,16 +383,17 @@ void bind_network(py::module_& module) {
       .def("predict", &predict, py::arg("inputs"), "Probabilities for classification, else the output.")
       .def(
           "evaluate",
-          [](Network& network, const py::array& inputs, const py::array& targets,
+          [](Network& network, const Given& inputs, const std::optional<py::array>& targets,
              const std::optional<py::array>& weights) {
             return metrics(network, measure(network, inputs, targets, weights));
           },
-          py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
+          py::arg("inputs"), py::arg("targets") = std::nullopt, py::arg("weights") = std::nullopt,
           "Mean loss, weighted where weights are given, and shares of right answers, which are counts of "
           "rows.")
-      .def("measure", &measure, py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
-           "The sums that the metrics of evaluate are made of.")
-      .def("losses", &row_losses, py::arg("inputs"), py::arg("targets"), py::arg("weights") = std::nullopt,
+      .def("measure", &measure, py::arg("inputs"), py::arg("targets") = std::nullopt,
+           py::arg("weights") = std::nullopt, "The sums that the metrics of evaluate are made of.")
+      .def("losses", &row_losses, py::arg("inputs"), py::arg("targets") = std::nullopt,
+           py::arg("weights") = std::nullopt,
            "The loss of each row in evaluation, times its weight: what the sum of measure is made of.")
       .def("metrics", &metrics, py::arg("sums"), "The metrics of such sums.")
       .def("drain", &drain, "Recorded steps since the last call: (steps, values by column).")

@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "catalog/catalog.h"
+#include "chosen_samples.h"
 #include "network/weight_average.h"
 #include "network_arrays.h"
 
@@ -39,16 +40,23 @@ py::list drain_distributions(Network& network) {
   return rows;
 }
 
-py::dict time_passes(Network& network, const py::array& inputs, bool distributions, std::int64_t most,
-                     double seconds) {
-  std::int64_t rows = 0;
-  const void* data = checked_inputs(network, inputs, &rows);
-  if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows").at_key("inputs");
-  PassTimes times;
-  {
-    const py::gil_scoped_release release;
-    times = network.time_passes(data, rows, distributions, most, seconds);
+PassTimes times_of(Network& network, const Given& inputs, bool distributions, std::int64_t most,
+                   double seconds) {
+  if (const ChosenSamples* chosen = chosen_of(inputs)) {
+    return chosen->with(network, [&](const GatheredRows& gathered) {
+      return network.time_passes(gathered.inputs, chosen->rows(), distributions, most, seconds);
+    });
   }
+  std::int64_t rows = 0;
+  const void* data = checked_inputs(network, std::get<py::array>(inputs), &rows);
+  if (rows == 0) throw Error(ErrorCode::shape_mismatch, "there are no rows").at_key("inputs");
+  const py::gil_scoped_release release;
+  return network.time_passes(data, rows, distributions, most, seconds);
+}
+
+py::dict time_passes(Network& network, const Given& inputs, bool distributions, std::int64_t most,
+                     double seconds) {
+  const PassTimes times = times_of(network, inputs, distributions, most, seconds);
   py::dict shortest;
   shortest["passes"] = times.passes;
   shortest["bare"] = times.bare;
@@ -76,7 +84,7 @@ py::tuple drain_times(Network& network) {
 }
 
 TrainingResult train(
-    Network& network, Optimizer& optimizer, const py::array& inputs, const py::array& targets,
+    Network& network, Optimizer& optimizer, const Given& inputs, const std::optional<py::array>& targets,
     const std::optional<py::array>& weights, std::int64_t batch_size, std::int64_t micro_batch,
     const std::map<std::string, py::array_t<double, py::array::c_style | py::array::forcecast>>& schedule,
     double budget_seconds, std::int64_t record_every, const std::string& statistics, std::int64_t full_every,
@@ -85,10 +93,16 @@ TrainingResult train(
     std::int64_t steps) {
   std::int64_t rows = 0;
   TrainingChunk chunk;
-  chunk.inputs = checked_inputs(network, inputs, &rows);
-  chunk.targets = checked_targets(network, targets, rows);
-  chunk.weights = checked_weights(network, weights, rows);
-  chunk.mixture = checked_mixture(network, mixture, rows);
+  const ChosenSamples* chosen = chosen_of(inputs);
+  if (chosen == nullptr) {
+    if (!targets) throw py::type_error("targets are None");
+    chunk.inputs = checked_inputs(network, std::get<py::array>(inputs), &rows);
+    chunk.targets = checked_targets(network, *targets, rows);
+    chunk.weights = checked_weights(network, weights, rows);
+    chunk.mixture = checked_mixture(network, mixture, rows);
+  } else {
+    rows = chosen->rows();
+  }
   const bool empty = batch_size == 0 && rows == 0 && global_batch > 0 && steps > 0;
   if (!empty && (batch_size < 1 || rows % batch_size != 0 || (steps > 0 && rows != steps * batch_size))) {
     throw Error(ErrorCode::shape_mismatch, "got " + std::to_string(rows) +
@@ -138,6 +152,16 @@ TrainingResult train(
     const py::gil_scoped_acquire acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   };
+  if (chosen != nullptr) {
+    return chosen->with(network, [&](const GatheredRows& gathered) {
+      chunk.inputs = gathered.inputs;
+      chunk.targets = gathered.targets;
+      chunk.weights = gathered.weights;
+      chunk.mixture = {gathered.second_labels, gathered.shares};
+      chunk.on_device = true;
+      return network.train(optimizer, chunk);
+    });
+  }
   const py::gil_scoped_release release;
   return network.train(optimizer, chunk);
 }
@@ -176,8 +200,8 @@ void bind_training(py::module_& module) {
 
   py::reinterpret_borrow<py::class_<Network, std::shared_ptr<Network>>>(module.attr("Network"))
       .def(
-          "train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets"), py::kw_only(),
-          py::arg("weights") = std::nullopt, py::arg("batch_size"), py::arg("micro_batch") = 0,
+          "train", &train, py::arg("optimizer"), py::arg("inputs"), py::arg("targets") = std::nullopt,
+          py::kw_only(), py::arg("weights") = std::nullopt, py::arg("batch_size"), py::arg("micro_batch") = 0,
           py::arg("schedule") = py::dict(), py::arg("budget_seconds") = 0.0, py::arg("record_every") = 1,
           py::arg("statistics") = "norms", py::arg("full_every") = 100, py::arg("average") = std::nullopt,
           py::arg("loss_so_far") = 0.0, py::arg("weight_so_far") = 0.0, py::arg("mixture") = std::nullopt,
@@ -188,7 +212,8 @@ void bind_training(py::module_& module) {
           "of the rows, and the shares of the first ones. Under ranks all of them make the call; the rows "
           "are this rank's, batch_size of each global batch of global_batch rows, from its row first_row on. "
           "A "
-          "rank without rows (batch_size 0) says how many steps there are. No time budget under ranks.")
+          "rank without rows (batch_size 0) says how many steps there are. No time budget under ranks. "
+          "Chosen samples of data on the device take the place of all arrays.")
       .def("drain_times", &drain_times,
            "Under ranks, of the recorded steps since the last call: (steps, seconds), the seconds in columns "
            "compute, wait (for slower ranks), communicate (while sums of gradients are on their way) and "

@@ -1,6 +1,8 @@
 // The CUDA backend: memory, programs and updates on the stream of one device, launched by a team of one.
 #include "backend/backend.h"
 
+#include <cstring>
+
 #include "backend/cuda/accumulation.h"
 #include "backend/cuda/buffer.h"
 #include "backend/cuda/communicator.h"
@@ -9,6 +11,7 @@
 #include "backend/cuda/matrix_product.h"
 #include "backend/cuda/program.h"
 #include "backend/cuda/report.h"
+#include "backend/cuda/resident_rows.h"
 #include "backend/cuda/transport.h"
 #include "backend/cuda/update.h"
 #include "base/errors.h"
@@ -30,6 +33,10 @@ class CudaBackend final : public Backend {
     return std::make_unique<DeviceBuffer>(stream_, visible_, bytes);
   }
   void read(const void* from, void* to, std::size_t bytes) noexcept override {
+    if (!stream_->owns(from)) {
+      std::memcpy(to, from, bytes);  // rows may be those of the host
+      return;
+    }
     stream_->download(to, from, bytes);
     stream_->synchronize();
   }
@@ -61,6 +68,9 @@ class CudaBackend final : public Backend {
   std::unique_ptr<PreparedAverage> prepare_average(DType dtype, const void* values, void* average,
                                                    std::int64_t count) override {
     return cuda::prepare_average(dtype, values, average, count, stream_);
+  }
+  std::unique_ptr<ResidentRows> keep_rows(const RowsRequest& request) {
+    return cuda::keep_rows(request, stream_);
   }
   void add(DType dtype, const void* values, void* sum, std::int64_t count) noexcept override {
     cuda::add(dtype, values, sum, count, *stream_);
@@ -108,4 +118,7 @@ class CudaBackend final : public Backend {
 
 const char* ravine_cuda_interface() noexcept { return RAVINE_CUDA_INTERFACE; }
 ravine::Backend* ravine_cuda_make(int device) { return new ravine::cuda::CudaBackend(device); }
+ravine::ResidentRows* ravine_cuda_keep_rows(ravine::Backend* backend, const ravine::RowsRequest* request) {
+  return static_cast<ravine::cuda::CudaBackend*>(backend)->keep_rows(*request).release();
+}
 void ravine_cuda_report(std::vector<ravine::BackendReport>* reports) { *reports = ravine::cuda::report(); }

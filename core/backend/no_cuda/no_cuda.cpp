@@ -1,5 +1,6 @@
 // Stands in for the CUDA backend in builds without it.
 #include "backend/backend.h"
+#include "backend/resident_rows.h"
 #include "base/errors.h"
 
 namespace ravine {
@@ -10,6 +11,8 @@ std::shared_ptr<Backend> make_cuda_backend(int index) {
                   " was asked for, but Ravine was built without CUDA (nvcc was not found); use device cpu")
       .at_key("device");
 }
+
+std::unique_ptr<ResidentRows> keep_rows(Backend&, const RowsRequest&) { return nullptr; }
 
 std::vector<BackendReport> report_cuda() {
   return {{"CUDA", false, "Ravine was built without it: nvcc was not found"}};

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "backend/backend.h"
+#include "backend/resident_rows.h"
 #include "base/errors.h"
 
 namespace ravine {
@@ -15,6 +16,7 @@ namespace {
 
 struct Library {
   Backend* (*make)(int device) = nullptr;
+  ResidentRows* (*keep_rows)(Backend* backend, const RowsRequest* request) = nullptr;
   void (*report)(std::vector<BackendReport>* reports) = nullptr;
   std::string missing;
 };
@@ -43,6 +45,7 @@ Library open() {
     return library;
   }
   library.make = reinterpret_cast<decltype(library.make)>(dlsym(opened, "ravine_cuda_make"));
+  library.keep_rows = reinterpret_cast<decltype(library.keep_rows)>(dlsym(opened, "ravine_cuda_keep_rows"));
   library.report = reinterpret_cast<decltype(library.report)>(dlsym(opened, "ravine_cuda_report"));
   return library;
 }
@@ -62,6 +65,11 @@ std::shared_ptr<Backend> make_cuda_backend(int index) {
         .at_key("device");
   }
   return std::shared_ptr<Backend>(library().make(index));
+}
+
+std::unique_ptr<ResidentRows> keep_rows(Backend& backend, const RowsRequest& request) {
+  if (backend.device().kind != DeviceKind::cuda) return nullptr;
+  return std::unique_ptr<ResidentRows>(library().keep_rows(&backend, &request));
 }
 
 std::vector<BackendReport> report_cuda() {
