@@ -198,19 +198,28 @@ class Network:
         """
     def backward(self, output_gradient: NDArray[Any] | None = None) -> None:
         """Gradients of the last loss, or of the output gradient that is given."""
-    def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, inputs: NDArray[Any] | ChosenSamples) -> NDArray[Any]:
         """Probabilities for classification, else the output."""
     def evaluate(
-        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+        self,
+        inputs: NDArray[Any] | ChosenSamples,
+        targets: NDArray[Any] | None = None,
+        weights: NDArray[Any] | None = None,
     ) -> dict[str, float]:
         """Mean loss, weighted where weights are given, and shares of right answers, which are counts of
         rows."""
     def measure(
-        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+        self,
+        inputs: NDArray[Any] | ChosenSamples,
+        targets: NDArray[Any] | None = None,
+        weights: NDArray[Any] | None = None,
     ) -> Evaluation:
         """The sums that the metrics of evaluate are made of."""
     def losses(
-        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+        self,
+        inputs: NDArray[Any] | ChosenSamples,
+        targets: NDArray[Any] | None = None,
+        weights: NDArray[Any] | None = None,
     ) -> NDArray[np.float64]:
         """The loss of each row in evaluation, times its weight: what the sum of measure is made of."""
     def metrics(self, sums: Evaluation) -> dict[str, float]:
@@ -218,8 +227,8 @@ class Network:
     def train(
         self,
         optimizer: Optimizer,
-        inputs: NDArray[Any],
-        targets: NDArray[Any],
+        inputs: NDArray[Any] | ChosenSamples,
+        targets: NDArray[Any] | None = None,
         *,
         weights: NDArray[Any] | None = None,
         batch_size: int,
@@ -243,7 +252,8 @@ class Network:
         0: at once. The average, if there is one, takes the weights in after every update. A mixture is second
         labels of the rows, and the shares of the first ones. Under ranks all of them make the call; the rows
         are this rank's, batch_size of each global batch of global_batch rows, from its row first_row on. A
-        rank without rows (batch_size 0) says how many steps there are. No time budget under ranks.
+        rank without rows (batch_size 0) says how many steps there are. No time budget under ranks. Chosen
+        samples of data on the device take the place of all arrays.
         """
     def drain(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Recorded steps since the last call: (steps, values by column)."""
@@ -256,7 +266,7 @@ class Network:
     def drain_distributions(self) -> list[tuple[int, str, str, float, float, bytes]]:
         """Recorded distributions since the last call: (step, name, kind, minimum, maximum, packed counts)."""
     def time_passes(
-        self, inputs: NDArray[Any], *, distributions: bool, most: int, seconds: float
+        self, inputs: NDArray[Any] | ChosenSamples, *, distributions: bool, most: int, seconds: float
     ) -> dict[str, float]:
         """The shortest of some training passes over a batch without statistics and with them, in seconds."""
     def describe(self, mode: str = "training", batch_size: int = 0) -> dict[str, Any]:
@@ -339,6 +349,44 @@ class Network:
     def seed(self) -> int: ...
 
 # ---- random numbers and the machine ------------------------------------------------------------------------
+
+class ResidentData:
+    """Samples in the memory of a network's device, which makes batches of them."""
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        samples: int,
+        stored: str,
+        stored_values: int,
+        weighted: bool = False,
+        mean: Sequence[float] = (),
+        scale: Sequence[float] = (),
+        augmentation: tuple[Any, Any] | None = None,
+        mixup: tuple[int, float, float] | None = None,
+        quantiles: Sequence[float] = (),
+    ) -> None: ...
+    def write_inputs(self, first: int, inputs: NDArray[Any]) -> None:
+        """Takes in samples from `first` on, as they are stored."""
+    def write_targets(self, targets: NDArray[Any], weights: NDArray[Any] | None = None) -> None:
+        """Takes in the targets of all samples, and their weights."""
+    @property
+    def bytes(self) -> int:
+        """What the samples take of the device's memory."""
+    def __len__(self) -> int: ...
+    def samples(self, indices: NDArray[np.int64], epoch: int | None = None) -> ChosenSamples:
+        """Some samples in the place of arrays, as they are in an epoch of a training; without one as an
+        evaluation sees them.
+        """
+
+class ChosenSamples:
+    """Samples of a data set on a device, in the place of arrays of rows."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice) -> ChosenSamples: ...
+    def arrays(self) -> dict[str, Any]:
+        """What the device makes of them, as arrays: inputs, targets, weights, mixture."""
 
 def permutation(seed: int, epoch: int, count: int, stream: int = 0) -> NDArray[np.int64]:
     """A new order of 0 .. count-1 for each epoch: Fisher-Yates over Philox4x32-10 keyed by (seed, epoch), and

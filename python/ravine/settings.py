@@ -117,6 +117,8 @@ class ComputeSettings(_Section, frozen=True):
         store_bfloat16: in bfloat16, what lies between operations that can read and write it is stored in it,
             which takes half of the memory; otherwise only what is multiplied is rounded.
         device_steps: on a GPU, training steps follow each other without a stop for the host.
+        device_data: share of a GPU's free memory that samples may take, so that batches are made there; 0:
+            they are made by the processor.
         tf32: on a GPU, in float32: what products and convolutions multiply may be rounded to 11 significant
             bits (TF32), which is several times as fast; sums stay float32. It changes nothing on a CPU and in
             other types.
@@ -137,6 +139,7 @@ class ComputeSettings(_Section, frozen=True):
     winograd: bool = True
     store_bfloat16: bool = True
     device_steps: bool = True
+    device_data: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     tf32: bool = False
     share_memory: bool = True
     checkpoint_every: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
@@ -148,7 +151,7 @@ class ComputeSettings(_Section, frozen=True):
 
     def options(self) -> dict[str, bool | int]:
         """How a step is computed, as `Network` takes it."""
-        names = set(self.__struct_fields__) - {"device", "threads", "dtype"}
+        names = set(self.__struct_fields__) - {"device", "device_data", "threads", "dtype"}
         return {name: getattr(self, name) for name in sorted(names)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,6 +12,9 @@ from ravine.data._gather import gather_rows
 from ravine.data.dataset import Array, Dataset, Indices
 from ravine.data.sampler import Sampler
 from ravine.errors import InputError
+
+if TYPE_CHECKING:
+    from ravine import _core
 
 
 def check_batches(samples: int, batch_size: int, drop_last: bool) -> None:
@@ -34,8 +37,8 @@ class Chunk(NamedTuple):
 
     Args:
         inputs: [rows, *shape]; batch i of the chunk is rows [i * size, (i + 1) * size), size = rows /
-            batches.
-        targets: int32 [rows] or floating [rows, outputs].
+            batches. Of data on a device the `_core.ChosenSamples`, which stand for all arrays.
+        targets: int32 [rows] or floating [rows, outputs]; None of data on a device.
         batches: how many there are, at least 1.
         weights: of the samples [rows], where they have some.
         mixture: of samples that are mixed (mixup), the labels of the others, int32 [rows], and the shares of
@@ -44,8 +47,8 @@ class Chunk(NamedTuple):
         global_batch: rows of all ranks; 0: those that are here.
     """
 
-    inputs: Array
-    targets: Array
+    inputs: Any
+    targets: Any
     batches: int
     weights: Array | None = None
     mixture: tuple[Array, Array] | None = None
@@ -64,7 +67,7 @@ class Chunk(NamedTuple):
         mixture = None if self.mixture is None else (self.mixture[0][rows], self.mixture[1][rows])
         return self._replace(
             inputs=self.inputs[rows],
-            targets=self.targets[rows],
+            targets=None if self.targets is None else self.targets[rows],
             batches=batches,
             weights=weights,
             mixture=mixture,
@@ -83,6 +86,7 @@ class BatchSource:
         maximum_batches: the most batches in a chunk; two buffers of this size are kept, but one where every
             chunk is the same.
         share: which rows of each batch are gathered, where ranks divide it; None: all.
+        resident: the same samples in the memory of a device, which then makes the batches; None: made here.
 
     Raises:
         InputError: a batch size below 1, or `drop_last` with fewer samples than one batch.
@@ -106,6 +110,7 @@ class BatchSource:
         dtype: DTypeLike = np.float32,
         maximum_batches: int = 64,
         share: Share | None = None,
+        resident: _core.ResidentData | None = None,
     ) -> None:
         samples = len(dataset)
         check_batches(samples, batch_size, drop_last)
@@ -119,6 +124,7 @@ class BatchSource:
         self.batches_per_epoch = self.full_batches if drop_last else -(-samples // batch_size)
         self.maximum_batches = min(maximum_batches, self.batches_per_epoch)
         self._share = share
+        self._resident = resident
         rows = max(
             min(self.maximum_batches, self.full_batches) * self._rows(batch_size)[1],
             self._rows(samples % batch_size)[1],
@@ -126,7 +132,7 @@ class BatchSource:
         target_type = dataset.targets.dtype if dataset.task == "classification" else np.dtype(dtype)
         # Every chunk is the same: it is gathered once.
         self._same = sampler.keeps_order and self.batches_per_epoch == 1 and dataset.augmentation is None
-        turns = range(1 if self._same else 2)
+        turns = range(1 if self._same else 2) if resident is None else ()
         self._inputs = [np.empty((rows, *dataset.input_shape), dtype) for _ in turns]
         self._targets = [np.empty((rows, *dataset.targets.shape[1:]), target_type) for _ in turns]
         self._weights = [np.empty(rows, dtype) for _ in turns] if dataset.weights is not None else None
@@ -179,6 +185,9 @@ class BatchSource:
         if size < of_all:
             shared = indices.reshape(batches, of_all)[:, first_row : first_row + size]
             indices = np.ascontiguousarray(shared).reshape(-1)
+        if self._resident is not None:
+            chosen = self._resident.samples(indices, epoch)
+            return Chunk(chosen, None, batches, None, None, first_row, of_all)
         self._turn = (self._turn + 1) % len(self._inputs)
         inputs = self._inputs[self._turn][: len(indices)]
         targets = self._targets[self._turn][: len(indices)]

@@ -49,6 +49,7 @@ def evaluate(
     dataset: Dataset,
     between: Callable[[], bool] | None = None,
     ranks: Ranks | None = None,
+    resident: _core.ResidentData | None = None,
 ) -> dict[str, float] | None:
     """Loss and metrics of a split: "loss", for classification "accuracy", above five classes "top5".
 
@@ -60,6 +61,7 @@ def evaluate(
         dataset: typed as the network needs it.
         between: called between slices; True gives the evaluation up.
         ranks: that share the slices, all of which call this; None: this process alone.
+        resident: the same samples in the memory of the network's device.
 
     Returns:
         The loss is the mean over the rows, weighted where they have weights; the others are shares of rows,
@@ -76,7 +78,7 @@ def evaluate(
     if dataset.crops is not None:
         return evaluate_crops(network, dataset, between, ranks)
     errors = None if network.has_accuracy else RegressionErrors(dataset.targets, dataset.target_transform)
-    slices = Slices(network, dataset)
+    slices = Slices(network, dataset, resident)
 
     def measured(number: int) -> tuple[Sums, tuple[list[float], list[float]] | None]:
         inputs, targets, weights = slices[number]
@@ -103,13 +105,14 @@ def row_losses(
     dataset: Dataset,
     between: Callable[[], bool] | None = None,
     ranks: Ranks | None = None,
+    resident: _core.ResidentData | None = None,
 ) -> NDArray[np.float64] | None:
     """The loss of each sample in evaluation, times its weight [samples]; None where it was given up.
 
     Args:
-        network, dataset, between, ranks: as in `evaluate`.
+        network, dataset, between, ranks, resident: as in `evaluate`.
     """
-    slices = Slices(network, dataset)
+    slices = Slices(network, dataset, resident)
     parts = in_turns(len(slices), lambda number: network.losses(*slices[number]).tobytes(), between, ranks)
     return None if parts is None else np.frombuffer(b"".join(parts))
 
@@ -122,19 +125,25 @@ class Slices:
         dataset: typed as the network needs it.
     """
 
-    def __init__(self, network: _core.Network, dataset: Dataset) -> None:
+    def __init__(
+        self, network: _core.Network, dataset: Dataset, resident: _core.ResidentData | None = None
+    ) -> None:
+        self._resident = resident
         self.rows = rows_per_slice(network, dataset)
         self._dataset = dataset
         self._dtype = network.array_dtype
         self._buffer: NDArray[Any] | None = None
-        if not dataset.as_stored(self._dtype):
+        if resident is None and not dataset.as_stored(self._dtype):
             self._buffer = np.empty((min(self.rows, len(dataset)), *dataset.input_shape), self._dtype)
 
     def __len__(self) -> int:
         return -(-len(self._dataset) // self.rows)
 
-    def __getitem__(self, number: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    def __getitem__(self, number: int) -> tuple[Any, NDArray[Any] | None, NDArray[Any] | None]:
         begin, end = number * self.rows, (number + 1) * self.rows
+        if self._resident is not None:
+            places = np.arange(begin, min(end, len(self._dataset)), dtype=np.int64)
+            return self._resident.samples(places), None, None
         weights = None if self._dataset.weights is None else self._dataset.weights[begin:end]
         inputs = self._dataset.prepared(begin, end, self._dtype, self._buffer)
         return inputs, self._dataset.targets[begin:end], weights

@@ -62,7 +62,7 @@ def training_sampler(trainer: Trainer, train: Dataset) -> Sampler:
 def feeding(
     trainer: Trainer, train: Dataset, epochs: int, most_steps: int
 ) -> Iterator[BatchSource | Prefetcher]:
-    """The batches of a training's samples, for as long as it runs.
+    """The batches of a training's samples, for as long as it runs; a device makes those of samples it has.
 
     Args:
         trainer: compiled.
@@ -76,6 +76,7 @@ def feeding(
         sampler.observe(*observed)
     rows = rows_of_batch(trainer.batch_size, len(train))
     sample = sample_bytes(trainer.network, train)
+    resident = trainer.on_device.of(train)
     source = BatchSource(
         train,
         sampler,
@@ -85,8 +86,9 @@ def feeding(
         # The same on all ranks, whatever their shares: they make equally many steps a call.
         maximum_batches=max(1, min(most_steps, STAGING_BYTES * ranks.grid.data // (sample * rows))),
         share=None if ranks.grid.data == 1 else ranks.rows,
+        resident=resident,
     )
-    if not train.costs:
+    if not train.costs or resident is not None:
         yield source
         return
     with Prefetcher(source, epochs) as prefetcher:

@@ -150,7 +150,8 @@ class Loop:
         sampler, dataset = source.sampler, source.dataset
         if not isinstance(sampler, HardSampler) or dataset is None or sampler.knows(trainer.position.epoch):
             return True
-        losses = row_losses(trainer.network, dataset, trainer.meeting.between_slices, trainer.ranks)
+        resident = trainer.on_device.of(dataset)
+        losses = row_losses(trainer.network, dataset, trainer.meeting.between_slices, trainer.ranks, resident)
         if losses is not None:
             sampler.observe(trainer.position.epoch, losses)
         return losses is not None

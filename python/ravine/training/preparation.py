@@ -98,6 +98,7 @@ def build(
         record_every=experiment.statistics.every,
         statistics=experiment.statistics.level,
         full_every=experiment.statistics.full_every,
+        device_data=compute.device_data,
         ranks=ranks,
     )
     try:  # here, so that a group that matches nothing leaves no run folder

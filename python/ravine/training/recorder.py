@@ -126,6 +126,8 @@ class Recorder(Callback):
             data=self.parts.summary.as_dict(),
         )
         self.writer.set_state("running")
+        for line in trainer.on_device.lines:
+            self.log(line)
         if _place(trainer.position) != self._saved:
             self._save(trainer)
         self._repeat_edits(trainer, recorded=True)

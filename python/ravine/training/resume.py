@@ -19,7 +19,7 @@ CHANGEABLE = (
     "training.epochs", "training.evaluate_every", "training.checkpoint_seconds", "training.keep_checkpoints",
     "training.patience", "training.minimum_change", "training.micro_batch",
     "compute.threads", "compute.device", "compute.checkpoint_every", "compute.share_memory",
-    "compute.device_steps",
+    "compute.device_steps", "compute.device_data",
     "statistics.", "optimizer.", "regularization.",
     "schedules.", "parallel.",
 )  # fmt: skip

@@ -28,6 +28,7 @@ from ravine.training.batches import (
 )
 from ravine.training.callback import Callback as Callback
 from ravine.training.class_weights import check_classes, with_class_weights
+from ravine.training.device_data import DEVICE_SHARE, DeviceData
 from ravine.training.early_stopping import EarlyStopping
 from ravine.training.evaluation import evaluate
 from ravine.training.feeding import feeding
@@ -70,6 +71,8 @@ class Trainer:
             too, see `History.distributions`.
         full_every: steps between distributions.
         dtype, device, threads, compute: see `Sequential.network`.
+        device_data: share of a device's free memory, 0 to 1, that samples may take to lie there; see
+            `ravine.training.device_data`.
         ranks: those that train together, see `ravine.distributed.Ranks`: each is given all samples, and takes
             its rows of every batch. None: this process alone.
 
@@ -116,9 +119,11 @@ class Trainer:
         device: str = "cpu",
         threads: Threads = "auto",
         compute: Mapping[str, bool | int] | None = None,
+        device_data: float = DEVICE_SHARE,
         ranks: Ranks | None = None,
     ) -> None:
         self.ranks = ranks or Ranks()
+        self.on_device = DeviceData(device_data)
         self.optimizer = make_optimizer(
             optimizer, l2=l2, l2_form=l2_form, l1=l1, l1_form=l1_form, clip_value=clip_value, groups=groups,
             clip_layer_norm=clip_layer_norm, clip_norm=clip_norm, max_norm=max_norm,
@@ -313,8 +318,11 @@ class Trainer:
         self.compile(train.input_shape, len(train))
         self.begin()
         rows = rows_of_batch(self.batch_size, len(train))
-        with feeding(self, train, epochs, meeting.MOST_STEPS) as source:
-            self.compile_smaller(len(train))
+        self.compile_smaller(len(train))
+        with (
+            self.on_device.keeping(self.network, [train, *splits.values()], self.ranks),
+            feeding(self, train, epochs, meeting.MOST_STEPS) as source,
+        ):
             self.position = position or Position(step=self.optimizer.step_count)
             before = self.position.step - self.position.epoch * source.batches_per_epoch - self.position.batch
             self.plan = Plan(source, epochs, evaluate_every, dict(splits), max(0, before))
@@ -415,7 +423,8 @@ class Trainer:
     def evaluate_dataset(self, dataset: Dataset) -> dict[str, float] | None:
         """Metrics on a data set that is typed already; None if the training was stopped meanwhile."""
         with self.answering():
-            return evaluate(self.network, dataset, self.meeting.between_slices, self.ranks)
+            resident = self.on_device.of(dataset)
+            return evaluate(self.network, dataset, self.meeting.between_slices, self.ranks, resident)
 
     def predict(self, inputs: ArrayLike) -> NDArray[Any]:
         """Class probabilities, or the outputs of a regression, [samples, outputs]."""

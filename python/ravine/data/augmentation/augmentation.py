@@ -8,8 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.data.augmentation._pipeline import mixtures
-from ravine.data.augmentation.pipeline import centred, check_size, compile_steps, size_after
+from ravine.data.augmentation._pipeline import Pipeline, mixtures
+from ravine.data.augmentation.pipeline import (
+    NativeSteps,
+    centred,
+    check_size,
+    native_steps,
+    normal_quantiles,
+    size_after,
+)
 from ravine.data.augmentation.settings import Mixup, PcaColour, Step
 from ravine.errors import InputError
 
@@ -80,7 +87,8 @@ class Augmentation:
         if colour_axes is None and self.needs_colour_axes(self.steps):
             raise InputError("needs the colours of the training pictures", key=KEY)
         drawn = [(place, step) for place, step in enumerate(self.steps) if not isinstance(step, Mixup)]
-        self._pipeline = compile_steps(drawn, seed, self.input_shape, colour_axes)
+        self.native: NativeSteps = native_steps(drawn, seed, self.input_shape, colour_axes)
+        self._pipeline = Pipeline(self.native[0], seed, *self.input_shape, normal_quantiles())
 
     @staticmethod
     def needs_colour_axes(steps: Sequence[Step]) -> bool:

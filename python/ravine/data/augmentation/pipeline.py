@@ -42,6 +42,8 @@ MOST_LENSES = 4  # of one map
 QUANTILES = 1 << 16
 GEOMETRY = KINDS.index("fixed_crop")  # the last of the kinds that move pixels
 
+# steps, seed, and the shapes of a stored picture and of a result
+NativeSteps = tuple[list["NativeStep"], int, tuple[int, int, int], tuple[int, int, int]]
 # kind, end of its map, border, place, height, width, height and width after it, fill, probability, settings
 NativeStep = tuple[int, int, int, int, int, int, int, int, float, float, Sequence[float]]
 Window = tuple[
@@ -129,7 +131,18 @@ def compile_steps(
     shape: tuple[int, int, int],
     colour_axes: NDArray[np.float64] | None = None,
 ) -> Pipeline:
-    """The native form of steps.
+    """The native form of steps; see `native_steps`."""
+    native = native_steps(steps, seed, shape, colour_axes)
+    return Pipeline(native[0], seed, *shape, normal_quantiles())
+
+
+def native_steps(
+    steps: Sequence[tuple[int, Step]],
+    seed: int,
+    shape: tuple[int, int, int],
+    colour_axes: NDArray[np.float64] | None = None,
+) -> NativeSteps:
+    """Steps as native code takes them, on the host and on a device.
 
     Args:
         steps: each with its place in the list of settings, which is part of its key.
@@ -152,7 +165,7 @@ def compile_steps(
         sizes = (height, width, *new)
         native.append((kind, end, BORDERS.index(border), place, *sizes, fill, step.probability, settings))
         height, width = new
-    return Pipeline(native, seed, *shape, normal_quantiles())
+    return native, seed, shape, (height, width, shape[2])
 
 
 def groups(steps: Sequence[Step]) -> tuple[list[int], list[Border]]:
