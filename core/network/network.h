@@ -218,6 +218,8 @@ class Network {
   // of their own, by number.
   ExecutionPlan& plan(Mode mode, std::int64_t batch, std::size_t number = 0);
   PlannedProgram planned(Mode mode, std::int64_t batch) const;
+  std::unique_ptr<ExecutionPlan> make_plan(Mode mode, std::int64_t batch) const;
+  bool can_make(Mode mode, std::int64_t batch) const;
   // Bytes that a plan takes of the device.
   double bytes_of_plan(Mode mode, std::int64_t batch) const;
   double bytes_where_possible(Mode mode, std::int64_t batch) const;

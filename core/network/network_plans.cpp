@@ -34,10 +34,8 @@ ExecutionPlan& Network::plan(Mode mode, std::int64_t batch, std::size_t number) 
   check_memory(mode, batch, 0, "");
   std::unique_ptr<ExecutionPlan> made;
   try {
-    made = std::make_unique<ExecutionPlan>(
-        graph_, planned(mode, batch), *backend_,
-        ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
-  } catch (const Error& error) {  // a library took what was left
+    made = make_plan(mode, batch);
+  } catch (const Error& error) {  // operations take more than what is planned
     if (error.code() != ErrorCode::out_of_memory || !backend_->memory()) throw;
     throw out_of_memory(mode, batch, 0, "");
   }
@@ -54,6 +52,21 @@ PlanDescription Network::describe(Mode mode, std::int64_t batch) {
           chosen.memory().bytes,
           chosen.memory().unshared_bytes,
           chosen.bytes_beside()};
+}
+
+std::unique_ptr<ExecutionPlan> Network::make_plan(Mode mode, std::int64_t batch) const {
+  return std::make_unique<ExecutionPlan>(
+      graph_, planned(mode, batch), *backend_,
+      ParameterMemory{parameters_->data(), gradients_->data(), state_->data()});
+}
+
+bool Network::can_make(Mode mode, std::int64_t batch) const {
+  try {
+    make_plan(mode, batch);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 PlannedProgram Network::planned(Mode mode, std::int64_t batch) const {
@@ -112,6 +125,8 @@ Error Network::out_of_memory(Mode mode, std::int64_t batch, double besides, cons
     const std::int64_t middle = fits + (too_large - fits) / 2;
     (needed(middle) <= there.free + held ? fits : too_large) = middle;
   }
+  // Operations may take more than what is planned: where no other plan is in the way, it is tried.
+  while (plans_.empty() && batch > 0 && fits > 0 && !can_make(mode, fits)) fits = fits * 7 / 8;
   const std::string rows = batch > 0 ? std::string(name_of(mode)) + " in batches of " + std::to_string(batch)
                                      : "training with " + what;
   const std::string remedy = fits > 0 ? "the largest batch that fits is " + std::to_string(fits)

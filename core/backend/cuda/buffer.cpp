@@ -31,11 +31,13 @@ DeviceBuffer::DeviceBuffer(std::shared_ptr<Stream> stream, std::shared_ptr<Visib
 DeviceBuffer::~DeviceBuffer() { all_->remove(this); }
 
 void DeviceBuffer::read(std::size_t offset, void* to, std::size_t count) {
+  const auto undisturbed = stream_->undisturbed();
   stream_->download(to, memory_.data() + offset, count);
   stream_->synchronize();
 }
 
 void DeviceBuffer::write(std::size_t offset, const void* from, std::size_t count) {
+  const auto undisturbed = stream_->undisturbed();
   stream_->upload(memory_.data() + offset, from, count);
   stream_->synchronize();
 }

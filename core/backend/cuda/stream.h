@@ -41,6 +41,9 @@ class Stream {
   void copy(void* to, const void* from, std::size_t bytes) noexcept;
   void synchronize() noexcept;
 
+  // Held while launches are captured, and while the host copies: another thread may want to see something
+  // in the middle of a call, which must not become part of a graph.
+  std::unique_lock<std::recursive_mutex> undisturbed() { return std::unique_lock(capture_mutex_); }
   // Of the twin: until `end_capture`, what no graph can hold fails.
   void begin_capture() noexcept { is_capturing_ = true; }
   void end_capture() noexcept { is_capturing_ = false; }
@@ -86,6 +89,7 @@ class Stream {
   void* workspace_ = nullptr;
   DeviceContext* context_ = nullptr;
   std::string error_;
+  std::recursive_mutex capture_mutex_;
   bool is_capturing_ = false;
   std::atomic<bool> failed_ = false;
   std::mutex error_mutex_;

@@ -98,6 +98,7 @@ void LaunchGraph::run(const std::function<void()>& launches) noexcept {
     return;
   }
   if (handle_ == nullptr) {
+    const auto undisturbed = stream_.undisturbed();
     check(stream_, cudaStreamBeginCapture(stream_of(stream_), cudaStreamCaptureModeThreadLocal));
     if (stream_.failed()) return;
     launches();

@@ -25,6 +25,7 @@ void CopyQueue::wait_for(Event&) noexcept {}
 LaunchGraph::~LaunchGraph() = default;
 
 void LaunchGraph::run(const std::function<void()>& launches) noexcept {
+  const auto undisturbed = stream_.undisturbed();
   if (is_known_) stream_.begin_capture();
   launches();
   if (is_known_) stream_.end_capture();
