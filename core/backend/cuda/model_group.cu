@@ -16,7 +16,7 @@ struct SideBySide {
   const std::int64_t* firsts;  // the first column of each rank, and the number of all
   std::int64_t rows;
   std::int64_t columns;
-  T* output;
+  Cells<T> output;
 
   RAVINE_HOST_DEVICE T value(std::int64_t i) const {
     const std::int64_t row = i / columns;
@@ -26,7 +26,7 @@ struct SideBySide {
     const std::int64_t of_rank = firsts[rank + 1] - firsts[rank];
     return arrived[rows * firsts[rank] + row * of_rank + column - firsts[rank]];
   }
-  RAVINE_HOST_DEVICE void store(std::int64_t i, T value) const { output[i] = value; }
+  RAVINE_HOST_DEVICE void store(std::int64_t i, T value) const { output.store(i, value); }
 };
 
 template <typename T>
@@ -50,8 +50,9 @@ class GatherColumnsOperation final : public CudaOperation {
   void run(const RunContext& context) noexcept override {
     T* const arrived = at<T>(operation_.arrived);
     model_.gather(at<T>(operation_.input), arrived, bytes_.data());
-    observer_.store<T>(SideBySide<T>{arrived, firsts_.data(), rows_, columns_, at<T>(operation_.output)},
-                       context);
+    observer_.store<T>(
+        SideBySide<T>{arrived, firsts_.data(), rows_, columns_, this->template cells<T>(operation_.output)},
+        context);
   }
   std::string engine() const override { return "ranks"; }
 
