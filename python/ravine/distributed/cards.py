@@ -83,7 +83,7 @@ def placed(world: Communicator, device: str, settings: ParallelSettings) -> Plac
     chosen = card_of(device, local_rank, [*there])
     kind, _, address = there.get(chosen, "").partition(", PCI ")
     # Of the same name, ranks may be shown cards that differ.
-    mine = {"device": chosen, "card": address or chosen, "kind": kind}
+    mine: dict[str, Any] = {"device": chosen, "card": address or chosen, "kind": kind}
     mine |= {"nccl": lacks_nccl(), "mpi": world.knows_cuda}
     found = world.gather(mine)
     sharing = _sharing(world.hosts, found)
