@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <variant>
 
 #include "bindings.h"
@@ -37,5 +38,13 @@ inline const ChosenSamples* chosen_of(const Given& given) {
   if (*chosen == nullptr) throw py::type_error("inputs are None");
   return chosen->get();
 }
+
+// Rows of the last layer's output.
+py::array new_output(const Network& network, std::int64_t rows);
+py::array predict(Network& network, const Given& inputs);
+Evaluation measure(Network& network, const Given& inputs, const std::optional<py::array>& targets,
+                   const std::optional<py::array>& weights);
+py::array_t<double> row_losses(Network& network, const Given& inputs, const std::optional<py::array>& targets,
+                               const std::optional<py::array>& weights);
 
 }  // namespace ravine::bindings

@@ -59,12 +59,6 @@ Mixture checked_mixture(const Network& network, const std::optional<MixtureArray
 
 namespace {
 
-py::array new_output(const Network& network, std::int64_t rows) {
-  const Shape shape = network.graph().output().with_batch(rows);
-  return py::array(to_python(network.options().dtype),
-                   std::vector<py::ssize_t>(shape.extents().begin(), shape.extents().end()));
-}
-
 // The arrays of a pass by hand are read again by loss and backward: the Python object holds them until the
 // next.
 py::array forward(const py::object& self, const py::array& inputs, bool training) {
@@ -80,23 +74,6 @@ py::array forward(const py::object& self, const py::array& inputs, bool training
   }
   self.attr("_pass") = py::make_tuple(inputs, output);
   if (training) output.attr("setflags")(py::arg("write") = false);  // loss and backward read it
-  return output;
-}
-
-py::array predict(Network& network, const Given& inputs) {
-  if (const ChosenSamples* chosen = chosen_of(inputs)) {
-    py::array output = new_output(network, chosen->rows());
-    void* to = output.mutable_data();
-    chosen->with(network,
-                 [&](const GatheredRows& rows) { network.predict(rows.inputs, chosen->rows(), to); });
-    return output;
-  }
-  std::int64_t rows = 0;
-  const void* data = checked_inputs(network, std::get<py::array>(inputs), &rows);
-  py::array output = new_output(network, rows);
-  void* to = output.mutable_data();
-  const py::gil_scoped_release release;
-  network.predict(data, rows, to);
   return output;
 }
 
@@ -118,42 +95,6 @@ py::dict moments(Network& network, const py::array& inputs, bool before_activati
     layers[py::str(network.graph().layers[i].name)] = row;
   }
   return layers;
-}
-
-// Where asked for, with the loss of each row.
-Evaluation evaluated(Network& network, const Given& inputs, const std::optional<py::array>& targets,
-                     const std::optional<py::array>& weights, py::array_t<double>* losses) {
-  const auto of_rows = [&](std::int64_t rows) -> double* {
-    if (losses == nullptr) return nullptr;
-    *losses = py::array_t<double>(rows);
-    return losses->mutable_data();
-  };
-  if (const ChosenSamples* chosen = chosen_of(inputs)) {
-    double* loss_data = of_rows(chosen->rows());
-    return chosen->with(network, [&](const GatheredRows& rows) {
-      return network.evaluate(rows.inputs, rows.targets, rows.weights, chosen->rows(), loss_data, true);
-    });
-  }
-  if (!targets) throw py::type_error("targets are None");
-  std::int64_t rows = 0;
-  const void* data = checked_inputs(network, std::get<py::array>(inputs), &rows);
-  const void* target_data = checked_targets(network, *targets, rows);
-  const void* weight_data = checked_weights(network, weights, rows);
-  double* loss_data = of_rows(rows);
-  const py::gil_scoped_release release;
-  return network.evaluate(data, target_data, weight_data, rows, loss_data);
-}
-
-Evaluation measure(Network& network, const Given& inputs, const std::optional<py::array>& targets,
-                   const std::optional<py::array>& weights) {
-  return evaluated(network, inputs, targets, weights, nullptr);
-}
-
-py::array_t<double> row_losses(Network& network, const Given& inputs, const std::optional<py::array>& targets,
-                               const std::optional<py::array>& weights) {
-  py::array_t<double> losses;
-  evaluated(network, inputs, targets, weights, &losses);
-  return losses;
 }
 
 py::dict metrics(const Network& network, const Evaluation& evaluation) {

@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 
 from ravine import Sequential, Trainer, resume_run, train_experiment
-from ravine import augmentations as steps
 from ravine.data import BatchSource, Dataset, Sampler, SequentialSampler, fit
-from ravine.data.augmentation import for_training
 from ravine.errors import InputError
 from ravine.experiment import load_experiment
 from ravine.layers import Dense, Dropout, Flatten
@@ -25,7 +23,7 @@ from ravine.training.callback import Callback
 
 pytestmark = pytest.mark.usefixtures("needs_device")
 
-SEED, EPOCH, SAMPLES, CLASSES = 4, 3, 61, 5
+SAMPLES, CLASSES = 61, 5
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, CLASSES, SAMPLES).astype(np.int32)
 WEIGHTS = RANDOM.uniform(0.1, 2.0, SAMPLES)
@@ -51,6 +49,7 @@ def made_there(
     return device_data.resident(network, data).samples(places, epoch).arrays()
 
 
+PICTURES = RANDOM.integers(0, 256, (SAMPLES, 13, 17, 3), np.uint8)
 STORED = {
     "bytes": RANDOM.integers(0, 256, (SAMPLES, 7, 3, 1), np.uint8),
     "words": RANDOM.normal(size=(SAMPLES, 5)).astype(np.float32),
@@ -85,112 +84,6 @@ def test_values_that_are_approximated(device):
     found = made_there(data, PLACES, 0, device, "float32", "squared_error")
     assert np.array_equal(found["targets"], targets[PLACES])
     assert set(found) == {"inputs", "targets"}
-
-
-GEOMETRY: list[Any] = [
-    steps.Translation(border="reflect"), steps.Scaling(), steps.Rotation(30.0, border="edge"),
-    steps.Stretch(), steps.Shear(20.0, 10.0), steps.LensDistortion(), steps.HorizontalFlip(),
-    steps.RandomCrop(0, 4), steps.RandomCrop([9, 12], 2, border="reflect"), steps.RandomCrop(11, 0),
-    steps.RandomResizedCrop(10, 13, 19), steps.Scaling(0.5, 0.9, fill=77.0, probability=0.5),
-]  # fmt: skip
-VALUES: list[Any] = [
-    steps.Brightness(0.9), steps.Contrast(0.9), steps.PcaColour(0.3), steps.GaussianNoise(25.0),
-    steps.Cutout(5), steps.Cutout(7, 3.0, probability=0.5), steps.Contrast(0.5, probability=0.5),
-]  # fmt: skip
-LISTS: list[list[Any]] = [
-    [],
-    [steps.RandomCrop(0, 2), steps.HorizontalFlip()],
-    [steps.HorizontalFlip(), steps.Brightness(), steps.Rotation(), steps.Contrast(), steps.RandomCrop(8, 1)],
-    [steps.LensDistortion(border="edge"), steps.Rotation(border="edge"), steps.LensDistortion(border="edge")],
-    [steps.RandomCrop(0, 2), steps.HorizontalFlip(), steps.Rotation(border="reflect"),
-     steps.LensDistortion(border="reflect"), steps.Brightness(), steps.Contrast(), steps.PcaColour(),
-     steps.GaussianNoise(), steps.Cutout(), steps.Mixup(0.5)],
-    [steps.Cutout(3), steps.Mixup(2.0, probability=0.7)],
-    [steps.Mixup(0.2)],
-]  # fmt: skip
-
-
-def pictures(channels: int, height: int = 13, width: int = 17) -> Any:
-    return np.random.default_rng(1).integers(0, 256, (SAMPLES, height, width, channels), np.uint8)
-
-
-def augmented(
-    given: list[Any], stored: Any, scaled: bool = True, targets: Any = LABELS, rows: Any = None
-) -> Dataset:
-    augmentation = for_training(given, SEED, stored, rows)
-    transform = None
-    if scaled:
-        shape = augmentation.output_shape(stored.shape[1:])
-        transform = fit("standardize", RANDOM.integers(0, 256, (20, *shape), np.uint8))
-    classes = CLASSES if targets.ndim == 1 else 0
-    return Dataset(stored, targets, classes, rows=rows, transform=transform, augmentation=augmentation)
-
-
-def agree(found: Any, expected: Any, device_is_twin: bool) -> None:
-    """The same bits on the twin; on a card its sines, logarithms and powers differ in the last place."""
-    if device_is_twin:
-        assert found.tobytes() == expected.tobytes()
-    else:
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
-
-
-@pytest.fixture
-def twin() -> bool:
-    return "twin" in os.environ.get("RAVINE_CUDA_LIBRARY", "")
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("step", [*GEOMETRY, *VALUES], ids=lambda step: type(step).__name__)
-def test_every_step(device, twin, step, channels):
-    if step.channels not in (None, channels):
-        pytest.skip("a step for three channels")
-    data = augmented([step], pictures(channels), scaled=False)
-    for epoch in (EPOCH, None):
-        found = made_there(data, PLACES, epoch, device, "float32")["inputs"]
-        agree(found, made_here(data, PLACES, epoch, "float32"), twin)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("given", LISTS, ids=lambda given: f"{len(given)} steps")
-def test_lists_of_steps(device, twin, given, dtype):
-    rows = np.random.default_rng(2).permutation(SAMPLES)[:40].astype(np.int64)
-    data = augmented(given, pictures(3), targets=LABELS[:40], rows=rows)
-    places = PLACES[PLACES < 40]
-    found = made_there(data, places, EPOCH, device, dtype)
-    agree(found["inputs"], made_here(data, places, EPOCH, dtype), twin)
-    mixing = data.mixing(places, EPOCH)
-    assert (mixing is None) == ("mixture" not in found)
-    if mixing is not None:
-        labels, shares = found["mixture"]
-        assert np.array_equal(labels, data.targets[mixing.partners])
-        agree(shares, mixing.shares.astype(dtype), twin)
-        assert "mixture" not in made_there(data, places, None, device, dtype)
-
-
-def test_large_pictures_are_made_in_parts(device, twin, monkeypatch):
-    """More than one part of the work space, and more than one part of the sums of contrast."""
-    stored = np.random.default_rng(3).integers(0, 256, (40, 210, 300, 3), np.uint8)
-    given = [steps.Contrast(0.5), steps.Rotation(), steps.Mixup(1.0)]
-    data = augmented(given, stored, scaled=False, targets=LABELS[:40])
-    places = np.arange(39, -1, -1)
-    found = made_there(data, places, EPOCH, device, "float32")["inputs"]
-    agree(found, made_here(data, places, EPOCH, "float32"), twin)
-
-
-def test_mixed_values(device, twin):
-    targets = RANDOM.normal(size=(SAMPLES, CLASSES))
-    data = augmented([steps.Mixup(0.7)], pictures(3), targets=targets)
-    found = made_there(data, PLACES, EPOCH, device, "float64", "squared_error")["targets"]
-    mixing = data.mixing(PLACES, EPOCH)
-    assert mixing is not None
-    own = mixing.shares[:, np.newaxis]
-    agree(found, targets[PLACES] * own + (1 - own) * targets[mixing.partners], twin)
-
-
-def test_another_epoch_and_seed_give_other_pictures(device):
-    data = augmented([steps.RandomCrop(0, 4)], pictures(3))
-    first, second = (made_there(data, PLACES, epoch, device, "float32")["inputs"] for epoch in (0, 1))
-    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("place", [-1, SAMPLES])
@@ -307,16 +200,6 @@ def test_trainings_are_those_of_the_processor(device, case):
         assert one == pytest.approx(other, rel=1e-8)
 
 
-def test_augmented_trainings_are_those_of_the_processor(device, twin):
-    data = augmented(LISTS[4], pictures(3))
-    here, resident, copied = (
-        fitted(place, data, share) for place, share in (("cpu", 0.5), (device, 0.5), (device, 0.0))
-    )
-    assert resident[3].resident == [True]
-    agree(resident[0], copied[0], twin)
-    np.testing.assert_allclose(resident[1]["loss"], here[1]["loss"], rtol=1e-4)
-
-
 def test_a_memory_map(device, tmp_path):
     np.save(tmp_path / "inputs.npy", STORED["float64"])
     mapped = np.load(tmp_path / "inputs.npy", mmap_mode="r")
@@ -334,8 +217,7 @@ def test_a_memory_map(device, tmp_path):
 
 
 def test_what_cannot_lie_there_says_why(device):
-    inputs = RANDOM.integers(0, 256, (SAMPLES, 13, 17, 3), np.uint8)
-    mixing = Dataset(inputs, LABELS, CLASSES, name="train", transform=fit("pca", inputs, components=8))
+    mixing = Dataset(PICTURES, LABELS, CLASSES, name="train", transform=fit("pca", PICTURES, components=8))
     assert device_data.why_not(mixing).startswith("pca mixes the features")
     _, _, trainer, log = fitted(device, mixing)
     assert log.resident[0] is False
@@ -362,9 +244,9 @@ print(len(history["loss"]))
 """
 
 
-def test_a_budget_that_is_too_small(device, twin):
+def test_a_budget_that_is_too_small(device):
     """What is larger than its share of the free memory is copied batch by batch; the rest lies there."""
-    if not twin:
+    if "twin" not in os.environ.get("RAVINE_CUDA_LIBRARY", ""):
         pytest.skip("needs a card of which the memory can be said: the twin")
     environment = os.environ | {"RAVINE_TWIN_MEMORY": str(140 << 20)}
     done = subprocess.run(
@@ -427,7 +309,7 @@ class Stop(Callback):
 
 
 def test_a_run_says_where_its_data_lies_and_goes_on_to_the_same_bits(device, tmp_path):
-    np.savez(tmp_path / "pictures.npz", inputs=pictures(3), targets=LABELS)
+    np.savez(tmp_path / "pictures.npz", inputs=PICTURES, targets=LABELS)
     (tmp_path / "experiment.toml").write_text(TEXT)
     experiment = load_experiment(str(tmp_path / "experiment.toml"), [f"compute.device={device}"])
     whole = train_experiment(experiment, parent=tmp_path / "whole", stop_on_signal=False).path
