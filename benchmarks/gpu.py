@@ -190,9 +190,9 @@ def main(words: Sequence[str] | None = None) -> int:
     introduction = f"""
         Minima and medians of {chosen.repeats} repeats that take turns, microseconds of one step, each repeat
         waited for to its end on the GPU. {card.name} is {card.detail}; driver
-        {driver_version() or "unknown"}. Ravine copies its batches from the host while it trains, and records
-        statistics of every layer at every step. PyTorch has its data on the GPU, images channels-last, the
-        fused optimizer, float32 without TF32; resnet20 is bfloat16 on both sides (autocast in PyTorch).
+        {driver_version() or "unknown"}. Both have their data on the GPU; Ravine records statistics of every
+        layer at every step. PyTorch has images channels-last, the fused optimizer, and float32 without TF32;
+        resnet20 is bfloat16 on both sides (autocast in PyTorch).
     """
     write(chosen, "gpu", "Training on a GPU", introduction, body(rows), rows)
     return 0 if rows else 1

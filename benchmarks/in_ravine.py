@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tasks import Epochs, Task, bound, read
 from workloads import Workload
 
-from ravine import Callback, DeviceError, InputError, Sequential, Trainer, make_optimizer
+from ravine import Callback, DeviceError, InputError, Sequential, Trainer, _core, make_optimizer
 from ravine.data import DataSettings, fit, load, read_idx
 from ravine.data.tables.settings import TableSettings
 from ravine.data.tables.source import source_of
@@ -61,6 +61,14 @@ def prepare(
         return update
 
     inputs, labels = workload.arrays(workload.batches() * workload.batch)
+    samples: Any = (inputs, labels)
+    if device != "cpu":  # as a Trainer keeps them
+        kept = _core.ResidentData(
+            network, samples=len(inputs), stored="float32", stored_values=inputs[0].size
+        )
+        kept.write_inputs(0, inputs)
+        kept.write_targets(labels)
+        samples = (kept.samples(np.arange(len(inputs))), None)
     recorded: dict[str, Any] = {} if statistics else {"record_every": 0, "statistics": "off"}
 
     def run() -> int:
@@ -68,8 +76,9 @@ def prepare(
         while done < workload.steps:
             rows = min(workload.steps - done, workload.batches(), 1000) * workload.batch
             result = network.train(
-                optimizer, inputs[:rows], labels[:rows], batch_size=workload.batch, **recorded
-            )
+                optimizer, *(one if one is None else one[:rows] for one in samples),
+                batch_size=workload.batch, **recorded,
+            )  # fmt: skip
             network.drain()
             done += result.steps
         return done
