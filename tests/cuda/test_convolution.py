@@ -215,7 +215,14 @@ def test_normalization_behind_convolutions(device, compute):
     ends = []
     for place, dtype in (("cpu", "float64"), (device, "float64"), (device, "float32")):
         made = residual().network(
-            (13, 12, 3), batch_size=9, dtype=dtype, device=place, compute=compute, threads=1, seed=1
+            (13, 12, 3),
+            loss="softmax_cross_entropy",
+            batch_size=9,
+            dtype=dtype,
+            device=place,
+            compute=compute,
+            threads=1,
+            seed=1,
         )
         generator = np.random.default_rng(11)
         x = generator.normal(size=(36, 13, 12, 3)).astype(dtype)
