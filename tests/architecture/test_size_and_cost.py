@@ -66,6 +66,7 @@ OTHER_USES = {
     "core/layers/convolution.cpp": "identity needs no operation",
     "core/backend/cpu/column_normalization.cpp": "identity stands in where no activation is merged",
     "core/backend/cpu/simd/column_normalization.cpp": "identity stands in where no activation is merged",
+    "core/backend/cuda/column_normalization.cu": "identity stands in where no activation is merged",
     "core/backend/cuda/product.cpp": "identity stands in for a bias without activation",
     "core/backend/cpu/convolution.cpp": "identity stands in for a bias without activation",
     "core/losses/elementwise.cpp": "the sigmoid turns logits into probabilities",
