@@ -62,6 +62,7 @@ bool LocalGradient::compute(Worker& worker) noexcept {
   squares_->measure(worker);
   merged_.whole = first_.program().measurements();
   merged_.whole.gradient_squares = squares_->squares();
+  if (network_.merge_ != nullptr) network_.merge_->squares(merged_.whole.gradient_squares);
   return true;
 }
 

@@ -173,7 +173,10 @@ class CudaProgram final : public StreamProgram {
   void run_phases(std::size_t begin, std::size_t end, const RunContext& context, Worker&) noexcept override {
     const Run& all = runs_.back();
     set(context);
-    if (begin == 0) upload(all);
+    if (begin == 0) {
+      upload(all);
+      products_->begin_run();
+    }
     const RunContext own = outputs_->begin(context, begin == 0);
     for (std::size_t i = first_steps_[begin]; i < first_steps_[end]; ++i) steps_[i].operation->run(own);
   }
