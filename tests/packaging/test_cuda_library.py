@@ -35,7 +35,9 @@ def told_by(tool: str, *words: str) -> str:
 
 def test_it_shows_its_own_functions_alone() -> None:
     shown = {line.split()[-1] for line in told_by("nm", "-D", "--defined-only").splitlines()}
-    assert shown == {"ravine_cuda_interface", "ravine_cuda_make", "ravine_cuda_report"}
+    header = (PROJECT / "core/backend/cuda/interface.h").read_text(encoding="utf-8")
+    assert shown == set(re.findall(r"^RAVINE_CUDA_EXPORT [^;]*?(ravine_cuda_\w+)\(", header, re.MULTILINE))
+    assert "ravine_cuda_make" in shown
 
 
 def test_it_needs_nothing_of_nvidia_to_be_opened() -> None:
