@@ -68,7 +68,6 @@ OTHER_USES = {
     "core/backend/cpu/simd/column_normalization.cpp": "identity stands in where no activation is merged",
     "core/backend/cuda/column_normalization.cu": "identity stands in where no activation is merged",
     "core/backend/cuda/product.cpp": "identity stands in for a bias without activation",
-    "core/backend/cuda/column_normalization.cu": "identity stands in where no activation is merged",
     "core/backend/cuda/convolution.cpp": "identity needs no pass of its own, relu is part of one",
     "core/backend/cuda/convolution_forward.cu": "relu is part of the pass, as cuDNN has it",
     "core/backend/cuda/convolution_input_gradient.cu": "the derivative of relu is part of the pass",
