@@ -57,6 +57,7 @@ struct RunContext {
   bool in_parts = false;         // meetings of operations are held by the caller
   bool observe = true;           // measure the outputs of layers
   bool squares = true;           // and the squares of gradients
+  bool same_inputs = false;      // what is bound of the host's memory is what it was in the last run
   Histogram* outputs = nullptr;  // one a layer, which the values of its output are added to; null: none
   double* row_losses = nullptr;  // where the loss of each row is written, in evaluation; null: nowhere
 };

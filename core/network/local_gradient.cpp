@@ -52,12 +52,17 @@ void LocalGradient::begin(std::int64_t step, const RunContext& context) {
 
 void LocalGradient::bind(std::int64_t part) {
   part_ = part;
+  bound_anew_ = true;
   rows_.bind(plan(), row());
 }
 
 bool LocalGradient::compute(Worker& worker) noexcept {
   if (parts_ > 1) return compute_parts(worker);
-  if (!run(first_, context_, worker)) return false;
+  RunContext context = context_;
+  context.same_inputs = !bound_anew_;
+  const bool finite = run(first_, context, worker);  // with a barrier at its end
+  if (worker.index == 0) bound_anew_ = false;
+  if (!finite) return false;
   if (squares_ == nullptr) return true;
   squares_->measure(worker);
   merged_.whole = first_.program().measurements();

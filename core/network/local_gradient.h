@@ -49,6 +49,7 @@ class LocalGradient final : public BatchGradient {
   RunContext context_;
   std::int64_t step_ = 0;
   std::int64_t part_ = 0;
+  bool bound_anew_ = true;  // since the last pass: rules may ask for several at the same samples
   MergedMeasurements merged_;
   // What layers keep changes with every part; it waits here until the step has succeeded.
   std::vector<std::byte> state_before_;

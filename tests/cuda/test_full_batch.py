@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from typing import Any
 
 import numpy as np
@@ -86,6 +88,27 @@ def test_the_same_bits_run_to_run(device):
     for rule in RULES:
         first, second = trained(device, rule), trained(device, rule)
         assert all(first[name].tobytes() == second[name].tobytes() for name in first), rule
+
+
+def test_the_samples_go_to_the_device_once_a_step(device):
+    """However many gradients the rule asks for: what they are taken at goes there, and they come back."""
+    library = os.environ.get("RAVINE_CUDA_LIBRARY", "")
+    if "twin" not in library:
+        pytest.skip("only the twin counts what is copied")
+    crossed = ctypes.CDLL(library).ravine_cuda_twin_crossed
+    crossed.restype = ctypes.c_size_t
+    network = build(TWO, [INPUTS], "softmax_cross_entropy", batch_size=1000, device=device, seed=4)
+    generator = np.random.default_rng(6)
+    x = generator.normal(size=(1000, INPUTS))
+    y = generator.integers(0, CLASSES, 1000).astype(np.int32)
+    optimizer = _core.Optimizer({"type": "newton", "form": "diagonal", "damping": 3.0})
+    optimizer.attach(network)
+    network.describe("training")
+    before = crossed()
+    network.train(optimizer, x, y, batch_size=1000)
+    weights = network.flat_parameters.nbytes
+    assert optimizer.evaluations > 100
+    assert crossed() - before < 1.1 * (x.nbytes + y.nbytes) + (optimizer.evaluations + 2) * 3 * weights
 
 
 def momentum(parameters: Any, gradients: Any, state: Any, settings: Any, step: int) -> None:

@@ -126,6 +126,20 @@ def test_the_same_bits_where_it_stays(device, experiment, capsys):
     assert again["sha256"] == whole["sha256"]
 
 
+def test_deterministic_mode(device, experiment, capsys):
+    """In the parts that several ranks would compute: close to the CPU's, the same bits every time."""
+    text = experiment.read_text(encoding="utf-8")
+    experiment.write_text(f"{text}\n[parallel]\ndeterministic = true\n", encoding="utf-8")
+    first = trained(experiment, "first", (device,), "float64", capsys)
+    again = trained(experiment, "again", (device, device), "float64", capsys)
+    assert again["sha256"] == first["sha256"]
+    trained(experiment, "cpu", ("cpu",), "float64", capsys)
+    found, expected = tensors("first"), tensors("cpu")
+    for key, values in expected.items():
+        scale = float(np.abs(values).max()) or 1.0
+        np.testing.assert_allclose(found[key], values, rtol=1e-9, atol=1e-9 * scale, err_msg=key)
+
+
 def test_measured_and_predicted_elsewhere(device, experiment, capsys):
     trained(experiment, "run", (device,), "float32", capsys)
     found = []

@@ -249,7 +249,7 @@ class CudaProgram final : public StreamProgram {
   }
 
   void run(const Run& run, const RunContext& context) noexcept {
-    upload(run);
+    if (!context.same_inputs) upload(run);
     set(context);
     launch(run.first, run.last, outputs_->begin(context, true));
     finish(run);
