@@ -140,10 +140,9 @@ void bind_resident(py::module_& module) {
   py::class_<ResidentData, std::shared_ptr<ResidentData>>(
       module, "ResidentData", "Samples in the memory of a network's device, which makes batches of them.")
       .def(py::init(&make), py::arg("network"), py::kw_only(), py::arg("samples"), py::arg("stored"),
-           py::arg("stored_values"), py::arg("weighted") = false, py::arg("mean") = std::vector<double>(),
-           py::arg("scale") = std::vector<double>(), py::arg("augmentation") = std::nullopt,
-           py::arg("mixup") = std::nullopt, py::arg("quantiles") = std::vector<float>(),
-           py::keep_alive<1, 2>())
+           py::arg("stored_values"), py::arg("weighted") = false, py::arg("mean") = py::tuple(),
+           py::arg("scale") = py::tuple(), py::arg("augmentation") = std::nullopt,
+           py::arg("mixup") = std::nullopt, py::arg("quantiles") = py::tuple(), py::keep_alive<1, 2>())
       .def("write_inputs", &write_inputs, py::arg("first"), py::arg("inputs"),
            "Takes in samples from `first` on, as they are stored.")
       .def("write_targets", &write_targets, py::arg("targets"), py::arg("weights") = std::nullopt,
@@ -165,12 +164,14 @@ void bind_resident(py::module_& module) {
   py::class_<ChosenSamples, std::shared_ptr<ChosenSamples>>(
       module, "ChosenSamples", "Samples of a data set on a device, in the place of arrays of rows.")
       .def("__len__", &ChosenSamples::rows)
-      .def("__getitem__",
-           [](const ChosenSamples& chosen, const py::slice& slice) {
-             const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast> part(
-                 chosen.indices[slice]);
-             return std::make_shared<ChosenSamples>(ChosenSamples{chosen.data, part, chosen.epoch});
-           })
+      .def(
+          "__getitem__",
+          [](const ChosenSamples& chosen, const py::slice& slice) {
+            const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast> part(
+                chosen.indices[slice]);
+            return std::make_shared<ChosenSamples>(ChosenSamples{chosen.data, part, chosen.epoch});
+          },
+          py::arg("part"))
       .def("arrays", &gathered,
            "What the device makes of them, as arrays: inputs, targets, weights, mixture.");
 }
