@@ -375,7 +375,7 @@ class ResidentData:
     def bytes(self) -> int:
         """What the samples take of the device's memory."""
     def __len__(self) -> int: ...
-    def samples(self, indices: NDArray[np.int64], epoch: int | None = None) -> ChosenSamples:
+    def samples(self, indices: ArrayLike, epoch: int | None = None) -> ChosenSamples:
         """Some samples in the place of arrays, as they are in an epoch of a training; without one as an
         evaluation sees them.
         """

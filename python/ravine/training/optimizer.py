@@ -135,8 +135,8 @@ def custom_optimizer(
 ) -> _core.Optimizer:
     """An optimizer whose rule is a Python function, called once a step by the native loop.
 
-    The function changes the flat parameters in place. It gets views without a copy, valid during the call; of a
-    GPU copies, which go to the host and back in each step, slowly where the network is large:
+    The function changes the flat parameters in place. It gets views without a copy, valid during the call; of
+    a GPU copies, which go to the host and back in each step, slowly where the network is large:
     ``function(parameters, gradients, state, settings, step)``.
 
     Args:
