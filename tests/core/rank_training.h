@@ -120,9 +120,9 @@ Trained train_as(const Training& training, std::shared_ptr<Communicator> communi
   }
   Trained trained;
   trained.result = network.train(optimizer, chunk);
-  trained.parameters = doubles<T>(training.average ? average.values()->data() : network.parameters(),
+  trained.parameters = doubles<T>(training.average ? average.values()->data() : network.parameters().get(),
                                   network.graph().parameter_elements);
-  trained.state = doubles<T>(network.state(), network.graph().state_elements);
+  trained.state = doubles<T>(network.state().get(), network.graph().state_elements);
   trained.recorded = network.drain().values;
   trained.distributions = network.drain_distributions();
   trained.times = network.drain_times();
