@@ -170,7 +170,7 @@ def test_memory_of_resnet20() -> None:
 @pytest.mark.parametrize(
     ("compute", "words"),
     [
-        ({"fuze": True}, ["compute.fuze", "checkpoint_every, chunks, fuse"]),
+        ({"fuze": True}, ["compute.fuze", "chunks, device_steps, fuse"]),
         ({"fuse": 3}, ["compute.fuse", "true or false"]),
         ({"checkpoint_every": -1}, ["compute.checkpoint_every", "0 or more"]),
         ({"checkpoint_every": 1.5}, ["compute.checkpoint_every", "a whole number of layers"]),
