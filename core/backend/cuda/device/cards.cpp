@@ -21,8 +21,8 @@ Cards find_cards() {
           {properties.name, properties.major, properties.minor, properties.totalGlobalMem, address});
     }
   }
+  cudaGetLastError();  // what failed is told here, and is no failure of a kernel
   if (status != cudaSuccess) {
-    cudaGetLastError();  // it is told here, and is no failure of a kernel
     found.cards.clear();
     if (status != cudaErrorNoDevice) found.failure = cudaGetErrorString(status);
   }

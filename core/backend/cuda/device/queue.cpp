@@ -9,7 +9,9 @@ namespace ravine::cuda {
 namespace {
 
 void check(Stream& stream, cudaError_t status) noexcept {
-  if (status != cudaSuccess) stream.fail(cudaGetErrorString(status));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // it is told here, and is no failure of a kernel of another stream
+  stream.fail(cudaGetErrorString(status));
 }
 
 cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }

@@ -12,7 +12,9 @@ namespace ravine::cuda {
 namespace {
 
 void check(Stream& stream, cudaError_t status) noexcept {
-  if (status != cudaSuccess) stream.fail(cudaGetErrorString(status));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // it is told here, and is no failure of a kernel of another stream
+  stream.fail(cudaGetErrorString(status));
 }
 
 cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
@@ -21,13 +23,15 @@ cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(
 
 Stream::Stream(int device) : device_(device) {
   require_card(device);
-  activate();
   cudaStream_t stream = nullptr;
   int processors = 0;
-  const cudaError_t created = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-  const cudaError_t asked = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-  for (const cudaError_t status : {created, asked}) {
-    if (status == cudaSuccess) continue;
+  cudaError_t status = cudaSetDevice(device);  // may fail, and leave the thread at another one
+  if (status == cudaSuccess) {
+    status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  }
+  if (status == cudaSuccess) status = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  if (status != cudaSuccess) {
+    cudaGetLastError();  // it is told here, and is no failure of a kernel
     throw Error(ErrorCode::device_unavailable,
                 "cuda:" + std::to_string(device) + " cannot be used: " + cudaGetErrorString(status))
         .at_key("device");
@@ -48,11 +52,20 @@ void* Stream::allocate(std::size_t bytes) {
   activate();
   void* data = nullptr;
   const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(bytes, 256));
-  if (status != cudaSuccess) {
+  if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // it is told here, and is no failure of a kernel
     throw out_of_memory(bytes);
   }
-  check(*this, cudaMemsetAsync(data, 0, bytes, stream_of(*this)));
+  if (status != cudaSuccess) {
+    check(*this, status);  // that of a kernel before, for one
+    rethrow();
+  }
+  {
+    // Not part of a graph; and over before a queue of copies, which waits for no stream, writes there.
+    const auto captures_nothing = undisturbed();
+    check(*this, cudaMemsetAsync(data, 0, bytes, stream_of(*this)));
+    synchronize();
+  }
   const std::lock_guard lock(regions_mutex_);
   regions_[reinterpret_cast<std::uintptr_t>(data)] = {bytes, data, bytes};
   return data;
@@ -60,9 +73,12 @@ void* Stream::allocate(std::size_t bytes) {
 
 void Stream::release(void* data) noexcept {
   activate();
+  {
+    // Before another thread may be given the same address.
+    const std::lock_guard lock(regions_mutex_);
+    regions_.erase(reinterpret_cast<std::uintptr_t>(data));
+  }
   cudaFree(data);
-  const std::lock_guard lock(regions_mutex_);
-  regions_.erase(reinterpret_cast<std::uintptr_t>(data));
 }
 
 DeviceMemory Stream::memory() const {
@@ -79,10 +95,15 @@ DeviceMemory Stream::memory() const {
 void* Stream::allocate_pinned(std::size_t bytes) {
   activate();
   void* data = nullptr;
-  if (cudaMallocHost(&data, std::max<std::size_t>(bytes, 64)) != cudaSuccess) {
+  const cudaError_t status = cudaMallocHost(&data, std::max<std::size_t>(bytes, 64));
+  if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     throw Error(ErrorCode::out_of_memory,
                 "the system has no " + std::to_string(bytes >> 10) + " KiB of memory left that it may pin");
+  }
+  if (status != cudaSuccess) {
+    check(*this, status);
+    rethrow();
   }
   return data;
 }
