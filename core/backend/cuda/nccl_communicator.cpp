@@ -8,12 +8,6 @@
 namespace ravine::cuda {
 namespace {
 
-// Left to the end of the job: to end it would take all ranks, and a destructor is one's own.
-struct Connection {
-  nccl::Handle ranks;
-  int device;
-};
-
 struct Invitation {
   nccl::UniqueId id;
   nccl::Status status;
@@ -37,14 +31,18 @@ std::string NcclCommunicator::text_of(nccl::Status status) const {
   return text;
 }
 
-// Networks that the same ranks train one after the other share what was made.
+// Networks that the same ranks train one after the other share what was made. It is left to the end of the
+// job: to end it would take all ranks, and a destructor is one's own.
 void NcclCommunicator::connect() {
-  if (ranks_of_nccl_ != nullptr) return;
-  if (const auto made = std::static_pointer_cast<Connection>(host_.kept); made != nullptr) {
-    if (made->device == stream_->device()) {
-      ranks_of_nccl_ = made->ranks;
-      return;
-    }
+  if (connection_ == nullptr) {
+    const auto made = std::static_pointer_cast<Connection>(host_.kept);
+    if (made != nullptr && made->device == stream_->device()) connection_ = made;
+  }
+  if (connection_ != nullptr) {
+    ranks_of_nccl_ = connection_->ranks;
+    if (ranks_of_nccl_ != nullptr) return;
+    throw Error(ErrorCode::device_unavailable, "NCCL has failed before; start the job anew")
+        .at_key("backend");
   }
   stream_->activate();
   Invitation invitation{{}, nccl::success};
@@ -62,7 +60,8 @@ void NcclCommunicator::connect() {
                 text_of(status) + "; set parallel.backend to \"host\", or see NCCL_DEBUG=INFO")
         .at_key("backend");
   }
-  host_.kept = std::make_shared<Connection>(Connection{ranks_of_nccl_, stream_->device()});
+  connection_ = std::make_shared<Connection>(Connection{ranks_of_nccl_, stream_->device()});
+  host_.kept = connection_;
 }
 
 bool NcclCommunicator::is_connected() noexcept {
@@ -77,6 +76,12 @@ bool NcclCommunicator::is_connected() noexcept {
 bool NcclCommunicator::check(nccl::Status status) noexcept {
   if (status != nccl::success) stream_->fail(text_of(status));
   return !stream_->failed();
+}
+
+void NcclCommunicator::abort() noexcept {
+  stream_->activate();
+  nccl_.abort(ranks_of_nccl_);
+  ranks_of_nccl_ = connection_->ranks = nullptr;
 }
 
 // Around what NCCL is asked for, on the stream beside.
@@ -120,7 +125,10 @@ void NcclCommunicator::finish(Slot& slot) noexcept {
   if (!slot.started) return;
   while (!slot.done.has_come()) {
     nccl::Status found = nccl::success;
-    if (!check(nccl_.find_error(ranks_of_nccl_, &found)) || !check(found)) break;
+    if (!check(nccl_.find_error(ranks_of_nccl_, &found)) || !check(found)) {
+      abort();
+      break;
+    }
     sched_yield();
   }
   slot.started = false;

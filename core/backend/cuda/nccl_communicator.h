@@ -37,17 +37,26 @@ class NcclCommunicator final : public StagedCommunicator {
     Event computed, done;
   };
   Slot& slot(int number) { return slots_[static_cast<std::size_t>(number)]; }
+  // What networks trained one after the other share; `ranks` is null once it was aborted.
+  struct Connection {
+    nccl::Handle ranks;
+    int device;
+  };
   bool is_connected() noexcept;
   void start(Slot& slot, void* values, std::int64_t count, DType dtype, Transport transport) noexcept;
   void begin(Slot& slot) noexcept;
   void end(Slot& slot) noexcept;
   void finish(Slot& slot) noexcept;
+  // Ends what NCCL still runs on the card, which would wait for the other ranks for ever, and with it all
+  // that waits for the card.
+  void abort() noexcept;
   // False where the stream has failed.
   bool check(nccl::Status status) noexcept;
   std::string text_of(nccl::Status status) const;
 
   const nccl::Functions& nccl_;
   nccl::Handle ranks_of_nccl_ = nullptr;
+  std::shared_ptr<Connection> connection_;
   CopyQueue side_;
   std::deque<Slot> slots_;
   Slot blocking_;  // of calls that are over when they return
