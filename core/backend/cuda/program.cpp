@@ -106,7 +106,8 @@ class CudaProgram final : public StreamProgram {
       tensors_[static_cast<std::size_t>(program.root(static_cast<TensorId>(id)))].aliases.push_back(id);
       tensors_[id].bytes = static_cast<std::size_t>(bytes_of(tensor));
       // Bound in every step, where nothing may be allocated.
-      if (is_from_host(tensor)) stage(tensors_[id]);
+      tensors_[id].is_given = is_from_host(tensor);
+      if (tensors_[id].is_given) stage(tensors_[id]);
     }
     Preparation preparation{program, pointers_, *stream, places_};
     products_ = preparation.products;
@@ -135,7 +136,10 @@ class CudaProgram final : public StreamProgram {
   void bind(TensorId id, void* data) override {
     TensorMemory& tensor = tensors_[static_cast<std::size_t>(id)];
     tensor.host = nullptr;
-    if (data != nullptr && !stream_->owns(data)) {
+    const bool is_owned = stream_->owns(data);
+    // Rows that were given need not begin where libraries take 16 bytes at once.
+    const bool is_apart = tensor.is_given && reinterpret_cast<std::uintptr_t>(data) % 16 != 0;
+    if (data != nullptr && (!is_owned || is_apart)) {
       if (tensor.staging.data() == nullptr) stage(tensor);
       tensor.host = data;
       data = tensor.staging.data();
@@ -206,7 +210,8 @@ class CudaProgram final : public StreamProgram {
     std::vector<std::size_t> aliases;  // all that share the memory, of the one that owns it
     std::size_t bytes = 0;
     Array<std::byte> staging;  // the place on the device of memory of the host
-    void* host = nullptr;
+    void* host = nullptr;      // or, of a tensor that is given, of the device
+    bool is_given = false;
   };
   struct PreparedStep {
     Section section;
@@ -258,7 +263,12 @@ class CudaProgram final : public StreamProgram {
   void upload(const Run& run) const noexcept {
     for (std::size_t id : run.reads) {
       const TensorMemory& tensor = tensors_[id];
-      if (tensor.host != nullptr) stream_->upload(tensor.staging.data(), tensor.host, tensor.bytes);
+      if (tensor.host == nullptr) continue;
+      if (stream_->owns(tensor.host)) {
+        stream_->copy(tensor.staging.data(), tensor.host, tensor.bytes);
+      } else {
+        stream_->upload(tensor.staging.data(), tensor.host, tensor.bytes);
+      }
     }
   }
 
