@@ -160,7 +160,8 @@ def test_dropout_of_images_from_an_experiment(tmp_path):
     assert outcome.metrics["test"]["accuracy"] > 0.95
     # The stored run computes as evaluation does: with 0.8 times the images.
     network = load_run(outcome.path).network
-    rest = build(["identity", *_rest()], (28, 28, 1), "softmax_cross_entropy", dtype="float32", batch_size=32)
+    settings = {"dtype": "float32", "batch_size": 32, "device": network.device}
+    rest = build(["identity", *_rest()], (28, 28, 1), "softmax_cross_entropy", **settings)
     for name, values in network.parameters.items():
         rest.parameters[name][...] = values
     keep = np.float32(1 - round(0.2 * 65536) / 65536)
