@@ -95,7 +95,9 @@ test-cpp: $(READY)/test build
 	@flock build/.lock cmake --build build/editable --target ravine_tests -- --quiet
 	@build/editable/tests/ravine_tests --no-intro
 
-# The sources of the CUDA backend once more, for the host: its kernels run there index by index, upwards and downwards.
+# The sources of the CUDA backend once more, for the host: its kernels run there index by index, upwards and, for the tests
+# of kernels, downwards.
+KERNEL_TESTS := same_as_cpu products formats convolution pooling normalization muon full_statistics pictures
 .PHONY: test-twin
 TWIN := build/editable/tests/libravine_cuda_twin.so
 ON_TWIN = RAVINE_CUDA_LIBRARY=$(CURDIR)/$(TWIN) $(BIN)/python -m pytest -q --device cuda --numprocesses=auto --maxprocesses=4
@@ -104,8 +106,8 @@ test-twin: $(READY)/test build
 	    echo 'skipped: the CUDA backend is not built here, for nvcc of CUDA 13 was not found'; exit 0; fi; \
 	printf '\033[1m== %s\033[0m\n' 'CUDA kernels on the host'; \
 	flock build/.lock cmake --build build/editable --target ravine_cuda_twin -- --quiet; \
-	$(ON_TWIN) tests/cuda; \
-	RAVINE_TWIN_ORDER=reversed $(ON_TWIN) tests/cuda
+	$(ON_TWIN) tests/cuda && \
+	RAVINE_TWIN_ORDER=reversed $(ON_TWIN) $(KERNEL_TESTS:%=tests/cuda/test_%.py)
 
 # Where the machine's own GPU decided what was compiled, all others are compiled here.
 .PHONY: test-architectures

@@ -6,6 +6,7 @@ RAVINE_TWIN_MEMORY stands for the memory of a card, where the twin is the device
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import re
 import threading
@@ -40,6 +41,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def give(megabytes: float) -> None:
         monkeypatch.delenv("RAVINE_TWIN_MEMORY", raising=False)
+        gc.collect()  # what tests before have left would be free later
         free, total = build([{"type": "dense", "units": 1}], [1], batch_size=1).device_memory
         kept = total - free  # by this network too, which is gone in a moment
         monkeypatch.setenv("RAVINE_TWIN_MEMORY", str(round(kept + megabytes * MEGABYTE)))
